@@ -1,0 +1,60 @@
+/*
+ * control - what posternctl says to the daemon over the Unix socket that only
+ * root can open (RUN_DIR/control.sock, SOCK_SEQPACKET), and what comes back.
+ * Messages are ipc messages; each request is answered by zero or more
+ * CONTROL_SESSION or CONTROL_COUNTER and one CONTROL_DONE.
+ */
+#ifndef POSTERN_COMMON_CONTROL_H
+#define POSTERN_COMMON_CONTROL_H
+
+#include <stdint.h>
+
+#include "ipc.h"
+
+#define CONTROL_SOCKET_NAME "control.sock"
+
+enum control_type {
+	CONTROL_SESSIONS = 100, /* all sessions */
+	CONTROL_CLOSE,          /* close one by id */
+	CONTROL_CLOSE_CLIENT,   /* close all of a client by name */
+	CONTROL_STATS,
+	CONTROL_RELOAD,         /* as SIGHUP, and tells how it went */
+
+	CONTROL_SESSION = 150,
+	CONTROL_COUNTER,
+	CONTROL_DONE,
+};
+
+enum { CONTROL_NAME_MAX = 64, CONTROL_TEXT_MAX = 512 };
+
+struct control_request {
+	struct ipc_head head; /* type says which */
+	uint64_t session;
+	char name[CONTROL_NAME_MAX]; /* NUL-terminated */
+};
+
+struct control_session {
+	struct ipc_head head;
+	uint64_t session;
+	char client[CONTROL_NAME_MAX];
+	char service[CONTROL_NAME_MAX];
+	uint8_t address[16];
+	uint8_t prefix_len;
+	uint8_t proto;
+	uint16_t port;
+	uint32_t rest_s; /* as the kernel has it */
+};
+
+struct control_counter {
+	struct ipc_head head;
+	char name[CONTROL_NAME_MAX]; /* "capture.eth0.gate", "auth.replay", "auth.dh" ... */
+	uint64_t value;
+};
+
+struct control_done {
+	struct ipc_head head;
+	int32_t status; /* 0, or an errno value */
+	char text[CONTROL_TEXT_MAX]; /* for a person, may be empty */
+};
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * report - where parsers of configuration tell what is wrong: all of it, each
+ * with file and line. A parser returns failure when errors is not 0.
+ */
+#ifndef POSTERN_COMMON_REPORT_H
+#define POSTERN_COMMON_REPORT_H
+
+#include <stddef.h>
+
+enum { REPORT_LINE_MAX = 512 };
+
+struct report {
+	void (*say)(void *arg, const char *line); /* "posternd.conf:14: hold: 0 is below the minimum 1" */
+	void *arg;
+	unsigned errors;
+	unsigned warnings;
+};
+
+/* line 0: the file as a whole. The text ends with what to do. */
+void report_error(struct report *r, const char *file, unsigned line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void report_warning(struct report *r, const char *file, unsigned line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * sandbox - what a process gives up, in the order that works: everything is
+ * opened before; then root directory, groups, user, no_new_privs, landlock,
+ * seccomp. Needs no helper.
+ */
+#ifndef POSTERN_COMMON_SANDBOX_H
+#define POSTERN_COMMON_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct sandbox {
+	const char *root;        /* an empty directory to chroot into */
+	uid_t uid;
+	gid_t gid;
+	const int *syscalls;     /* sorted, those that the process may make; anything else kills it */
+	size_t syscalls_len;
+};
+
+/* Also: core dumps off, PR_SET_DUMPABLE 0, SIGKILL when the monitor dies (set after the change of user, which clears it). */
+int sandbox_enter(const struct sandbox *s) __attribute__((warn_unused_result)); /* 0, or -1 and logged */
+
+/* Looks a user up by name. Returns 0, or -1 and logged with what to do. */
+int sandbox_user(const char *name, uid_t *uid, gid_t *gid) __attribute__((warn_unused_result));
+
+/*
+ * The monitor's part: drop all capabilities but these from the effective,
+ * permitted and bounding sets. Returns 0 or -1 and logged.
+ */
+int sandbox_limit_capabilities(const int *caps, size_t len) __attribute__((warn_unused_result));
+
+#endif

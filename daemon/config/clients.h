@@ -1,0 +1,72 @@
+/*
+ * clients - who may knock: a line-based file like authorized_keys.
+ *
+ *   NAME CID PUBLIC-KEY SECRET [OPTION[,OPTION...]]
+ *
+ * CID, PUBLIC-KEY and SECRET are base64 (8, 32, 32 bytes). Options:
+ *   service=ssh (repeated)   from=PREFIX (repeated)   address=source|named|list
+ *   admit=PREFIX (repeated; for address=list)  expires=YYYY-MM-DD[THH:MMZ]
+ *   max-hold=SECONDS   challenge (must always prove itself)   disabled
+ * '#' begins a comment line. The file is 0600: SECRET is the client's preshared half.
+ *
+ * init, line, finish; no I/O. A million lines load in about a second.
+ */
+#ifndef POSTERN_CONFIG_CLIENTS_H
+#define POSTERN_CONFIG_CLIENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "config.h"
+#include "keys.h"
+#include "report.h"
+
+enum {
+	CLIENT_LINE_MAX = 4096,
+	CLIENT_PREFIXES_MAX = 8,
+	CLIENT_SERVICE_WORDS = CONFIG_SERVICES_MAX / 64,
+};
+
+/* Which address a client may have a door opened for. */
+enum address_policy {
+	ADDRESS_SOURCE, /* the one that its packet comes from */
+	ADDRESS_NAMED,  /* that, or any admissible host that it names (default) */
+	ADDRESS_LIST,   /* only what lies within admit= */
+};
+
+struct client {
+	char name[CONFIG_NAME_MAX + 1];
+	uint8_t cid[CID_BYTES];
+	uint8_t public_key[KEY_BYTES];
+	uint8_t secret[KEY_BYTES];
+	uint64_t service[CLIENT_SERVICE_WORDS]; /* bit i: config.service[i] */
+	enum address_policy address;
+	struct prefix *from;  /* NULL when from anywhere */
+	struct prefix *admit; /* ADDRESS_LIST */
+	uint8_t from_len, admit_len;
+	int64_t expires_s;    /* seconds since 1970, 0 never */
+	uint32_t max_hold_s;  /* 0: the service's */
+	bool challenge, disabled;
+};
+
+struct clients;
+
+/* Memory for secrets is guarded where that is affordable, always wiped. Aborts when there is none. */
+struct clients *clients_new(const struct config *c);
+/* One line without its newline (changed while it is read). Returns 0 or -1, reported. */
+int clients_line(struct clients *cs, const char *file, unsigned line_no, char *line, struct report *r);
+/* Checks what only the whole can show. Returns 0 or -1 (r->errors). */
+int clients_finish(struct clients *cs, const char *file, struct report *r);
+void clients_free(struct clients *cs);
+
+size_t clients_count(const struct clients *cs);
+/* O(1) on average; NULL when there is none. Valid until clients_free(). */
+const struct client *clients_by_cid(const struct clients *cs, const uint8_t cid[static CID_BYTES]);
+const struct client *clients_by_name(const struct clients *cs, const char *name);
+const struct client *clients_at(const struct clients *cs, size_t i); /* in file order */
+size_t clients_index(const struct clients *cs, const struct client *c);
+bool client_has_service(const struct client *c, unsigned service);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * config - posternd.conf as a struct. Text in, struct out: no file is opened
+ * here, so that tests and fuzzers need none.
+ *
+ * One table (directives.c) gives each directive its name, type, least, most
+ * and default; the parser, --check, --print-config and the manual come from it.
+ */
+#ifndef POSTERN_CONFIG_CONFIG_H
+#define POSTERN_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "log.h"
+#include "report.h"
+
+enum {
+	CONFIG_TEXT_MAX = 1 << 20,
+	CONFIG_NAME_MAX = 32,
+	CONFIG_PATH_MAX = 256,
+	CONFIG_SERVICES_MAX = 256,
+	CONFIG_SOURCES_MAX = 16,
+	CONFIG_INTERFACE_MAX = 16, /* IFNAMSIZ */
+	CONFIG_USER_MAX = 33,
+};
+
+enum silence { SILENCE_DROP, SILENCE_CLOSED };
+enum challenge_policy { CHALLENGE_DOUBT, CHALLENGE_ALWAYS };
+
+/* service "ssh" { proto = tcp  port = 22  hold = 60  max-hold = 3600 } */
+struct service {
+	char name[CONFIG_NAME_MAX + 1];
+	uint8_t proto; /* IANA: 6 tcp, 17 udp */
+	uint16_t port;
+	uint32_t hold_s;
+	uint32_t max_hold_s;
+	uint8_t min_prefix_v4; /* widest prefix that may be admitted; 32 and 128: hosts alone */
+	uint8_t min_prefix_v6;
+	unsigned line;
+};
+
+struct config {
+	char source[CONFIG_SOURCES_MAX][CONFIG_INTERFACE_MAX]; /* interface names, or "any" */
+	unsigned sources;
+	char capture[CONFIG_NAME_MAX + 1];  /* "pcap" */
+	char firewall[CONFIG_NAME_MAX + 1]; /* "nftables" */
+	char store[CONFIG_NAME_MAX + 1];    /* "lmdb" */
+	uint16_t udp_port;                  /* the knock port */
+	enum silence silence;
+	enum challenge_policy challenge;
+	uint32_t window_s;                  /* W of the freshness rules */
+	uint32_t client_rate;               /* authentic messages a second that one client may cost us work with */
+	uint32_t client_burst;
+	uint32_t sessions_max;
+	enum log_target log_target;
+	enum log_level log_level;
+	char server_key[CONFIG_PATH_MAX];   /* paths: absolute, or relative to the configuration's folder */
+	char door_key[CONFIG_PATH_MAX];
+	char clients[CONFIG_PATH_MAX];
+	char state_dir[CONFIG_PATH_MAX];    /* /var/lib/postern */
+	char run_dir[CONFIG_PATH_MAX];      /* /run/postern */
+	char capture_user[CONFIG_USER_MAX];
+	char auth_user[CONFIG_USER_MAX];
+	unsigned services;
+	struct service service[CONFIG_SERVICES_MAX];
+};
+
+/*
+ * Parse and check the whole text (borrowed, NUL-terminated); name stands in messages.
+ * Returns 0, or -1 when r->errors is not 0: then out is not to be used.
+ */
+int config_parse(struct config *out, const char *name, const char *text, struct report *r)
+    __attribute__((warn_unused_result));
+/* As a file that config_parse() reads back to the same struct. */
+void config_print(const struct config *c, FILE *out);
+/* Index of a service by name, or -1. */
+int config_service(const struct config *c, const char *name);
+/* Index of a service by what it guards, or -1. */
+int config_service_by_port(const struct config *c, uint8_t proto, uint16_t port);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * message - the closed set of what posternd's processes say to each other:
+ * one fixed-size struct each, exact length, right sender, or the sender dies.
+ * Same machine, same build: host byte order. Messages carry the number of a
+ * configured thing, never a path, a command line or rule text.
+ */
+#ifndef POSTERN_DAEMON_MESSAGE_H
+#define POSTERN_DAEMON_MESSAGE_H
+
+#include <stdint.h>
+
+#include "ipc.h"
+
+enum message_type {
+	/* capture to auth */
+	MSG_KNOCK = 1,
+	MSG_CAPTURE_READY,   /* packets are being seen from now on */
+	MSG_CAPTURE_STATS,   /* answer to MSG_STATS_QUERY, and unasked before exit */
+	/* auth to capture */
+	MSG_KEYS,
+	MSG_STATS_QUERY,
+	/* auth to monitor */
+	MSG_AUTH_READY,
+	MSG_SOURCE_READY,    /* a capture said that it is ready */
+	MSG_DOOR_OPEN,
+	MSG_DOOR_CLOSE,
+	MSG_DOOR_QUERY,
+	MSG_RELOAD_WANTED,   /* posternctl asked for it */
+	MSG_LOADED,          /* MSG_FILES was read: good or bad */
+	/* monitor to auth */
+	MSG_DOOR_DONE,       /* answers each OPEN, CLOSE and QUERY, in order */
+	MSG_SOURCE,          /* a new capture: its socket comes along */
+	MSG_FILES,           /* candidate configuration: config, clients, server key, door key come along */
+	MSG_COMMIT,          /* the candidate is in force now */
+	MSG_ABORT,           /* forget the candidate */
+};
+
+enum {
+	KNOCK_PLAIN_MAX = 1152,  /* VEIL_PLAIN_MAX; message.h knows no packet headers, a test holds the two equal */
+	MESSAGE_KEY_BYTES = 32,
+	MESSAGE_GATE_BYTES = 16,
+	DOOR_KEYS_MAX = 2,       /* current, previous */
+	AUTH_FILES = 4,          /* descriptors of MSG_FILES, in the order of child_fd from FD_CONFIG */
+};
+
+/* What is inside one veil that capture opened. plain_len bytes of plain count, the rest is zeros. */
+struct msg_knock {
+	struct ipc_head head;
+	uint64_t seen_ns;        /* CLOCK_REALTIME of the packet, from the kernel */
+	uint8_t client[16], server[16];
+	uint16_t client_port, server_port;
+	uint32_t tcp_seq, tcp_ack;
+	uint32_t ifindex;
+	uint16_t request_len;    /* covered bytes: no answer may be longer */
+	uint8_t carrier;
+	uint8_t door_key;        /* 0 current, 1 previous */
+	uint16_t plain_len;
+	uint8_t plain[KNOCK_PLAIN_MAX + 6]; /* rounded so that the struct has no padding */
+};
+
+struct msg_plain { /* CAPTURE_READY, STATS_QUERY, AUTH_READY, RELOAD_WANTED, COMMIT, ABORT */
+	struct ipc_head head;
+};
+
+enum capture_counter {
+	CAPTURE_SEEN,        /* packets that the filter let through */
+	CAPTURE_MATCHED,     /* handed to auth */
+	CAPTURE_LOST,        /* lost by the kernel before we read them */
+	CAPTURE_MALFORMED,   /* headers that do not fit */
+	CAPTURE_FRAGMENT,
+	CAPTURE_NOT_OURS,    /* not to a knock port after all */
+	CAPTURE_LENGTH,      /* too short or too long for a veil */
+	CAPTURE_GATE,        /* gate does not hold: strangers */
+	CAPTURE_REPEAT,      /* nonce seen a moment ago */
+	CAPTURE_FORGED,      /* gate held, AEAD did not */
+	CAPTURE_FORM,        /* opened, but not of the form of a knock */
+	CAPTURE_QUEUE_FULL,  /* auth did not keep up */
+	CAPTURE_COUNTERS,
+};
+
+struct msg_capture_stats {
+	struct ipc_head head;
+	uint64_t counter[CAPTURE_COUNTERS];
+};
+
+/* The client-to-server half of the door keys; count is 1 or 2. */
+struct msg_keys {
+	struct ipc_head head;
+	uint32_t count;
+	uint16_t udp_port;
+	uint16_t unused;
+	struct {
+		uint8_t veil[MESSAGE_KEY_BYTES];
+		uint8_t gate[MESSAGE_GATE_BYTES];
+	} key[DOOR_KEYS_MAX];
+};
+
+struct msg_source_ready {
+	struct ipc_head head;
+	uint32_t index;
+	uint32_t unused;
+};
+
+/* OPEN, CLOSE and QUERY. */
+struct msg_door {
+	struct ipc_head head;
+	uint64_t id;          /* comes back in MSG_DOOR_DONE */
+	uint32_t generation;  /* of the configuration that service counts in */
+	uint32_t service;     /* index into config.service[] */
+	uint8_t address[16];  /* v4-mapped for IPv4 */
+	uint8_t prefix_len;   /* within the family */
+	uint8_t unused[3];
+	uint32_t seconds;     /* OPEN: the door's whole time from now */
+};
+
+enum door_status {
+	DOOR_OK,
+	DOOR_REFUSED,    /* not allowed by the monitor's own configuration */
+	DOOR_NOT_THERE,  /* CLOSE, QUERY */
+	DOOR_FULL,       /* the kernel has no room for more */
+	DOOR_FAILED,     /* the kernel or the tool said no; logged by the monitor */
+};
+
+struct msg_door_done {
+	struct ipc_head head;
+	uint64_t id;
+	uint32_t status;  /* enum door_status */
+	uint32_t seconds; /* OPEN, QUERY: rest of time as the kernel has it */
+};
+
+struct msg_source {
+	struct ipc_head head;
+	uint32_t index;
+	uint32_t generation;
+	char interface[16];
+};
+
+struct msg_files {
+	struct ipc_head head;
+	uint32_t generation;
+	uint32_t unused;
+};
+
+struct msg_loaded {
+	struct ipc_head head;
+	uint32_t generation;
+	uint32_t ok; /* 1 good; 0 bad, auth logged why */
+};
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * process - the processes of posternd. Read this first.
+ *
+ *   monitor   root, capabilities cut to what it and the start of its children
+ *             need. Holds no secret. Opens files and hands the descriptors
+ *             over unread (the configuration alone it parses itself: it is the
+ *             law by which it checks what auth asks for). Changes the
+ *             firewall, starts and restarts the others, writes the log.
+ *             Never sees a packet; the build offers it no header to parse one.
+ *   capture   one for each source (interface); own user, empty root, seccomp,
+ *             landlock. Opens its source as root, locks the filter, drops.
+ *             Holds the client-to-server half of the door keys, which auth
+ *             gives it. Parses packets, checks the gate, opens the veil, hands
+ *             over what is inside. Talks to auth alone.
+ *   auth      own user, empty root, seccomp, landlock. Holds server key, door
+ *             key, clients, store, raw sockets that only send. Checks labels,
+ *             opens envelopes, decides, answers; asks the monitor for doors;
+ *             serves the control socket.
+ *
+ *             monitor <-> auth      door requests, descriptors, reload (message.h)
+ *             capture  -> auth      knocks; auth -> capture: keys, ports
+ *             children -> monitor   log records
+ *             posternctl <-> auth   control.h, root only
+ *
+ * A child is fork and exec of posternd itself with --role, so that it inherits
+ * no heap. What it needs is at these descriptor numbers when it starts; all
+ * others are closed. A child whose monitor dies is killed by the kernel; a
+ * capture whose auth is gone exits, and the monitor starts both again.
+ */
+#ifndef POSTERN_DAEMON_PROCESS_H
+#define POSTERN_DAEMON_PROCESS_H
+
+#include "config.h"
+
+enum child_fd {
+	FD_LOG = 3,        /* log records to the monitor (log.h, LOG_TO_FD) */
+	FD_PEER = 4,       /* auth: to the monitor; capture: to auth */
+	FD_CONFIG = 5,     /* sealed memory file with the text of posternd.conf */
+	FD_CLIENTS = 6,    /* auth: the clients file, read-only */
+	FD_SERVER_KEY = 7, /* auth: read-only */
+	FD_DOOR_KEY = 8,   /* auth: read-only */
+	FD_CONTROL = 9,    /* auth: the listening control socket */
+	FD_CHILD_END = 10,
+};
+
+/* What a child is told on its command line. */
+struct child_args {
+	const char *config_path; /* for messages only */
+	const char *config_dir;
+	const char *interface;   /* capture */
+	unsigned index;          /* capture: which source of the configuration */
+	bool dry_run;
+};
+
+/* Entry functions: open, jail, drop, loop. Return the process's exit status. */
+int monitor_main(const struct child_args *a, bool foreground);
+int capture_main(const struct child_args *a);
+int auth_main(const struct child_args *a);
+
+#endif
