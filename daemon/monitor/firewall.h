@@ -1,0 +1,105 @@
+/*
+ * firewall - the guard before the services, and the doors in it.
+ * Process: monitor; posternctl uses it for the administrator's commands.
+ *
+ * A backend keeps the services of the configuration silent for everyone, and
+ * opens a door (service, prefix) for a number of seconds. The time of a door
+ * is kept by the kernel wherever the kernel can do that: a door ends though
+ * every process of ours be dead, and the guard outlives the daemon.
+ *
+ * One thread; calls block for the time of a system call or two. What goes
+ * wrong is logged by the backend, with what to do, and returned.
+ */
+#ifndef POSTERN_MONITOR_FIREWALL_H
+#define POSTERN_MONITOR_FIREWALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "config.h"
+
+enum firewall_status {
+	FIREWALL_OK,
+	FIREWALL_NOT_THERE, /* close, query: no such door */
+	FIREWALL_FULL,      /* the kernel has no room for one more door; nothing changed */
+	FIREWALL_FAILED,    /* refused, or the guard is not as it should be; logged, nothing changed */
+};
+
+/* An open door as the kernel has it. */
+struct firewall_door {
+	uint8_t proto; /* IANA */
+	uint16_t port;
+	struct prefix from;
+	uint32_t rest_ms; /* until the kernel closes it */
+};
+
+typedef void firewall_door_fn(void *arg, const struct firewall_door *door);
+
+struct firewall;
+struct firewall_ops;
+
+/* The backends, by the name that the configuration has for them; NULL when there is none. */
+const struct firewall_ops *firewall_by_name(const char *name);
+
+/*
+ * Open the backend that c names; changes no rule yet. c is borrowed for the
+ * call. With dry_run nothing is ever changed: what would have been done is
+ * logged, open and close say OK, query and list find no door.
+ * Needs CAP_NET_ADMIN, now and later, and nothing else.
+ * Returns the state, given to the caller; NULL and logged on failure.
+ */
+struct firewall *firewall_start(const struct config *c, bool dry_run)
+    __attribute__((warn_unused_result));
+
+/*
+ * Make the guard be there and be that of c, in one step: no moment without a
+ * guard, open doors of services that c still has stay open for their rest of
+ * time. To be called at the start, after each change of the configuration and
+ * when firewall_changed() says so; costs about a tenth of a millisecond.
+ * A trial (posternctl firewall try) that is running or has ended unconfirmed
+ * is respected: what is guarded is left as it is, and a warning logged.
+ */
+enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
+    __attribute__((warn_unused_result));
+
+/*
+ * Open a door for seconds from now, or give an open one that time instead of
+ * its rest (shorter, too: who wants the longer of both asks firewall_query()
+ * first). from is canonical (aborts otherwise). OK is said only after the
+ * kernel has it.
+ */
+enum firewall_status firewall_open(struct firewall *f, const struct service *s,
+    const struct prefix *from, uint32_t seconds) __attribute__((warn_unused_result));
+
+/* Close a door now. Connections made through it live on. */
+enum firewall_status firewall_close(struct firewall *f, const struct service *s,
+    const struct prefix *from) __attribute__((warn_unused_result));
+
+/* *rest_s: seconds until the kernel closes this very door, rounded up; 0 unless OK. */
+enum firewall_status firewall_query(struct firewall *f, const struct service *s,
+    const struct prefix *from, uint32_t *rest_s) __attribute__((warn_unused_result));
+
+/* Call fn for each open door, in no order. It may not call the firewall. */
+enum firewall_status firewall_list(struct firewall *f, firewall_door_fn *fn, void *arg)
+    __attribute__((warn_unused_result));
+
+/*
+ * A descriptor that becomes readable when somebody changes rules, for the
+ * event loop; -1 where the backend has none. Borrowed until firewall_stop().
+ */
+int firewall_watch_fd(const struct firewall *f);
+
+/*
+ * Read what that descriptor has. True when somebody else touched our guard
+ * since the last call, or may have: time for firewall_ensure().
+ */
+bool firewall_changed(struct firewall *f);
+
+/* Take guard and doors away: everything is as open as the host's own rules have it. */
+enum firewall_status firewall_remove(struct firewall *f) __attribute__((warn_unused_result));
+
+/* Close the backend; guard and doors stay. NULL is fine. */
+void firewall_stop(struct firewall *f);
+
+#endif
