@@ -1,0 +1,43 @@
+#include "report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static void say(struct report *r, const char *file, unsigned line, const char *mark,
+    const char *format, va_list args) __attribute__((format(printf, 5, 0)));
+
+static void say(struct report *r, const char *file, unsigned line, const char *mark,
+    const char *format, va_list args)
+{
+	char text[REPORT_LINE_MAX];
+	int n;
+
+	if (line != 0)
+		n = snprintf(text, sizeof(text), "%s:%u: %s", file, line, mark);
+	else
+		n = snprintf(text, sizeof(text), "%s: %s", file, mark);
+	if (n >= 0 && (size_t)n < sizeof(text))
+		(void)vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
+	if (r->say != NULL)
+		r->say(r->arg, text);
+}
+
+void report_error(struct report *r, const char *file, unsigned line, const char *format, ...)
+{
+	va_list args;
+
+	r->errors++;
+	va_start(args, format);
+	say(r, file, line, "", format, args);
+	va_end(args);
+}
+
+void report_warning(struct report *r, const char *file, unsigned line, const char *format, ...)
+{
+	va_list args;
+
+	r->warnings++;
+	va_start(args, format);
+	say(r, file, line, "warning: ", format, args);
+	va_end(args);
+}
