@@ -11,13 +11,14 @@
 #include <sys/types.h>
 
 struct sandbox {
-	const char *root;        /* an empty directory to chroot into */
+	const char *root;        /* an empty directory to chroot into, never "/" ("." when the monitor started us: process.h) */
 	uid_t uid;
 	gid_t gid;
 	const int *syscalls;     /* sorted, those that the process may make; anything else kills it */
 	size_t syscalls_len;
 };
 
+/* mmap and mprotect, where listed, never make memory executable. Under the address sanitizer its own calls are added. */
 /* Also: core dumps off, PR_SET_DUMPABLE 0, SIGKILL when the monitor dies (set after the change of user, which clears it). */
 int sandbox_enter(const struct sandbox *s) __attribute__((warn_unused_result)); /* 0, or -1 and logged */
 

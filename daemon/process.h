@@ -24,7 +24,8 @@
  *
  * A child is fork and exec of posternd itself with --role, so that it inherits
  * no heap. What it needs is at these descriptor numbers when it starts; all
- * others are closed. A child whose monitor dies is killed by the kernel; a
+ * others are closed. Its working directory is an empty one of root's: "." is what
+ * it hands to sandbox_enter() as its root. A child whose monitor dies is killed by the kernel; a
  * capture whose auth is gone exits, and the monitor starts both again.
  */
 #ifndef POSTERN_DAEMON_PROCESS_H

@@ -1,0 +1,323 @@
+/* sandbox - see sandbox.h. */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <seccomp.h>
+
+#include "log.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANDBOX_UNDER_ASAN 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define SANDBOX_UNDER_ASAN 1
+#endif
+
+static int failed(const char *step)
+{
+	log_error("sandbox-failed", "step=%s error=\"%s\": not going on without it", step,
+	    strerror(errno));
+	return -1;
+}
+
+/* A process that was left in the real root by mistake would look jailed and be free. */
+static int change_root(const char *root)
+{
+	struct stat real, jail;
+
+	if (stat("/", &real) || stat(root, &jail))
+		return failed("stat");
+	if (real.st_dev == jail.st_dev && real.st_ino == jail.st_ino) {
+		errno = EINVAL;
+		return failed("chroot");
+	}
+	if (chroot(root) || chdir("/"))
+		return failed("chroot");
+	return 0;
+}
+
+/* Dropping the user drops the capabilities, unless somebody set the bits that keep them: so say it
+ * again. */
+static int drop_all_capabilities(void)
+{
+	cap_t none = cap_init();
+	int status = none && !cap_set_proc(none) ? 0 : failed("capabilities");
+
+	if (none)
+		cap_free(none);
+	if (!status && cap_reset_ambient())
+		status = failed("ambient capabilities");
+	return status;
+}
+
+static int change_user(uid_t uid, gid_t gid)
+{
+	if (uid == 0 || gid == 0) {
+		errno = EINVAL;
+		return failed("user 0");
+	}
+	if (setgroups(0, NULL))
+		return failed("setgroups");
+	if (setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+		return failed("setresuid");
+	if (drop_all_capabilities())
+		return -1;
+	if (setresuid(0, 0, 0) != -1) {
+		errno = EPERM;
+		return failed("staying unprivileged");
+	}
+	return 0;
+}
+
+/* Between the change of user, which forgets it, and this call the monitor may have died: then die
+ * as well. */
+static int die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		return failed("PR_SET_PDEATHSIG");
+	if (getppid() != parent)
+		raise(SIGKILL);
+	return 0;
+}
+
+static int forbid_dumps(void)
+{
+	const struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &none))
+		return failed("RLIMIT_CORE");
+	if (prctl(PR_SET_DUMPABLE, 0))
+		return failed("PR_SET_DUMPABLE");
+	return 0;
+}
+
+/*
+ * Landlock as the kernel has it, through its system calls: libc offers none,
+ * and the build's headers may be older than the kernel that runs.
+ */
+struct landlock_attr {
+	uint64_t fs;
+	uint64_t net;
+	uint64_t scoped;
+};
+
+enum { LANDLOCK_QUERY_VERSION = 1 };
+
+struct landlock_abi {
+	int since;
+	uint64_t fs, net, scoped; /* all that can be handled, and is thereby forbidden */
+	size_t size;		  /* of the attribute as that version knows it */
+};
+
+static const struct landlock_abi landlock_abis[] = {
+    {6, 0xffff, 0x3, 0x3, 24}, /* abstract sockets, signals */
+    {5, 0xffff, 0x3, 0, 16},   /* ioctl on devices */
+    {4, 0x7fff, 0x3, 0, 16},   /* TCP bind and connect */
+    {3, 0x7fff, 0, 0, 8},      /* truncate */
+    {2, 0x3fff, 0, 0, 8},      /* link and rename across folders */
+    {1, 0x1fff, 0, 0, 8},
+};
+
+static const struct landlock_abi *landlock_known(long version)
+{
+	for (size_t i = 0; i < sizeof(landlock_abis) / sizeof(landlock_abis[0]); i++)
+		if (version >= landlock_abis[i].since)
+			return &landlock_abis[i];
+	return NULL;
+}
+
+/* No rule at all: everything that landlock knows of is forbidden. */
+static int landlock_all(void)
+{
+	const struct landlock_abi *abi =
+	    landlock_known(syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_QUERY_VERSION));
+
+	if (!abi) {
+		log_warning("landlock-missing",
+		    "this kernel offers none: empty root and seccomp alone hold the process");
+		return 0;
+	}
+	const struct landlock_attr attr = {abi->fs, abi->net, abi->scoped};
+	const long fd = syscall(SYS_landlock_create_ruleset, &attr, abi->size, 0);
+	if (fd < 0)
+		return failed("landlock_create_ruleset");
+	const long restricted = syscall(SYS_landlock_restrict_self, fd, 0);
+	close((int)fd);
+	return restricted ? failed("landlock_restrict_self") : 0;
+}
+
+#ifdef SANDBOX_UNDER_ASAN
+/* What the address sanitizer does by itself: its own memory, locks, and the report. */
+static const int sanitizer_syscalls[] = {
+    SCMP_SYS(dup),
+    SCMP_SYS(futex),
+    SCMP_SYS(getpid),
+    SCMP_SYS(getrlimit),
+    SCMP_SYS(gettid),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mmap),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(munmap),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(openat),
+    SCMP_SYS(prctl),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(read),
+    SCMP_SYS(readlink),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(write),
+};
+#endif
+
+/* Memory that can be executed is never to be had, whoever lists mmap or mprotect. */
+static int allow(scmp_filter_ctx ctx, int nr)
+{
+	if (nr == SCMP_SYS(mmap) || nr == SCMP_SYS(mprotect))
+		return seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+}
+
+static int allow_all(scmp_filter_ctx ctx, const int *nrs, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		const int err = allow(ctx, nrs[i]);
+
+		if (err && err != -EEXIST)
+			return err;
+	}
+	return 0;
+}
+
+static int filter_syscalls(const int *nrs, size_t len)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int err = ctx ? 0 : -ENOMEM;
+
+	if (!err)
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (!err)
+		err = allow_all(ctx, nrs, len);
+#ifdef SANDBOX_UNDER_ASAN
+	if (!err)
+		err = allow_all(ctx, sanitizer_syscalls,
+		    sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]));
+#endif
+	if (!err)
+		err = seccomp_load(ctx);
+	if (ctx)
+		seccomp_release(ctx);
+	if (err) {
+		errno = -err;
+		return failed("seccomp");
+	}
+	return 0;
+}
+
+int sandbox_enter(const struct sandbox *s)
+{
+	const pid_t parent = getppid();
+
+	if (change_root(s->root) || change_user(s->uid, s->gid) || die_with(parent) ||
+	    forbid_dumps())
+		return -1;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return failed("PR_SET_NO_NEW_PRIVS");
+	if (landlock_all())
+		return -1;
+	return filter_syscalls(s->syscalls, s->syscalls_len);
+}
+
+int sandbox_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	errno = 0;
+	const struct passwd *pw = getpwnam(name);
+
+	if (!pw) {
+		log_error("user-missing",
+		    "user=%s: make it with systemd-sysusers or adduser --system --group, or name "
+		    "another in posternd.conf%s%s",
+		    name, errno ? ": " : "", errno ? strerror(errno) : "");
+		return -1;
+	}
+	if (pw->pw_uid == 0 || pw->pw_gid == 0) {
+		log_error(
+		    "user-is-root", "user=%s: name an unprivileged user in posternd.conf", name);
+		return -1;
+	}
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return 0;
+}
+
+static bool listed(const int *caps, size_t len, int cap)
+{
+	for (size_t i = 0; i < len; i++)
+		if (caps[i] == cap)
+			return true;
+	return false;
+}
+
+/* First the bounding set, because that needs a capability which may go with the rest. */
+static int limit_bounding(const int *caps, size_t len)
+{
+	for (int cap = 0; cap_get_bound(cap) >= 0; cap++)
+		if (!listed(caps, len, cap) && cap_get_bound(cap) == 1 && cap_drop_bound(cap))
+			return -1;
+	return 0;
+}
+
+/* In a container some may be missing from the start: what is not ours cannot be kept. */
+static int keep_held(cap_t set, cap_t held, int cap)
+{
+	cap_flag_value_t have = CAP_CLEAR;
+
+	if (cap_get_flag(held, cap, CAP_PERMITTED, &have))
+		return -1;
+	if (have == CAP_CLEAR)
+		return 0;
+	return cap_set_flag(set, CAP_PERMITTED, 1, &cap, CAP_SET) ||
+	       cap_set_flag(set, CAP_EFFECTIVE, 1, &cap, CAP_SET);
+}
+
+int sandbox_limit_capabilities(const int *caps, size_t len)
+{
+	int status = -1;
+	cap_t set = cap_init(), held = cap_get_proc();
+
+	if (!set || !held || limit_bounding(caps, len))
+		goto out;
+	for (size_t i = 0; i < len; i++)
+		if (keep_held(set, held, caps[i]))
+			goto out;
+	if (cap_set_proc(set) || cap_reset_ambient())
+		goto out;
+	status = 0;
+out:
+	if (status)
+		failed("capabilities");
+	if (held)
+		cap_free(held);
+	if (set)
+		cap_free(set);
+	return status;
+}
