@@ -1,0 +1,95 @@
+"""Can a connection be made, quickly and without a program to start: what a door is for."""
+
+import errno
+import socket
+import time
+
+from .wait import until
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def tcp(client, address, port, timeout=0.3, source=None):
+    """"open", "closed" (reset) or "silent"."""
+    with client.socket(family(address), socket.SOCK_STREAM) as s:
+        s.settimeout(timeout)
+        if source:
+            s.bind((source, 0))
+        try:
+            s.connect((address, port))
+            return "open"
+        except ConnectionRefusedError:
+            return "closed"
+        except TimeoutError:
+            return "silent"
+        except OSError as problem:
+            return errno.errorcode.get(problem.errno, "error")
+
+
+def is_open(client, address, port=22, timeout=0.3):
+    return tcp(client, address, port, timeout) == "open"
+
+
+def opens(client, address, port=22, seconds=5):
+    return until(lambda: is_open(client, address, port, 0.2), seconds, f"a door to {address} {port}")
+
+
+def closes(client, address, port=22, seconds=5):
+    return until(lambda: not is_open(client, address, port, 0.2), seconds, "the door's end")
+
+
+def udp_answer(client, address, port, data=b"?", timeout=0.5, source=None):
+    """The answer to one datagram; None for silence; "refused" for port unreachable."""
+    with client.socket(family(address), socket.SOCK_DGRAM) as s:
+        s.settimeout(timeout)
+        if source:
+            s.bind(source)
+        s.connect((address, port))
+        try:
+            s.send(data)
+            return s.recv(2048)
+        except ConnectionRefusedError:
+            return "refused"
+        except TimeoutError:
+            return None
+
+
+class UdpEcho:
+    """A UDP service that answers everything, on all addresses, to broadcasts and multicasts too."""
+
+    SCRIPT = (
+        "import socket,sys\n"
+        "s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\n"
+        "s.setsockopt(socket.IPPROTO_IPV6,socket.IPV6_V6ONLY,0)\n"
+        "s.bind(('::',int(sys.argv[1])))\n"
+        "print('ready',flush=True)\n"
+        "while True:\n"
+        "    d,a=s.recvfrom(65535)\n"
+        "    print('got',a[0],len(d),flush=True)\n"
+        "    s.sendto(b'echo:'+d,a)\n"
+    )
+
+    def __init__(self, host, port):
+        self.process = host.start("/usr/bin/python3", "-c", self.SCRIPT, port, name="udpecho")
+        self.process.wait_line("^ready")
+
+    def heard(self):
+        """How many datagrams reached the service."""
+        return self.process.output().count("got ")
+
+
+class Watch:
+    """Notes when a port was last found open, by connecting all the time: to measure a closing."""
+
+    def __init__(self, client, address, port=22):
+        self.client, self.address, self.port = client, address, port
+
+    def last_open(self, until_time, step=0.02):
+        last = None
+        while time.monotonic() < until_time:
+            if is_open(self.client, self.address, self.port, 0.1):
+                last = time.monotonic()
+            time.sleep(step)
+        return last
