@@ -6,8 +6,9 @@
 #define POSTERN_COMMON_MARK_H
 
 enum mark {
-	MARK_DOOR = 0x10000,   /* ct and meta: a flow that came in through a door */
-	MARK_REPLY = 0x100000, /* meta: a crafted reply; SO_MARK of auth's raw sockets, never tracked */
+	MARK_DOOR = 0x10000, /* ct and meta: a flow that came in through a door */
+	MARK_REPLY =
+	    0x100000, /* meta: a crafted reply; SO_MARK of auth's raw sockets, never tracked */
 };
 
 #endif

@@ -22,8 +22,8 @@
 enum firewall_status {
 	FIREWALL_OK,
 	FIREWALL_NOT_THERE, /* close, query: no such door */
-	FIREWALL_FULL,      /* the kernel has no room for one more door; nothing changed */
-	FIREWALL_FAILED,    /* refused, or the guard is not as it should be; logged, nothing changed */
+	FIREWALL_FULL,	    /* the kernel has no room for one more door; nothing changed */
+	FIREWALL_FAILED, /* refused, or the guard is not as it should be; logged, nothing changed */
 };
 
 /* An open door as the kernel has it. */
