@@ -32,7 +32,7 @@ enum message_type {
 	MSG_SOURCE,          /* a new capture: its socket comes along */
 	MSG_FILES,           /* candidate configuration: config, clients, server key, door key come along */
 	MSG_COMMIT,          /* the candidate is in force now */
-	MSG_ABORT,           /* forget the candidate */
+	MSG_ABORT,           /* forget the candidate, if one came; so ends each reload that failed, RELOAD_WANTED included */
 };
 
 enum {
@@ -98,7 +98,7 @@ struct msg_keys {
 struct msg_source_ready {
 	struct ipc_head head;
 	uint32_t index;
-	uint32_t unused;
+	uint32_t generation; /* both as MSG_SOURCE had them */
 };
 
 /* OPEN, CLOSE and QUERY. */
@@ -128,6 +128,11 @@ struct msg_door_done {
 	uint32_t seconds; /* OPEN, QUERY: rest of time as the kernel has it */
 };
 
+/*
+ * A source lives as long as its socket: when a reload or a restart replaces a
+ * capture, the same index is there twice until the old socket ends, and auth
+ * serves both.
+ */
 struct msg_source {
 	struct ipc_head head;
 	uint32_t index;

@@ -65,6 +65,7 @@ struct child_args {
 	const char *config_dir;
 	const char *interface;   /* capture */
 	unsigned index;          /* capture: which source of the configuration */
+	unsigned generation;     /* auth: of the configuration at FD_CONFIG; what its MSG_DOOR_* say until a MSG_COMMIT */
 	bool dry_run;
 };
 
