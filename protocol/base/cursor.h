@@ -32,7 +32,10 @@ uint32_t read_u32(struct reader *r);
 uint64_t read_u64(struct reader *r);
 /* Copies len bytes to out; zeros when there are fewer. */
 void read_bytes(struct reader *r, void *out, size_t len);
-/* A view of the next len bytes, which are then behind the cursor; NULL and failed when there are fewer. */
+/*
+ * A view of the next len bytes, which are then behind the cursor; NULL and failed when
+ * there are fewer.
+ */
 const uint8_t *read_view(struct reader *r, size_t len);
 /* The next len bytes as a reader of their own. */
 struct reader read_sub(struct reader *r, size_t len);

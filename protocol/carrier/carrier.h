@@ -20,14 +20,17 @@ enum {
 	CARRIER_FILTER_MAX = 512,
 };
 
-/* Where an answer goes and what it answers: enough of the packet to craft the reply. No pointers. */
+/*
+ * Where an answer goes and what it answers: enough of the packet to craft the reply. No
+ * pointers.
+ */
 struct route {
 	enum carrier_id carrier;
 	struct address client, server;
 	uint16_t client_port, server_port; /* ICMP: identifier, sequence */
-	uint32_t tcp_seq, tcp_ack;         /* of what is answered */
-	uint16_t request_len;              /* covered bytes of what is answered: no answer is longer */
-	uint32_t ifindex;                  /* where it came in; link-local answers need it */
+	uint32_t tcp_seq, tcp_ack;	   /* of what is answered */
+	uint16_t request_len; /* covered bytes of what is answered: no answer is longer */
+	uint32_t ifindex;     /* where it came in; link-local answers need it */
 };
 
 /* What the server listens for. */
@@ -38,18 +41,22 @@ struct carrier_ports {
 struct carrier {
 	const char *name;
 	enum carrier_id id;
-	size_t room;      /* longest veil, cover none */
-	bool has_reply;   /* http has none */
+	size_t room;	/* longest veil, cover none */
+	bool has_reply; /* http has none */
 	/* Is p one of ours? Fills r and the covered bytes (borrowed from p). */
-	bool (*recognise)(const struct carrier_ports *ports, const struct packet *p, struct route *r,
-	    const uint8_t **bytes, size_t *len);
+	bool (*recognise)(const struct carrier_ports *ports, const struct packet *p,
+	    struct route *r, const uint8_t **bytes, size_t *len);
 	/*
 	 * The IP packet that answers r with these bytes, headers and checksums
 	 * complete but for IPv4's own, which the kernel fills.
 	 * Returns its length or -E_SHORT.
 	 */
-	int (*craft)(const struct route *r, const uint8_t *bytes, size_t len, uint8_t out[static CRAFT_MAX]);
-	/* A pcap-filter(7) expression for what recognise() may accept, VLANs left out; returns its length or -E_SHORT. */
+	int (*craft)(
+	    const struct route *r, const uint8_t *bytes, size_t len, uint8_t out[static CRAFT_MAX]);
+	/*
+	 * A pcap-filter(7) expression for what recognise() may accept, VLANs left out; returns its
+	 * length or -E_SHORT.
+	 */
 	int (*filter)(const struct carrier_ports *ports, char *out, size_t cap);
 };
 

@@ -17,8 +17,8 @@ struct packet {
 	uint8_t icmp_type;
 	uint8_t tcp_flags;
 	uint32_t tcp_seq, tcp_ack;
-	uint32_t tcp_tsval;        /* 0 when absent */
-	const uint8_t *payload;    /* borrowed: points into the captured bytes */
+	uint32_t tcp_tsval;	/* 0 when absent */
+	const uint8_t *payload; /* borrowed: points into the captured bytes */
 	size_t payload_len;
 };
 

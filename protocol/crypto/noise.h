@@ -28,9 +28,9 @@ struct noise {
 	uint64_t n;
 	bool has_key;
 	bool initiator;
-	bool psk;        /* IKpsk1; without it plain IK, for the vectors */
-	uint8_t step;    /* 0 new, 1 M1 done, 2 M2 done (split) */
-	bool fixed_e;    /* e was set by a test */
+	bool psk;     /* IKpsk1; without it plain IK, for the vectors */
+	uint8_t step; /* 0 new, 1 M1 done, 2 M2 done (split) */
+	bool fixed_e; /* e was set by a test */
 	struct keypair e;
 	uint8_t re[KEY_BYTES];
 	uint8_t rs[KEY_BYTES];
@@ -53,8 +53,8 @@ void noise_start(struct noise *n, bool initiator, bool psk, const struct noise_s
 void noise_set_ephemeral(struct noise *n, const uint8_t secret[static KEY_BYTES]);
 
 /* M1. out has room for len + NOISE_M1_OVERHEAD. Returns the length or -E_KEY. */
-int noise_write_m1(struct noise *n, const struct noise_static *st, const uint8_t *payload, size_t len,
-    uint8_t *out) __attribute__((warn_unused_result));
+int noise_write_m1(struct noise *n, const struct noise_static *st, const uint8_t *payload,
+    size_t len, uint8_t *out) __attribute__((warn_unused_result));
 /*
  * M1 at the responder. payload has room for len - NOISE_M1_OVERHEAD.
  * Returns the payload's length; -E_SHORT, -E_FORGED, -E_KEY (low order, or the
@@ -63,8 +63,8 @@ int noise_write_m1(struct noise *n, const struct noise_static *st, const uint8_t
  */
 int noise_read_m1(struct noise *n, const struct noise_static *st, const uint8_t *msg, size_t len,
     uint8_t *payload) __attribute__((warn_unused_result));
-int noise_write_m2(struct noise *n, const struct noise_static *st, const uint8_t *payload, size_t len,
-    uint8_t *out) __attribute__((warn_unused_result));
+int noise_write_m2(struct noise *n, const struct noise_static *st, const uint8_t *payload,
+    size_t len, uint8_t *out) __attribute__((warn_unused_result));
 int noise_read_m2(struct noise *n, const struct noise_static *st, const uint8_t *msg, size_t len,
     uint8_t *payload) __attribute__((warn_unused_result));
 

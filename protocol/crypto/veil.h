@@ -77,8 +77,12 @@ bool veil_gate_ok(const struct veil_keys *k, const uint8_t *packet, size_t len);
 int veil_open(const struct veil_keys *k, enum carrier_id carrier, const uint8_t *packet, size_t len,
     uint8_t plain[static VEIL_PLAIN_MAX], struct veiled *out) __attribute__((warn_unused_result));
 
-/* The second half of veil_open alone: read an opened plaintext again (as auth does with what capture hands over). */
-int veil_parse(const uint8_t *plain, size_t len, struct veiled *out) __attribute__((warn_unused_result));
+/*
+ * The second half of veil_open alone: read an opened plaintext again (as auth does with
+ * what capture hands over).
+ */
+int veil_parse(const uint8_t *plain, size_t len, struct veiled *out)
+    __attribute__((warn_unused_result));
 
 /*
  * Wrap v into a packet of exactly total bytes.
@@ -91,14 +95,17 @@ void veil_seal(const struct veil_keys *k, enum carrier_id carrier, const struct 
 size_t veil_need(enum kind k, size_t body_len);
 /* The length a client's packet shall have: uniform in [max(need, 384), room]. */
 size_t veil_length_client(size_t need, size_t room);
-/* The length a server's packet shall have: uniform in [need, answered]; need must not be greater. */
+/*
+ * The length a server's packet shall have: uniform in [need, answered]; need must not be
+ * greater.
+ */
 size_t veil_length_server(size_t need, size_t answered);
 
 /* label.mac over kind, carrier, cid, t and the body. */
 void label_sign(struct label *l, const uint8_t label_key[static SHORT_KEY_BYTES], enum kind kind,
     enum carrier_id carrier, const uint8_t *body, size_t body_len);
 /* Constant-time. */
-bool label_ok(const struct label *l, const uint8_t label_key[static SHORT_KEY_BYTES], enum kind kind,
-    enum carrier_id carrier, const uint8_t *body, size_t body_len);
+bool label_ok(const struct label *l, const uint8_t label_key[static SHORT_KEY_BYTES],
+    enum kind kind, enum carrier_id carrier, const uint8_t *body, size_t body_len);
 
 #endif

@@ -43,25 +43,30 @@ struct envelope {
 	enum kind request, reply, answer, result; /* M1 to M4 and their likes */
 	size_t request_overhead, reply_overhead, answer_overhead, result_overhead;
 
-	/* Client: plain request to body. All return the body's (or plaintext's) length or an error of errors.h. */
+	/*
+	 * Client: plain request to body. All return the body's (or plaintext's) length or an error
+	 * of errors.h.
+	 */
 	int (*seal_request)(struct envelope_state *s, const struct envelope_bind *b,
-	    const struct envelope_keys *k, const uint8_t *plain, size_t len, uint8_t *body, size_t cap);
-	int (*open_reply)(struct envelope_state *s, const struct envelope_keys *k, const uint8_t *body,
-	    size_t len, uint8_t *plain, size_t cap);
-	int (*seal_answer)(struct envelope_state *s, const uint8_t *plain, size_t len, uint8_t *body,
+	    const struct envelope_keys *k, const uint8_t *plain, size_t len, uint8_t *body,
 	    size_t cap);
-	int (*open_result)(struct envelope_state *s, const uint8_t *body, size_t len, uint8_t *plain,
-	    size_t cap);
+	int (*open_reply)(struct envelope_state *s, const struct envelope_keys *k,
+	    const uint8_t *body, size_t len, uint8_t *plain, size_t cap);
+	int (*seal_answer)(
+	    struct envelope_state *s, const uint8_t *plain, size_t len, uint8_t *body, size_t cap);
+	int (*open_result)(
+	    struct envelope_state *s, const uint8_t *body, size_t len, uint8_t *plain, size_t cap);
 
 	/* Server. A call that fails leaves the state as it was. */
 	int (*open_request)(struct envelope_state *s, const struct envelope_bind *b,
-	    const struct envelope_keys *k, const uint8_t *body, size_t len, uint8_t *plain, size_t cap);
-	int (*seal_reply)(struct envelope_state *s, const struct envelope_keys *k, const uint8_t *plain,
-	    size_t len, uint8_t *body, size_t cap);
-	int (*open_answer)(struct envelope_state *s, const uint8_t *body, size_t len, uint8_t *plain,
+	    const struct envelope_keys *k, const uint8_t *body, size_t len, uint8_t *plain,
 	    size_t cap);
-	int (*seal_result)(struct envelope_state *s, const uint8_t *plain, size_t len, uint8_t *body,
-	    size_t cap);
+	int (*seal_reply)(struct envelope_state *s, const struct envelope_keys *k,
+	    const uint8_t *plain, size_t len, uint8_t *body, size_t cap);
+	int (*open_answer)(
+	    struct envelope_state *s, const uint8_t *body, size_t len, uint8_t *plain, size_t cap);
+	int (*seal_result)(
+	    struct envelope_state *s, const uint8_t *plain, size_t len, uint8_t *body, size_t cap);
 };
 
 extern const struct envelope envelope_noise;

@@ -15,9 +15,9 @@
 
 enum {
 	REQUEST_VERSION = 1,
-	REQUEST_MAX = 960,      /* encoded, over every carrier but http */
+	REQUEST_MAX = 960, /* encoded, over every carrier but http */
 	REQUEST_MAX_HTTP = 929,
-	SERVICE_NAME_MAX = 32,  /* [a-z0-9_-], without the NUL */
+	SERVICE_NAME_MAX = 32, /* [a-z0-9_-], without the NUL */
 	SERVICES_MAX = 8,
 	ADMITS_MAX = 2,
 	ARGUMENTS_MAX = 8,
@@ -26,7 +26,7 @@ enum {
 	CODE_MAX = 10,
 	PIN_MIN = 4,
 	PIN_MAX = 32,
-	DOORS_MAX = 64,   /* in one reply */
+	DOORS_MAX = 64,	  /* in one reply */
 	REASON_MAX = 200, /* a text for a person */
 	OUTPUT_MAX = 1024,
 };
@@ -34,7 +34,7 @@ enum {
 enum verb { VERB_OPEN = 1, VERB_CLOSE = 2, VERB_RUN = 3, VERB_PING = 4, VERB_LIST = 5 };
 
 enum request_flags {
-	REQUEST_REPLY = 1 << 0,     /* an answer is wanted */
+	REQUEST_REPLY = 1 << 0,	    /* an answer is wanted */
 	REQUEST_CHALLENGE = 1 << 1, /* a challenge is wanted */
 	REQUEST_STRICT = 1 << 2,    /* own address strict */
 };
@@ -72,7 +72,8 @@ struct request {
 	struct port port[SERVICES_MAX];
 	uint8_t admits;
 	struct prefix admit[ADMITS_MAX];
-	bool has_own_address, has_source_port, has_hold, has_idle, single_use, has_session, has_reply_key;
+	bool has_own_address, has_source_port, has_hold, has_idle, single_use, has_session,
+	    has_reply_key;
 	struct address own_address;
 	uint16_t source_port;
 	uint32_t hold_s;
@@ -106,7 +107,7 @@ struct reply {
 	uint16_t output_len;
 	uint8_t output[OUTPUT_MAX];
 	char reason[REASON_MAX + 1];
-	uint8_t asked; /* bit 0 PIN, bit 1 code */
+	uint8_t asked;	 /* bit 0 PIN, bit 1 code */
 	uint16_t wait_s; /* how long a challenge waits */
 	uint8_t door_key[KEY_BYTES];
 };
@@ -121,10 +122,18 @@ struct answer {
 	uint8_t pin_len;
 };
 
-/* Returns the length, or -E_SHORT (no room), -E_FORMAT (not a request that may be sent). */
-int request_encode(const struct request *q, uint8_t *out, size_t cap) __attribute__((warn_unused_result));
 /*
- * Decode and check every rule of the protocol.
+ * Encode a request. What may be sent is what request_decode() accepts: services or
+ * ports for an open, one of the two; a session or services for a close. A code or PIN
+ * is refused where a reply is wanted: there they wait for M3 (struct answer).
+ * Returns the length, or -E_SHORT (no room), -E_FORMAT (not a request that may be sent).
+ */
+int request_encode(const struct request *q, uint8_t *out, size_t cap)
+    __attribute__((warn_unused_result));
+/*
+ * Decode and check every rule of the protocol that needs no configuration. Two are left
+ * to the caller: a reply key (has_reply_key) is for the envelope openpgp alone, and
+ * admitted addresses are whole but may still be inadmissible.
  * Returns 0; -E_SHORT, -E_FORMAT, -E_VERSION (all "malformed" on the wire), or
  * -E_UNKNOWN with *unknown the type that may not be ignored. When at least the
  * fixed head of 12 bytes was there, attempt and flags are filled, whatever is returned.
@@ -134,14 +143,24 @@ int request_decode(struct request *q, const uint8_t *bytes, size_t len, uint8_t 
 
 /*
  * Encode into at most cap bytes, cutting texts as the protocol says (output,
- * then reason, then doors from the end). Returns the length, or -E_SHORT when
- * not even the rest fits (then nothing shall be sent).
+ * then reason, then doors from the end). Returns the length; -E_SHORT when
+ * not even the rest fits (then nothing shall be sent); -E_FORMAT when it is no reply
+ * that may be sent (a challenge has the address seen, what is asked and the wait, no more).
  */
-int reply_encode(const struct reply *p, uint8_t *out, size_t cap) __attribute__((warn_unused_result));
-int reply_decode(struct reply *p, const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
+int reply_encode(const struct reply *p, uint8_t *out, size_t cap)
+    __attribute__((warn_unused_result));
+/*
+ * Returns 0, or -E_SHORT, -E_FORMAT, -E_VERSION, -E_UNKNOWN: the reply is to be dropped.
+ * reason is made fit for a terminal (printable ASCII); output is as it came.
+ */
+int reply_decode(struct reply *p, const uint8_t *bytes, size_t len)
+    __attribute__((warn_unused_result));
 
-int answer_encode(const struct answer *a, uint8_t *out, size_t cap) __attribute__((warn_unused_result));
-int answer_decode(struct answer *a, const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
+/* As their like for requests. */
+int answer_encode(const struct answer *a, uint8_t *out, size_t cap)
+    __attribute__((warn_unused_result));
+int answer_decode(struct answer *a, const uint8_t *bytes, size_t len)
+    __attribute__((warn_unused_result));
 
 /* [a-z0-9_-]{1,32}: services, commands, clients. */
 bool name_is_valid(const char *name);
