@@ -58,7 +58,7 @@ class Lab:
             raise
 
     def _accounts(self):
-        """/etc/passwd and /etc/group with the daemon's accounts, for the jail."""
+        """Files of /etc for the jail: the daemon's accounts, and a name for each host (server.lab ...)."""
         passwd, group = Path("/etc/passwd").read_text(), Path("/etc/group").read_text()
         for number, name in enumerate(ACCOUNTS, 64801):
             if f"\n{name}:" not in passwd:
@@ -66,6 +66,9 @@ class Lab:
                 group += f"{name}:x:{number}:\n"
         (self.folder / "passwd").write_text(passwd)
         (self.folder / "group").write_text(group)
+        hosts = ["127.0.0.1 localhost\n::1 localhost\n"]
+        hosts += [f"{address(role)} {role}.lab\n" for role in NUMBERS for address in (v4, v6)]
+        (self.folder / "hosts").write_text("".join(hosts))
         # sshd without PAM refuses an account whose password is locked, as root's may be here.
         (self.folder / "shadow").write_text("root:*:19000:0:99999:7:::\n")
         (self.folder / "shadow").chmod(0o600)

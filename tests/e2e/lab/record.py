@@ -13,7 +13,7 @@ class Recording:
         host._logs += 1
         self.file = host.folder / f"{host.role}-{host._logs}.pcap"
         self.process = host.start(
-            "tcpdump", "-i", device, "-Q", direction, "-nn", "-U", "--immediate-mode",
+            "tcpdump", "-i", device, "-Q", direction, "-nn", "-U", "--immediate-mode", "-s", 2048, "-B", 32768,
             "-Z", "root", "-w", self.file, *filter_.split(), name="tcpdump",
         )
         self.process.wait_line("listening on")

@@ -33,7 +33,7 @@ class Sshd:
         self.process = host.start("sh", "-c", start, "sh", config, name="sshd")
         self.process.wait_line("Server listening on 0.0.0.0")
         self.process.wait_line("Server listening on ::")
-        public = (self.folder / "host_key.pub").read_text().split(" ", 1)[1]
+        public = (self.folder / "host_key.pub").read_text()
         (self.folder / "known_hosts").write_text(f"* {public}")
 
     def command(self, address=None, *more, key=None):

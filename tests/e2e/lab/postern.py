@@ -1,0 +1,197 @@
+"""posternd on a host of the laboratory, set up and looked at with posternctl."""
+
+import base64
+import os
+import re
+import signal
+import struct
+
+from wire.keys import Identity
+from wire.knock import Card
+from wire.primitives import x25519_public
+
+from . import nft
+from .network import v4
+from .process import alive, children, cmdline
+from .programs import PLACES
+from .wait import until
+
+SSH = ("ssh", "tcp", 22, 60, 3600)
+
+
+def service(name, proto, port, hold, max_hold, **more):
+    lines = "".join(f"  {k.replace('_', '-')} = {v}\n" for k, v in more.items())
+    return (
+        f'service "{name}" {{\n  proto = {proto}\n  port = {port}\n'
+        f"  hold = {hold}\n  max-hold = {max_hold}\n{lines}}}\n"
+    )
+
+
+def quoted(value):
+    if isinstance(value, (list, tuple)):
+        return "{" + ", ".join(f'"{v}"' for v in value) + "}"
+    return str(value) if isinstance(value, int) else f'"{value}"'
+
+
+class Postern:
+    """One installation: folders, configuration, clients, and the daemon when it runs."""
+
+    PORT = 40123
+
+    def __init__(self, host, services=(SSH,), **directives):
+        self.host = host
+        self.bin = host.folder / "build"
+        self.etc, self.state, self.run_dir = (host.folder / d for d in ("etc", "state", "run"))
+        self.config = self.etc / "posternd.conf"
+        self.process = None
+        folders = [f"--{o}={p}" for o, p in zip(("config-dir", "state-dir", "run-dir"), self._folders())]
+        self.init_output = host.run(self.bin / PLACES["posternctl"], "init", *folders).stdout
+        self.directives = {"interface": ["eth0"], "udp-port": self.PORT, **directives}
+        self.services = list(services)
+        self.write_config()
+
+    def _folders(self):
+        return self.etc, self.state, self.run_dir
+
+    # --- configuration ---
+
+    def config_text(self):
+        paths = {"state-dir": self.state, "run-dir": self.run_dir}
+        directives = {**paths, **{k.replace("_", "-"): v for k, v in self.directives.items()}}
+        lines = "".join(f"{name} = {quoted(value)}\n" for name, value in directives.items())
+        return lines + "".join(
+            service(*s) if isinstance(s, tuple) else service(**s) for s in self.services
+        )
+
+    def write_config(self, text=None):
+        self.config.write_text(text or self.config_text())
+
+    # --- posternctl ---
+
+    def ctl(self, *args, check=True):
+        return self.host.run(self.bin / PLACES["posternctl"], "-c", self.config, *args, check=check)
+
+    def add_client(self, name, services=("ssh",), server=None, **more):
+        """By posternctl, as an administrator does; the profile's path."""
+        profile = self.host.folder / f"{name}.postern"
+        wanted = [w for s in services for w in ("--service", s)]
+        server = server or v4(self.host.role)
+        options = [f"--{k.replace('_', '-')}={v}" for k, v in more.items()]
+        self.ctl("client", "add", name, *wanted, "--server", server, "--output", profile, *options)
+        return profile
+
+    def keys(self):
+        """(server's private key, [door keys]), as its files have them."""
+
+        def read(name):
+            lines = (self.etc / name).read_text().split("\n")
+            return [base64.b64decode(x) for x in lines if x and not x.startswith("#")]
+
+        return read("server.key")[0], read("door.key")
+
+    def card(self, identity=None):
+        """A card for the Python client; with its own identity it is not enrolled yet."""
+        server, doors = self.keys()
+        return Card(identity or Identity.random(), x25519_public(server), doors[0])
+
+    def client_line(self, name, identity, *options):
+        words = [base64.b64encode(b).decode() for b in (identity.cid, identity.public, identity.client_secret)]
+        return " ".join([name, *words, ",".join(options)]).strip() + "\n"
+
+    def enrol(self, name, *options):
+        """A client of the Python kind, written straight into the clients file: its card."""
+        card = self.card()
+        with open(self.etc / "clients", "a") as file:
+            file.write(self.client_line(name, card.identity, *(options or ("service=ssh",))))
+        return card
+
+    # --- the daemon ---
+
+    def start(self, *args, fault=None, clock=None, wait=True):
+        env = {"POSTERN_FAULT": fault} if fault else {}
+        if clock:
+            env |= clock.env(self.bin)
+        command = [self.bin / PLACES["posternd"], "-f", "-c", self.config, *args]
+        self.process = self.host.start(*command, env=env, name="posternd")
+        if wait:
+            self.process.wait_line(r"\bready\b")
+        return self
+
+    def stop(self):
+        return self.process.stop()
+
+    def reload(self):
+        self.process.signal(signal.SIGHUP)
+
+    def log(self):
+        return self.process.output()
+
+    def log_lines(self, pattern):
+        return re.findall(f"^.*(?:{pattern}).*$", self.log(), re.M)
+
+    def pids(self):
+        """{"monitor": pid, "auth": pid, "capture eth0": pid}; only those that live."""
+        found = {"monitor": self.process.pid} if alive(self.process.pid) else {}
+        for pid in children(self.process.pid):
+            words = cmdline(pid)
+            role = re.search(r"(?:--role[ =]|posternd: )(\w+)", words)
+            device = re.search(r"(?:--interface[ =]|capture )(\S+)", words)
+            if role and alive(pid):
+                name = role[1] + (f" {device[1]}" if role[1] == "capture" and device else "")
+                found[name] = pid
+        return found
+
+    def pid(self, role):
+        """The first process whose name begins so."""
+        return next((p for name, p in self.pids().items() if name.startswith(role)), None)
+
+    def kill(self, role):
+        """kill -9 of one process; returns its pid."""
+        pid = self.pid(role)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not alive(pid), 5, f"{role}'s death")
+        return pid
+
+    def kill_all(self):
+        for role in ("monitor", "auth", "capture"):
+            if self.pid(role):
+                self.kill(role)
+        self.process.kill()
+
+    # --- what it says and what the kernel has ---
+
+    def stats(self):
+        """Counters by name."""
+        pairs = re.findall(r"^\s*([\w.-]+)[\s:=]+(\d+)\s*$", self.ctl("stats").stdout, re.M)
+        return {name: int(value) for name, value in pairs}
+
+    def counter(self, suffix):
+        """The sum of all counters whose name ends so."""
+        return sum(v for k, v in self.stats().items() if k.endswith(suffix))
+
+    def doors(self):
+        """{(address, protocol, port): rest in seconds}, as the kernel has them."""
+        out = {}
+        for name in ("doors4", "doors6"):
+            for element in nft.elements(self.host, name):
+                key = element[0] if isinstance(element, list) else element
+                inner = key.get("elem", key)
+                address, protocol, port = inner["val"]["concat"]
+                out[str(address), protocol, port] = inner.get("expires")
+        return out
+
+
+class Clock:
+    """A wrong clock for one process; set() makes it step while the process runs."""
+
+    def __init__(self, folder, seconds=0):
+        self.file = folder / f"clock-{id(self)}"
+        self.set(seconds)
+
+    def set(self, seconds):
+        # In place: the process has the file mapped.
+        with open(self.file, "r+b" if self.file.exists() else "wb") as file:
+            file.write(struct.pack("=q", int(seconds * 10**9)))
+
+    def env(self, bin_):
+        return {"LD_PRELOAD": str(bin_ / PLACES["clockshift"]), "CLOCKSHIFT": str(self.file)}
