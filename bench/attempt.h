@@ -1,0 +1,42 @@
+/*
+ * attempt - one knock of one client: made beforehand, so that what is measured
+ * is the server's work and not the client's key agreement.
+ */
+#ifndef POSTERN_BENCH_ATTEMPT_H
+#define POSTERN_BENCH_ATTEMPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "envelope.h"
+#include "population.h"
+#include "request.h"
+
+/* What all knocks of a run share. */
+struct target {
+	uint8_t server_key[KEY_BYTES];
+	struct door_keys door;
+	const char *service;
+	uint32_t hold_s;
+};
+
+struct attempt {
+	const struct person *who;
+	struct envelope_state state;
+	uint64_t id;
+	uint8_t packet[VEIL_ROOM];
+	size_t packet_len;
+};
+
+/* Reads the two keys (base64, first line that is no comment). Returns 0, or -1. */
+int target_read(struct target *t, const char *server_public, const char *door_key_file);
+
+/* Build the M1. size 0: as a client pads it; else exactly that. Aborts when the protocol code
+ * refuses. */
+void attempt_make(struct attempt *a, const struct person *who, const struct target *t, size_t size);
+/* Is this datagram the answer to a? Then its reply. */
+bool attempt_answered(struct attempt *a, const struct target *t, const uint8_t *datagram,
+    size_t len, struct reply *reply);
+
+#endif
