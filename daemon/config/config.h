@@ -69,6 +69,7 @@ struct config {
 
 /*
  * Parse and check the whole text (borrowed, NUL-terminated); name stands in messages.
+ * In a sandbox it needs ioctl (the lexer of libConfuse asks isatty(-1)), or a filter that lets it fail.
  * Returns 0, or -1 when r->errors is not 0: then out is not to be used.
  */
 int config_parse(struct config *out, const char *name, const char *text, struct report *r)

@@ -1,0 +1,63 @@
+/*
+ * directives - the one table of what posternd.conf may say. The parser, the
+ * checks, --print-config and the manual's table come from it.
+ */
+#ifndef POSTERN_CONFIG_DIRECTIVES_H
+#define POSTERN_CONFIG_DIRECTIVES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config.h"
+
+enum directive_kind {
+	DIRECTIVE_NUMBER,     /* least to most */
+	DIRECTIVE_WORD,       /* one of words, stored as its value */
+	DIRECTIVE_NAME,       /* one of words, stored as text */
+	DIRECTIVE_PATH,
+	DIRECTIVE_USER,
+	DIRECTIVE_INTERFACES, /* a list; stored into source[] */
+};
+
+enum { DIRECTIVE_WHY_MAX = 400 };
+
+/* A table of words ends with word NULL. */
+struct directive_word {
+	const char *word;
+	int value;
+};
+
+struct directive {
+	const char *name;
+	enum directive_kind kind;
+	size_t offset; /* in struct config, or struct service */
+	size_t size;
+	uint32_t least, most;
+	const char *standard; /* the default, as text; NULL: must be given */
+	const struct directive_word *words;
+	const char *help; /* for the manual and the comments that init writes */
+};
+
+enum { DIRECTIVES_MAX = 32 };
+
+/* The directives outside of services, and those within; both end with name NULL. */
+extern const struct directive directives_global[];
+extern const struct directive directives_service[];
+
+size_t directives_count(const struct directive *table);
+
+/*
+ * Store a value given as text at its place in base. Returns 0; or -1, with what
+ * is wrong and what to do in why, and base unchanged.
+ */
+int directive_set(const struct directive *d, void *base, const char *value,
+    char why[static DIRECTIVE_WHY_MAX]) __attribute__((warn_unused_result));
+/* The value as the file would have it. */
+void directive_print(const struct directive *d, const void *base, FILE *out);
+/* "1 to 65535", "drop, closed": what may be given, for the manual. */
+void directive_range(const struct directive *d, FILE *out);
+/* One row a directive, in scdoc's form. */
+void directives_table(const struct directive *table, FILE *out);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * text - makes the text of posternd.conf ready for libConfuse, which
+ * counts lines wrongly after comments, is silent about a section or comment
+ * that nobody closed, drops characters that it does not know, lets a string
+ * run on over lines, and replaces ${...} from the environment (which the
+ * processes do not share).
+ */
+#ifndef POSTERN_CONFIG_TEXT_H
+#define POSTERN_CONFIG_TEXT_H
+
+#include "config.h"
+#include "report.h"
+
+struct text {
+	char *copy; /* the text, comments blanked, every line still where it was; NULL when there is no memory */
+	unsigned sections;
+	unsigned section_line[CONFIG_SERVICES_MAX]; /* where the first of them begin, in order */
+};
+
+/*
+ * Copies text and reports all that is wrong with its quotes, braces and
+ * comments. What can be mended is, so that libConfuse can go on behind it.
+ * Returns 0, or -1 when the copy is not fit for libConfuse (reported).
+ */
+int text_prepare(struct text *t, const char *name, const char *text, struct report *r)
+    __attribute__((warn_unused_result));
+void text_free(struct text *t);
+
+#endif
