@@ -1,0 +1,272 @@
+#include "sift.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cover.h"
+#include "errors.h"
+#include "layers.h"
+#include "secret.h"
+#include "veil.h"
+
+enum {
+	REPEATS = 1024, /* a power of two */
+	REPEAT_BYTES = VEIL_GATE_BYTES + VEIL_NONCE_BYTES,
+};
+
+static_assert((int)KNOCK_PLAIN_MAX == (int)VEIL_PLAIN_MAX, "message.h and veil.h agree");
+static_assert((int)MESSAGE_KEY_BYTES == (int)KEY_BYTES, "message.h and keys.h agree");
+static_assert((int)MESSAGE_GATE_BYTES == (int)SHORT_KEY_BYTES, "message.h and keys.h agree");
+
+/*
+ * Packets whose gate held a moment ago, by gate and nonce: together they
+ * stand for the whole packet, so that nobody who has the door key can take a
+ * nonce's place with another packet. A stranger cannot fill it: he makes no
+ * gate that holds.
+ */
+struct repeats {
+	uint8_t slot[REPEATS][REPEAT_BYTES];
+};
+
+struct sift {
+	struct carrier_ports ports;
+	unsigned keys;
+	struct veil_keys *key; /* DOOR_KEYS_MAX, the current one first */
+	struct repeats repeats;
+	uint8_t *handing; /* the slot of the knock that is being handed over */
+	struct address sender;
+	uint8_t veil[VEIL_ROOM]; /* of the frame at hand */
+	uint64_t counter[CAPTURE_COUNTERS];
+};
+
+struct sift *sift_new(void)
+{
+	struct sift *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		abort();
+	s->key = secret_new(DOOR_KEYS_MAX * sizeof(s->key[0]));
+	return s;
+}
+
+void sift_free(struct sift *s)
+{
+	if (s == NULL)
+		return;
+	secret_free(s->key);
+	free(s);
+}
+
+void sift_forget(struct sift *s)
+{
+	secret_wipe(s->key, DOOR_KEYS_MAX * sizeof(s->key[0]));
+	s->keys = 0;
+}
+
+int sift_keys(struct sift *s, struct msg_keys *keys)
+{
+	unsigned i;
+
+	if (keys->count < 1 || keys->count > DOOR_KEYS_MAX || keys->udp_port == 0)
+		return -1;
+	for (i = 0; i < keys->count; i++) {
+		memcpy(s->key[i].veil, keys->key[i].veil, KEY_BYTES);
+		memcpy(s->key[i].gate, keys->key[i].gate, SHORT_KEY_BYTES);
+	}
+	s->keys = keys->count;
+	s->ports = (struct carrier_ports){.udp = keys->udp_port};
+	/* What one key did not open another may. */
+	memset(&s->repeats, 0, sizeof(s->repeats));
+	secret_wipe(keys, sizeof(*keys));
+	return 0;
+}
+
+/* From multicast or broadcast addresses nobody can answer, and no client sends there. */
+static bool is_one_host(const struct address *a)
+{
+	if (address_is_v4(a))
+		return a->b[12] != 0 && a->b[12] < 224;
+	return a->b[0] != 0xff && !address_is_zero(a);
+}
+
+static bool recognise(const struct sift *s, const struct packet *p, struct route *route,
+    const uint8_t **bytes, size_t *len)
+{
+	const struct carrier *const *c;
+
+	if (!is_one_host(&p->dst))
+		return false;
+	for (c = carrier_table(); *c != NULL; c++) {
+		if ((*c)->recognise(&s->ports, p, route, bytes, len))
+			return true;
+	}
+	return false;
+}
+
+/* Which door key's gate holds, or -1. */
+static int find_key(const struct sift *s, const uint8_t *veil, size_t len)
+{
+	unsigned i;
+
+	for (i = 0; i < s->keys; i++) {
+		if (veil_gate_ok(&s->key[i], veil, len))
+			return (int)i;
+	}
+	return -1;
+}
+
+/* The slot for a packet. A gate that holds is uniform, so it is its own hash. */
+static uint8_t *repeat_slot(struct sift *s, const uint8_t *veil)
+{
+	return s->repeats.slot[(veil[0] << 8 | veil[1]) & (REPEATS - 1)];
+}
+
+static void fill(struct msg_knock *out, const struct route *route,
+    const struct capture_frame *frame, int plain_len)
+{
+	out->head = (struct ipc_head){.type = MSG_KNOCK, .len = sizeof(*out)};
+	out->seen_ns = frame->seen_ns;
+	memcpy(out->client, route->client.b, sizeof(out->client));
+	memcpy(out->server, route->server.b, sizeof(out->server));
+	out->client_port = route->client_port;
+	out->server_port = route->server_port;
+	out->tcp_seq = route->tcp_seq;
+	out->tcp_ack = route->tcp_ack;
+	out->ifindex = route->ifindex;
+	out->request_len = route->request_len;
+	out->carrier = (uint8_t)route->carrier;
+	out->plain_len = (uint16_t)plain_len;
+}
+
+static enum capture_counter open_veil(struct sift *s, const struct route *route,
+    const struct capture_frame *frame, const uint8_t *veil, size_t len, struct msg_knock *out)
+{
+	struct veiled inside;
+	int key = find_key(s, veil, len);
+
+	if (key < 0)
+		return CAPTURE_GATE;
+	uint8_t *slot = repeat_slot(s, veil);
+	if (memcmp(slot, veil, REPEAT_BYTES) == 0)
+		return CAPTURE_REPEAT;
+	memcpy(slot, veil, REPEAT_BYTES);
+	*out = (struct msg_knock){.door_key = (uint8_t)key};
+	int plain = veil_open(&s->key[key], route->carrier, veil, len, out->plain, &inside);
+	if (plain == -E_FORGED)
+		return CAPTURE_FORGED;
+	if (plain < 0 || !kind_from_client(inside.kind))
+		return CAPTURE_FORM;
+	s->handing = slot;
+	fill(out, route, frame, plain);
+	return CAPTURE_MATCHED;
+}
+
+/* Why a frame has no packet of interest. */
+static enum capture_counter no_packet(enum layers_result result, const struct capture_frame *frame)
+{
+	switch (result) {
+	case LAYERS_MALFORMED:
+		/* What we cut ourselves is not the sender's lie. */
+		return frame->caplen < frame->len ? CAPTURE_LENGTH : CAPTURE_MALFORMED;
+	case LAYERS_FRAGMENT:
+		return CAPTURE_FRAGMENT;
+	case LAYERS_OTHER:
+	case LAYERS_OK:
+		break;
+	}
+	return CAPTURE_NOT_OURS;
+}
+
+static enum capture_counter examine(
+    struct sift *s, const struct capture_frame *frame, struct msg_knock *out)
+{
+	struct packet packet;
+	struct route route;
+	const uint8_t *covered;
+	size_t covered_len;
+	uint32_t ifindex = frame->ifindex;
+
+	enum layers_result result =
+	    layers_parse(frame->bytes, frame->caplen, frame->link, &packet, &ifindex);
+	s->sender = packet.src;
+	if (result != LAYERS_OK)
+		return no_packet(result, frame);
+	if (!recognise(s, &packet, &route, &covered, &covered_len))
+		return CAPTURE_NOT_OURS;
+	route.ifindex = ifindex;
+	int len = cover_none.unwrap(
+	    &(struct cover_args){0}, covered, covered_len, s->veil, sizeof(s->veil));
+	if (len < VEIL_OVERHEAD_CLIENT)
+		return CAPTURE_LENGTH;
+	return open_veil(s, &route, frame, s->veil, (size_t)len, out);
+}
+
+enum capture_counter sift_frame(
+    struct sift *s, const struct capture_frame *frame, struct msg_knock *out)
+{
+	enum capture_counter what = examine(s, frame, out);
+
+	if (what != CAPTURE_MATCHED)
+		s->counter[what]++;
+	return what;
+}
+
+void sift_handed(struct sift *s, bool handed)
+{
+	s->counter[handed ? CAPTURE_MATCHED : CAPTURE_QUEUE_FULL]++;
+	if (!handed)
+		memset(s->handing, 0, REPEAT_BYTES);
+	s->handing = NULL;
+}
+
+const struct address *sift_sender(const struct sift *s)
+{
+	return &s->sender;
+}
+
+int sift_filter(const struct carrier_ports *ports, char *out, size_t cap)
+{
+	const struct carrier *const *c;
+	char one[CARRIER_FILTER_MAX];
+	size_t len = 0;
+
+	for (c = carrier_table(); *c != NULL; c++) {
+		int n = (*c)->filter(ports, one, sizeof(one));
+
+		if (n == 0)
+			continue; /* not in use */
+		n = n < 0 ? n
+			  : snprintf(out + len, cap - len, "%s(%s)", len > 0 ? " or " : "", one);
+		if (n < 0 || (size_t)n >= cap - len)
+			return -1;
+		len += (size_t)n;
+	}
+	return (int)len;
+}
+
+const uint64_t *sift_counters(const struct sift *s)
+{
+	return s->counter;
+}
+
+const char *sift_reason(enum capture_counter counter)
+{
+	static const char *const word[CAPTURE_COUNTERS] = {
+	    [CAPTURE_SEEN] = "seen",
+	    [CAPTURE_MATCHED] = "matched",
+	    [CAPTURE_LOST] = "lost",
+	    [CAPTURE_MALFORMED] = "malformed",
+	    [CAPTURE_FRAGMENT] = "fragment",
+	    [CAPTURE_NOT_OURS] = "not-ours",
+	    [CAPTURE_LENGTH] = "length",
+	    [CAPTURE_GATE] = "gate",
+	    [CAPTURE_REPEAT] = "repeat",
+	    [CAPTURE_FORGED] = "forged",
+	    [CAPTURE_FORM] = "form",
+	    [CAPTURE_QUEUE_FULL] = "queue-full",
+	};
+
+	return counter < CAPTURE_COUNTERS ? word[counter] : "?";
+}
