@@ -31,7 +31,7 @@ struct firewall_door {
 	uint8_t proto; /* IANA */
 	uint16_t port;
 	struct prefix from;
-	uint32_t rest_ms; /* until the kernel closes it */
+	uint64_t rest_ms; /* until the kernel closes it */
 };
 
 typedef void firewall_door_fn(void *arg, const struct firewall_door *door);
@@ -66,7 +66,7 @@ enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
 /*
  * Open a door for seconds from now, or give an open one that time instead of
  * its rest (shorter, too: who wants the longer of both asks firewall_query()
- * first). from is canonical (aborts otherwise). OK is said only after the
+ * first). from is canonical and seconds not 0 (aborts otherwise). OK is said only after the
  * kernel has it.
  */
 enum firewall_status firewall_open(struct firewall *f, const struct service *s,
