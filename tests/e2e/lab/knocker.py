@@ -22,10 +22,10 @@ class Knocker:
         self.last_t = max(self.last_t + 1, time.time_ns())
         return self.last_t
 
-    def make(self, services=("ssh",), t=None, size=None, **fields):
+    def make(self, services=("ssh",), t=None, size=None, plain=None, **fields):
         """A Knock that is not sent yet."""
         request = rq.Request(services=tuple(services), **fields)
-        return Knock(self.card, request, t=self.next_t() if t is None else t, size=size)
+        return Knock(self.card, request, t=self.next_t() if t is None else t, size=size, plain=plain)
 
     def send(self, packet):
         try:

@@ -38,12 +38,14 @@ table inet host {
 		ip protocol icmp accept
 		meta l4proto ipv6-icmp accept
 		tcp dport 22 accept
+		udp dport 5353 accept
 	}
 }
 """
 
-# The same without a rule for port 22: a host on which nothing is to be seen.
-DARK_HOST = DROP_HOST.replace("\t\ttcp dport 22 accept\n", "")
+# The same without services: a host on which nothing is to be seen.
+DARK_HOST = DROP_HOST.replace("\t\ttcp dport 22 accept\n\t\tudp dport 5353 accept\n", "")
+assert DARK_HOST != DROP_HOST
 
 DOCKER_LIKE = """
 table ip nat {

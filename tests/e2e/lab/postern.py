@@ -46,7 +46,7 @@ class Postern:
         self.process = None
         folders = [f"--{o}={p}" for o, p in zip(("config-dir", "state-dir", "run-dir"), self._folders())]
         self.init_output = host.run(self.bin / PLACES["posternctl"], "init", *folders).stdout
-        self.directives = {"interface": ["eth0"], "udp-port": self.PORT, **directives}
+        self.directives = {"interface": ["eth0"], "udp-port": self.PORT, "log": "stderr", **directives}
         self.services = list(services)
         self.write_config()
 
@@ -122,6 +122,11 @@ class Postern:
 
     def reload(self):
         self.process.signal(signal.SIGHUP)
+
+    def reload_and_wait(self, outcome="reloaded"):
+        before = len(self.log_lines(outcome))
+        self.reload()
+        until(lambda: len(self.log_lines(outcome)) > before, 5, outcome)
 
     def log(self):
         return self.process.output()

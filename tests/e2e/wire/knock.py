@@ -45,6 +45,7 @@ class Knock:
     t: int = None
     carrier: int = veil.UDP
     size: int = None
+    plain: bytes = None  # sent instead of the encoded request
     handshake: Handshake = field(init=False)
     m1: bytes = field(init=False)
     reply: rq.Reply = field(init=False, default=None)
@@ -57,7 +58,7 @@ class Knock:
         self.handshake = Handshake(
             True, who.secret, self.card.server_public, who.psk, prologue(self.carrier, who.cid, self.t)
         )
-        self.m1_body = self.handshake.write_m1(self.request.encode())
+        self.m1_body = self.handshake.write_m1(self.request.encode() if self.plain is None else self.plain)
         self.m1 = self.wrap(veil.M1, self.t, self.m1_body, self.size)
 
     def wrap(self, kind, t, body, size=None):

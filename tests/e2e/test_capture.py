@@ -1,0 +1,162 @@
+"""Where knocks come in: interfaces one, many, any; down, up and late; tags, options and extension headers."""
+
+import pytest
+from lab import connect, until
+from lab.network import v4, v6
+from lab.postern import Postern
+from test_guard import ethernet, plain, tagged
+from wire import frames
+
+SECOND = {"server": ("10.66.0.1", "fd66::1"), "client": ("10.66.0.2", "fd66::2")}
+
+
+def second_cable(lab, roles=("server", "client")):
+    """eth1 on both, with addresses of its own."""
+    for number, role in enumerate(roles, 40):
+        host = getattr(lab, role)
+        lab.connect(host, "eth1", number)
+        host.ip("addr", "add", SECOND[role][0] + "/24", "dev", "eth1")
+        host.ip("addr", "add", SECOND[role][1] + "/64", "dev", "eth1", "nodad")
+
+
+def knocker(house, address):
+    from lab.knocker import Knocker
+
+    return Knocker(house.client, house.card, address, Postern.PORT)
+
+
+def works(house, address):
+    reply = knocker(house, address).ping(0.4)
+    return reply and reply.verdict == "ok"
+
+
+@pytest.mark.parametrize("interface", [["eth0", "eth1"], ["any"]], ids=["two", "any"])
+@pytest.mark.house(setup=second_cable, start=False, alice=False)
+def test_several_interfaces(house, interface):
+    house.postern.directives["interface"] = interface
+    house.postern.write_config()
+    house.postern.start()
+    for address in (*house.addresses(), *SECOND["server"]):
+        reply = knocker(house, address).open()
+        assert reply.verdict in ("ok", "refreshed"), address
+        assert connect.is_open(house.client, address)
+
+
+@pytest.mark.house(setup=second_cable, alice=False)
+def test_one_interface_alone(house):
+    assert works(house, v4("server"))
+    assert not works(house, SECOND["server"][0])
+
+
+@pytest.mark.house(interface=["any"], alice=False)
+def test_any_hears_the_loopback(house):
+    from lab.knocker import Knocker
+
+    for address in ("127.0.0.1", "::1", v4("server")):
+        reply = Knocker(house.server, house.card, address, Postern.PORT).ping()
+        assert reply.verdict == "ok" and reply.address_seen in (address, v4("server"))
+
+
+@pytest.mark.parametrize("interface", ["eth0", "any"])
+@pytest.mark.house(alice=False, start=False)
+def test_down_and_up(house, interface):
+    house.postern.directives["interface"] = [interface]
+    house.postern.write_config()
+    house.postern.start()
+    assert works(house, v4("server"))
+    for _ in range(2):
+        house.server.ip("link", "set", "eth0", "down")
+        assert not works(house, v4("server"))
+        house.server.ip("link", "set", "eth0", "up")
+        house.server.ip("addr", "replace", v6("server") + "/64", "dev", "eth0", "nodad")
+        house.switch.sync_link("server-eth0")
+        until(lambda: works(house, v4("server")), 15, "v4 again")
+        until(lambda: works(house, v6("server")), 15, "v6 again")
+
+
+@pytest.mark.house(alice=False, interface=["eth0", "eth1"])
+def test_late_gone_and_new(house):
+    """eth1 is not there when the daemon starts; it comes, goes and comes again, a new one of the same name."""
+    assert works(house, v4("server"))
+    for turn in range(2):
+        second_cable(house, ("server", "client") if turn == 0 else ("server",))
+        until(lambda: works(house, SECOND["server"][0]), 15, "eth1")
+        house.server.ip("link", "del", "eth1")
+        assert works(house, v4("server"))
+
+
+def arrives(house, make, six=False):
+    """A valid knock in a frame made by hand; does it get its answer?"""
+    bob = house.knocker(six=six)
+    knock = bob.make(hold=30)
+    src, dst = (v6("client"), v6("server")) if six else (v4("client"), v4("server"))
+    datagram = frames.udp(src, bob.socket.getsockname()[1], dst, Postern.PORT, knock.m1)
+    house.client.inject("eth0", make(src, dst, datagram))
+    reply = bob.reply_to(knock, 1.0)
+    return reply and reply.verdict
+
+
+TAGS = {
+    "no tag": (),
+    "one tag": ((0x8100, 5),),
+    "two tags": ((0x88A8, 5), (0x8100, 6)),
+    "priority tag": ((0x8100, 0xE000),),
+}
+
+
+@pytest.mark.parametrize("tags", TAGS)
+@pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
+@pytest.mark.house(alice=False, sshd=False)
+def test_vlan_tags(house, tags, six):
+    def make(src, dst, datagram):
+        return tagged(*TAGS[tags])(house, frames.packet(src, dst, frames.UDP, datagram))
+
+    assert arrives(house, make, six) == "ok"
+
+
+@pytest.mark.parametrize("options", [4, 8, 20, 40])
+@pytest.mark.parametrize("interface", ["eth0", "any"])
+@pytest.mark.house(alice=False, sshd=False)
+def test_ipv4_options(house, options, interface):
+    house.postern.directives["interface"] = [interface]
+    house.postern.write_config()
+    house.postern.reload_and_wait()
+
+    def make(src, dst, datagram):
+        return plain(house, frames.ipv4(src, dst, frames.UDP, datagram, options=b"\1" * options))
+
+    until(lambda: arrives(house, make) in ("ok", "refreshed"), 5, "the knock")
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [[frames.HOP_BY_HOP], [frames.DESTINATION], [frames.HOP_BY_HOP, frames.DESTINATION, frames.DESTINATION]],
+)
+@pytest.mark.house(alice=False, sshd=False)
+def test_ipv6_extension_headers(house, kinds):
+    def make(src, dst, datagram):
+        return plain(house, frames.with_extensions(src, dst, frames.UDP, datagram, kinds))
+
+    assert arrives(house, make, six=True) == "ok"
+
+
+@pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
+@pytest.mark.house(alice=False, sshd=False)
+def test_fragments_are_counted_and_dropped(house, six):
+    """A knock is never fragmented, so what is, is none."""
+
+    def make(src, dst, datagram):
+        return [ethernet(house, p) for p in frames.fragments(src, dst, frames.UDP, datagram, 256)]
+
+    assert arrives(house, make, six) is None
+    assert not house.postern.doors()
+
+
+@pytest.mark.house(alice=False, sshd=False)
+def test_padding_of_short_frames_is_no_part_of_the_knock(house):
+    """Ethernet may leave bytes behind the packet; the IP header says where it ends."""
+
+    def make(src, dst, datagram):
+        return [ethernet(house, frames.packet(src, dst, frames.UDP, datagram)) + b"trailer!"]
+
+    assert arrives(house, make) == "ok"

@@ -1,0 +1,214 @@
+"""posternctl, and what posternd says of its configuration."""
+
+import os
+import re
+import stat
+import time
+
+import pytest
+from lab import nft, stays, until
+from lab.network import v4, v6
+from lab.programs import PLACES
+from lab.user import GRANTED, NO_ANSWER
+
+
+def posternd(house, *args):
+    return house.server.run(house.postern.bin / PLACES["posternd"], *args, check=False)
+
+
+def test_init_makes_what_is_needed_and_never_twice(house):
+    etc = house.postern.etc
+    for name in ("server.key", "door.key", "clients", "posternd.conf"):
+        assert (etc / name).exists()
+    for name in ("server.key", "door.key", "clients"):
+        assert stat.S_IMODE((etc / name).stat().st_mode) == 0o600
+    before = (etc / "server.key").read_bytes()
+    done = house.postern.ctl("init", "--config-dir", etc, check=False)
+    assert done.returncode != 0 and (etc / "server.key").read_bytes() == before
+
+
+def test_client_add_keeps_no_private_key(house):
+    profile = house.postern.add_client("carol", server="server.lab")
+    assert stat.S_IMODE(profile.stat().st_mode) == 0o600
+    words = [w for line in profile.read_text().splitlines() for w in re.split(r"[\s=]+", line, 2)[1:] if len(w) == 44]
+    kept = "".join(p.read_text() for p in house.postern.etc.rglob("*") if p.is_file())
+    private = [w for w in words if w not in kept]
+    assert len(private) == 1  # the client's own half, and nothing else, is nowhere on the server
+    done = house.postern.ctl("client", "add", "carol", "--service", "ssh", "--server", "x", check=False)
+    assert done.returncode != 0 and "carol" in done.stderr
+
+
+def test_client_add_takes_effect_at_once(house):
+    """No knock of a new client is lost because somebody forgot to reload."""
+    from lab.user import User
+
+    carol = User(house.client, "carol")
+    carol.import_profile(house.postern.add_client("carol", server="server.lab"))
+    if carol.postern("ping", "carol").returncode == NO_ANSWER:
+        house.postern.reload_and_wait()
+    assert carol.postern("open", "carol").returncode == GRANTED
+
+
+def test_client_list_and_revoke(house):
+    assert re.search(r"^alice\b.*ssh", house.postern.ctl("client", "list").stdout, re.M)
+    house.postern.ctl("client", "revoke", "alice")
+    assert house.postern.ctl("client", "revoke", "nobody", check=False).returncode != 0
+    until(lambda: house.alice.postern("ping", "alice", "-4").returncode == NO_ANSWER, 10, "the end of alice")
+    assert house.knocker().open().verdict == "ok"
+
+
+def test_rotate_door_key(house):
+    """Who had the old one is let in once more and gets the new one; two rotations later he is out."""
+    house.postern.ctl("rotate-door-key")
+    house.postern.reload_and_wait()
+    old, bob = house.card, house.knocker()
+    reply = bob.open()
+    assert reply.verdict == "ok" and reply.door_key == house.postern.keys()[1][0] != old.door_key
+    assert house.alice.postern("open", "alice", "-4").returncode == GRANTED
+    house.postern.ctl("rotate-door-key")
+    house.postern.reload_and_wait()
+    assert bob.open(seconds=0.5) is None
+    assert house.alice.postern("open", "alice", "-4").returncode == GRANTED  # she had learnt it
+
+
+def test_sessions_and_close(house):
+    assert house.alice.postern("open", "alice").returncode == GRANTED
+    said = house.postern.ctl("sessions").stdout
+    assert "alice" in said and v4("client") in said and v6("client") in said
+    number = house.alice.json("list", "alice", "-4")
+    assert number[0] == GRANTED
+    session = re.search(r"^(\S+)\s.*" + re.escape(v4("client")), said, re.M)[1]
+    house.postern.ctl("close", session)
+    until(lambda: not house.is_open(), 2, "the closed door")
+    assert house.is_open(six=True)
+    assert house.postern.ctl("close", session, check=False).returncode != 0
+
+
+def test_stats_count_every_reason(house):
+    before = house.postern.stats()
+    house.knocker().silent(b"x" * 400)
+    now = house.postern.stats()
+    assert now["capture.eth0.gate"] == before["capture.eth0.gate"] + 1
+    assert {"auth.replay", "auth.label", "auth.client", "auth.dh"} <= set(now)
+
+
+def test_only_root_may_open_the_control_socket(house):
+    path = house.postern.run_dir / "control.sock"
+    found = path.stat()
+    assert found.st_uid == 0 and stat.S_IMODE(found.st_mode) & 0o077 == 0
+    done = house.alice.run(house.postern.bin / PLACES["posternctl"], "-c", house.postern.config, "sessions")
+    assert done.returncode != 0
+
+
+def test_without_a_daemon_it_says_so(house):
+    house.postern.stop()
+    done = house.postern.ctl("sessions", check=False)
+    assert done.returncode != 0 and "posternd" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.house(start=False)
+def test_firewall_install_show_and_remove(house):
+    assert house.is_open()
+    shown = house.postern.ctl("firewall", "show").stdout
+    assert "table inet postern" in shown
+    house.postern.ctl("firewall", "install")
+    assert house.all_closed() and "table inet postern" in nft.listing(house.server)
+    house.postern.ctl("firewall", "install")  # again is fine
+    house.postern.ctl("firewall", "remove")
+    assert house.is_open() and nft.listing(house.server) == ""
+
+
+@pytest.mark.house(start=False)
+def test_firewall_try_takes_itself_back(house):
+    start = time.monotonic()
+    house.postern.ctl("firewall", "try", "--for", "3")
+    assert not house.is_open()
+    until(house.is_open, 8, "the host as it was")
+    assert 2 < time.monotonic() - start < 6
+
+
+@pytest.mark.house(start=False)
+def test_firewall_try_confirmed_stays(house):
+    house.postern.ctl("firewall", "try", "--for", "3")
+    house.postern.ctl("firewall", "confirm")
+    end = time.monotonic() + 4
+    stays(lambda: not house.is_open(), end - time.monotonic(), "the guard", 0.3)
+    assert house.postern.ctl("firewall", "confirm", check=False).returncode != 0
+
+
+@pytest.mark.house(start=False)
+def test_firewall_try_warns_when_it_would_cut_the_session_that_it_runs_in(house):
+    inside = {"SSH_CONNECTION": f"{v4('client')} 50000 {v4('server')} 22"}
+    program = house.postern.bin / PLACES["posternctl"]
+    command = (program, "-c", house.postern.config, "firewall", "try", "--for", "2")
+    warned = house.server.run(*command, check=False, env=inside, stdin="")
+    plain = house.server.run(*command, check=False, env={"SSH_CONNECTION": ""}, stdin="")
+    assert "ssh" in warned.stderr + warned.stdout
+    assert warned.stdout + warned.stderr != plain.stdout + plain.stderr
+
+
+def test_check_tells_every_fault_with_its_line(house):
+    text = house.postern.config_text()
+    bad = text.replace("hold = 60", "hold = 0").replace("udp-port = ", "udp-port = 99")
+    house.postern.write_config(bad)
+    with open(house.postern.etc / "clients", "a") as file:
+        file.write("dave x y z\n")
+    done = posternd(house, "--check", "-c", house.postern.config)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    lines = bad.splitlines()
+    for word in ("udp-port", "hold"):
+        number = next(i for i, line in enumerate(lines, 1) if line.strip().startswith(word + " "))
+        assert re.search(rf"posternd\.conf:{number}: .*{word}", said), said
+    house.postern.write_config()
+    done = posternd(house, "--check", "-c", house.postern.config)
+    assert done.returncode != 0 and re.search(r"clients:\d+:", done.stdout + done.stderr)
+
+
+def test_check_is_quiet_about_what_is_right(house):
+    done = posternd(house, "--check", "-c", house.postern.config)
+    assert done.returncode == 0
+
+
+def test_print_config_reads_back_the_same(house):
+    first = posternd(house, "--print-config", "-c", house.postern.config)
+    assert first.returncode == 0
+    house.postern.write_config(first.stdout)
+    again = posternd(house, "--print-config", "-c", house.postern.config)
+    assert again.stdout == first.stdout
+
+
+@pytest.mark.house(start=False)
+def test_dry_run_changes_nothing(house):
+    before = nft.listing(house.server)
+    house.postern.start("--dry-run")
+    house.knocker().open()
+    assert house.is_open()  # no guard
+    assert nft.listing(house.server) == before
+    assert house.postern.log_lines("ssh")
+
+
+@pytest.mark.house(start=False)
+def test_as_a_daemon_and_ready_for_systemd(house):
+    """Without -f it goes to the background when it is ready; with NOTIFY_SOCKET it says so."""
+    import socket
+
+    path = str(house.folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(path)
+        os.chmod(path, 0o666)
+        s.settimeout(10)
+        program = house.postern.bin / PLACES["posternd"]
+        process = house.server.start(program, "-f", "-c", house.postern.config, env={"NOTIFY_SOCKET": path})
+        assert b"READY=1" in s.recv(1000)
+        assert house.knocker().ping().verdict == "ok"
+        process.stop()
+    done = house.server.run(program, "-c", house.postern.config, check=False)
+    assert done.returncode == 0
+    assert until(lambda: house.knocker().ping(0.3), 5, "the daemon").verdict == "ok"
+
+
+def test_a_second_daemon_is_refused(house):
+    done = posternd(house, "-f", "-c", house.postern.config)
+    assert done.returncode != 0
+    assert house.knocker().ping().verdict == "ok"

@@ -1,0 +1,160 @@
+"""A message draws at most one reaction, whatever dies in between; a door ends in time, whoever is dead."""
+
+import re
+import time
+
+import pytest
+from lab import connect, record, stays, until
+from lab.network import v4
+from lab.postern import Postern
+from lab.process import alive
+from lab.programs import SOURCE
+from wire import frames
+
+HOLD = 4
+SHORT = (("ssh", "tcp", 22, HOLD, 3600),)
+STEPS = sorted(
+    step
+    for file in (SOURCE / "daemon").rglob("*.c")
+    for step in re.findall(r'\bFAULT\("([^"]+)"\)', file.read_text())
+    if not step.endswith(".forbidden")
+)
+
+
+def inject(house, packet, source, sport, host=None):
+    """One datagram to the knock port as it came the first time, or as if from elsewhere."""
+    host = host or house.client
+    ip = frames.udp_packet(source, sport, house.addresses()[":" in source], Postern.PORT, packet)
+    host.inject("eth0", [frames.ethernet(house.server.mac("eth0"), host.mac("eth0"), ip)])
+
+
+def recorded_knock(house):
+    """The datagrams that the C client sent for one `open`, as a recorder on the wire has them."""
+    seen = record.Recording(house.server, f"udp dst port {Postern.PORT}", direction="in")
+    assert house.alice.postern("open", "alice", "-4").returncode == 0
+    taken = [record.udp_payload(frame) for _, frame in seen.stop()]
+    assert taken
+    return taken
+
+
+def assert_replay_is_in_vain(house, taken):
+    """The same bytes again: from the same address and port, and from another host. No answer, no door."""
+    answers = record.Recording(house.server, f"udp src port {Postern.PORT}", direction="out")
+    before = house.postern.stats() if house.postern.pid("auth") else {}
+    for source, sport, _, _, payload in taken:
+        inject(house, payload, source, sport)
+        inject(house, payload, v4("attacker"), sport, house.attacker)
+        inject(house, payload, v4("attacker"), 999, house.attacker)
+    if before:
+        # They did arrive; each was dropped for being old.
+        def dropped():
+            now = house.postern.stats()
+            names = [n for n in now if n.endswith((".replay", ".repeat"))]
+            return sum(now[n] - before.get(n, 0) for n in names) >= 3 * len(taken)
+
+        until(dropped, 5, "the replays' count")
+    stays(lambda: house.all_closed(), 0.5, "silence")
+    assert not answers.stop() and not house.postern.doors()
+
+
+@pytest.mark.house(services=SHORT)
+def test_at_once_and_after_a_restart_and_after_a_kill(house):
+    taken = recorded_knock(house)
+    until(lambda: not house.postern.doors(), HOLD + 2, "the door's end")
+    assert_replay_is_in_vain(house, taken)
+    house.postern.stop()
+    house.postern.start()
+    assert_replay_is_in_vain(house, taken)
+    house.postern.kill_all()
+    house.postern.start()
+    assert_replay_is_in_vain(house, taken)
+    house.postern.kill("auth")
+    until(lambda: house.knocker().ping(0.3), 10, "the new auth")
+    assert_replay_is_in_vain(house, taken)
+
+
+@pytest.mark.house(services=SHORT)
+def test_while_the_door_is_open_it_is_not_extended(house):
+    taken = recorded_knock(house)
+    (before,) = house.postern.doors().values()
+    for source, sport, _, _, payload in taken:
+        inject(house, payload, source, sport)
+    stays(lambda: all(rest <= before for rest in house.postern.doors().values()), 0.5, "the rest")
+    assert not house.is_open(house.attacker)
+    until(lambda: not house.postern.doors(), HOLD + 2, "the door's end")
+
+
+@pytest.mark.house(services=SHORT, start=False)
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_each_step(house, step):
+    """kill -9 there; then the same message is silent for ever, the honest retry works, and no door outlives its time."""
+    house.postern.start(fault=step)
+    bob = house.knocker()
+    pids = house.postern.pids()
+    knock = bob.make(hold=HOLD)
+    sent = time.monotonic()
+    first = bob.exchange(knock.m1, knock, 1.0)
+    died = [role for role, pid in pids.items() if not alive(pid)]
+    assert died, f"nobody died at {step}"
+    if "monitor" in died:
+        until(lambda: not house.postern.pids(), 5, "the children's death")
+        house.postern.process.kill()
+        house.postern.start()
+    other = house.knocker(house.card)
+    other.last_t = bob.last_t
+    until(lambda: (house.postern.pid("auth") and house.postern.pid("capture")), 15, "the return")
+
+    reaction = None
+    if first is None:
+        # Nobody may have seen it (capture died): then, and only then, it may be new once.
+        reaction = bob.exchange(knock.m1, knock, 1.0)
+    for _ in range(3):
+        assert bob.exchange(knock.m1, knock, 0.3) is None
+    doors = house.postern.doors()
+    assert set(doors) <= {(v4("client"), "tcp", 22)}
+    if step.startswith("auth.") and "receiv" not in step:
+        assert reaction is None
+    end = sent + HOLD + (2 if reaction else 1)
+    until(lambda: not house.postern.doors(), end - time.monotonic() + 1, "the door's end")
+    connect.closes(house.client, v4("server"), seconds=1)
+    # An honest retry is a new message with the same attempt; it gets an answer.
+    again = bob.make(attempt=knock.request.attempt, hold=HOLD)
+    reply = until(lambda: bob.exchange(again.m1, again, 0.5) or retry(bob, again), 10, "an answer")
+    assert reply.verdict in ("ok", "refreshed", "challenge", "result-unknown")
+
+
+def retry(bob, knock):
+    """One more message of the same attempt, as a client's retry is."""
+    again = bob.make(attempt=knock.request.attempt, hold=HOLD)
+    return bob.exchange(again.m1, again, 0.5)
+
+
+def test_every_process_has_its_steps():
+    assert {step.split(".")[0] for step in STEPS} == {"monitor", "capture", "auth"}
+
+
+@pytest.mark.house(services=SHORT)
+def test_all_dead_the_door_ends_in_time(house):
+    assert house.knocker().open(hold=HOLD).verdict == "ok"
+    opened = time.monotonic()
+    house.postern.kill_all()
+    assert house.is_open()
+    last = connect.Watch(house.client, v4("server")).last_open(opened + HOLD + 2)
+    assert HOLD - 0.5 < last - opened < HOLD + 0.5
+    assert house.all_closed()
+
+
+@pytest.mark.house(services=SHORT)
+def test_with_all_dead_the_guard_stays(house):
+    house.postern.kill_all()
+    assert house.all_closed()
+
+
+def test_a_retry_acts_once(house):
+    """The same attempt id again and again: one door, one session, and always the same answer."""
+    bob = house.knocker()
+    first = bob.open()
+    for _ in range(4):
+        assert bob.open(attempt=first.attempt).verdict in ("ok", "refreshed")
+    assert len(house.postern.doors()) == 1
+    assert house.postern.counter("auth.opened") == 1

@@ -1,0 +1,316 @@
+/*
+ * firewall_tool - daemon/monitor/firewall.h by hand, for the tests of its backends.
+ *
+ *   firewall_tool SILENCE KNOCK-PORT NAME:PROTO:PORT... <commands
+ *
+ * One command a line, one line of answer (list has more): ensure, prepare,
+ * install, confirm, remove, read, list, changed, print; try SECONDS; open NAME
+ * PREFIX SECONDS; close NAME PREFIX; query NAME PREFIX; many NAME COUNT SECONDS
+ * (addresses from 10.0.0.1 on); bench NAME COUNT; config SILENCE KNOCK-PORT ...
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "firewall_admin.h"
+
+enum { LINE_MAX_BYTES = 1024, WORDS_MAX = 32, MS = 1000 };
+
+struct tool {
+	struct config config;
+	struct firewall *firewall;
+	char *word[WORDS_MAX];
+	int words;
+};
+
+static const char *const status_word[] = {
+    [FIREWALL_OK] = "ok",
+    [FIREWALL_NOT_THERE] = "not-there",
+    [FIREWALL_FULL] = "full",
+    [FIREWALL_FAILED] = "failed",
+};
+
+static void say(enum firewall_status status)
+{
+	puts(status_word[status]);
+}
+
+static void usage(const char *why)
+{
+	fprintf(stderr, "firewall_tool: %s\n", why);
+	exit(2);
+}
+
+static void configure(struct config *c, char **word, int words)
+{
+	memset(c, 0, sizeof(*c));
+	strcpy(c->firewall, "nftables");
+	if (words < 2)
+		usage("too few words");
+	c->silence = strcmp(word[0], "closed") == 0 ? SILENCE_CLOSED : SILENCE_DROP;
+	c->udp_port = (uint16_t)atoi(word[1]);
+	for (int i = 2; i < words; i++) {
+		struct service *s = &c->service[c->services++];
+		unsigned proto, port;
+
+		if (sscanf(word[i], "%32[^:]:%u:%u", s->name, &proto, &port) != 3)
+			usage("NAME:PROTO:PORT");
+		s->proto = (uint8_t)proto;
+		s->port = (uint16_t)port;
+	}
+}
+
+static const struct service *named(const struct tool *t)
+{
+	for (unsigned i = 0; t->words > 1 && i < t->config.services; i++)
+		if (strcmp(t->config.service[i].name, t->word[1]) == 0)
+			return &t->config.service[i];
+	usage("no such service");
+	return NULL;
+}
+
+static struct prefix prefix_of(const struct tool *t)
+{
+	struct prefix p;
+
+	if (t->words < 3 || prefix_parse(t->word[2], &p) != 0)
+		usage("not a prefix");
+	return p;
+}
+
+static uint32_t number(const struct tool *t, int word)
+{
+	if (t->words <= word)
+		usage("a number is missing");
+	return (uint32_t)strtoul(t->word[word], NULL, 10);
+}
+
+static void do_ensure(struct tool *t)
+{
+	say(firewall_ensure(t->firewall, &t->config));
+}
+
+static void do_prepare(struct tool *t)
+{
+	say(firewall_prepare(t->firewall, &t->config));
+}
+
+static void do_install(struct tool *t)
+{
+	say(firewall_install(t->firewall, &t->config));
+}
+
+static void do_try(struct tool *t)
+{
+	say(firewall_try(t->firewall, &t->config, number(t, 1)));
+}
+
+static void do_confirm(struct tool *t)
+{
+	say(firewall_confirm(t->firewall, &t->config));
+}
+
+static void do_remove(struct tool *t)
+{
+	say(firewall_remove(t->firewall));
+}
+
+static void do_changed(struct tool *t)
+{
+	puts(firewall_changed(t->firewall) ? "yes" : "no");
+}
+
+static void do_print(struct tool *t)
+{
+	say(firewall_print(firewall_by_name("nftables"), &t->config, stdout));
+}
+
+static void do_config(struct tool *t)
+{
+	configure(&t->config, t->word + 1, t->words - 1);
+	puts("ok");
+}
+
+static void do_open(struct tool *t)
+{
+	struct prefix from = prefix_of(t);
+
+	say(firewall_open(t->firewall, named(t), &from, number(t, 3)));
+}
+
+static void do_close(struct tool *t)
+{
+	struct prefix from = prefix_of(t);
+
+	say(firewall_close(t->firewall, named(t), &from));
+}
+
+static void do_query(struct tool *t)
+{
+	struct prefix from = prefix_of(t);
+	uint32_t rest;
+	enum firewall_status status = firewall_query(t->firewall, named(t), &from, &rest);
+
+	printf("%s %u\n", status_word[status], rest);
+}
+
+static void print_door(void *arg, const struct firewall_door *d)
+{
+	char text[PREFIX_TEXT];
+
+	(void)arg;
+	printf("%s %u %u %llu\n", prefix_text(&d->from, text), d->proto, d->port,
+	    (unsigned long long)d->rest_ms);
+}
+
+static void do_list(struct tool *t)
+{
+	say(firewall_list(t->firewall, print_door, NULL));
+}
+
+static void do_read(struct tool *t)
+{
+	static const char *const trial[] = {"none", "running", "ended"};
+	struct firewall_state s;
+	enum firewall_status status = firewall_read(t->firewall, &s);
+
+	printf("%s there=%d trial=%s", status_word[status], s.there, trial[s.trial]);
+	for (unsigned i = 0; i < s.guarded; i++)
+		printf(
+		    " %u.%u%s", s.guard[i].proto, s.guard[i].port, s.guard[i].rest_ms ? "!" : "");
+	putchar('\n');
+}
+
+static struct prefix nth(uint32_t i)
+{
+	uint32_t a = (10U << 24) + 1 + i;
+	uint8_t b[4] = {(uint8_t)(a >> 24), (uint8_t)(a >> 16), (uint8_t)(a >> 8), (uint8_t)a};
+	struct address address = address_v4(b);
+
+	return prefix_host(&address);
+}
+
+/* Opens many; says how many went well and how the first that did not. */
+static void do_many(struct tool *t)
+{
+	const struct service *s = named(t);
+	uint32_t count = number(t, 2), i;
+	enum firewall_status status = FIREWALL_OK;
+
+	for (i = 0; i < count && status == FIREWALL_OK; i++) {
+		struct prefix from = nth(i);
+
+		status = firewall_open(t->firewall, s, &from, number(t, 3));
+	}
+	printf("%s %u\n", status_word[status], status == FIREWALL_OK ? i : i - 1);
+}
+
+enum bench { BENCH_OPEN, BENCH_REFRESH, BENCH_QUERY, BENCH_CLOSE, BENCHES };
+
+static void bench_one(struct tool *t, enum bench what, const struct service *s, uint32_t i)
+{
+	struct prefix from = nth(i);
+	uint32_t rest;
+	enum firewall_status status = FIREWALL_OK;
+
+	switch (what) {
+	case BENCH_OPEN:
+	case BENCH_REFRESH:
+		status = firewall_open(t->firewall, s, &from, 600);
+		break;
+	case BENCH_QUERY:
+		status = firewall_query(t->firewall, s, &from, &rest);
+		break;
+	case BENCH_CLOSE:
+		status = firewall_close(t->firewall, s, &from);
+		break;
+	case BENCHES:
+		break;
+	}
+	if (status != FIREWALL_OK)
+		usage("the bench failed");
+}
+
+static void do_bench(struct tool *t)
+{
+	static const char *const word[BENCHES] = {"open", "refresh", "query", "close"};
+	uint32_t count = number(t, 2);
+
+	for (enum bench what = BENCH_OPEN; what < BENCHES; what++) {
+		uint64_t start = clock_real_ns();
+
+		for (uint32_t i = 0; i < count; i++)
+			bench_one(t, what, named(t), i);
+		printf("%s=%.2fus ", word[what], (double)(clock_real_ns() - start) / count / MS);
+	}
+	for (int i = 0; i < 2; i++) {
+		uint64_t start = clock_real_ns();
+
+		if (firewall_ensure(t->firewall, &t->config) != FIREWALL_OK)
+			usage("the bench failed");
+		printf("ensure=%.0fus ", (double)(clock_real_ns() - start) / MS);
+	}
+	putchar('\n');
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct tool *t);
+} commands[] = {
+    {"ensure", do_ensure},
+    {"prepare", do_prepare},
+    {"install", do_install},
+    {"try", do_try},
+    {"confirm", do_confirm},
+    {"remove", do_remove},
+    {"read", do_read},
+    {"list", do_list},
+    {"changed", do_changed},
+    {"print", do_print},
+    {"open", do_open},
+    {"close", do_close},
+    {"query", do_query},
+    {"many", do_many},
+    {"bench", do_bench},
+    {"config", do_config},
+};
+
+static void run(struct tool *t)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, t->word[0]) == 0) {
+			commands[i].run(t);
+			(void)fflush(stdout);
+			return;
+		}
+	usage("no such command");
+}
+
+static void split(struct tool *t, char *line)
+{
+	char *save = NULL;
+
+	t->words = 0;
+	for (char *w = strtok_r(line, " \n", &save); w && t->words < WORDS_MAX;
+	     w = strtok_r(NULL, " \n", &save))
+		t->word[t->words++] = w;
+}
+
+int main(int argc, char **argv)
+{
+	static struct tool t;
+	char line[LINE_MAX_BYTES];
+
+	configure(&t.config, argv + 1, argc - 1);
+	t.firewall = firewall_start(&t.config, getenv("DRY_RUN") != NULL);
+	if (!t.firewall)
+		return 1;
+	while (fgets(line, sizeof(line), stdin)) {
+		split(&t, line);
+		if (t.words > 0)
+			run(&t);
+	}
+	firewall_stop(t.firewall);
+	return 0;
+}
