@@ -1,0 +1,65 @@
+/*
+ * knock - what a struct postern_knock is: a request, a side for each family
+ * with its sockets and its exchange, and the client's memory of time.
+ */
+#ifndef LIBPOSTERN_KNOCK_H
+#define LIBPOSTERN_KNOCK_H
+
+#include "exchange.h"
+#include "library.h"
+#include "pair.h"
+#include "resolve.h"
+#include "state.h"
+
+enum { RETRIES_DEFAULT = 4 };
+
+/* One address that is knocked at. */
+struct way {
+	int sock;
+	int error; /* of a way that is closed: why; 0 for an open one */
+	char local[POSTERN_ADDRESS_TEXT];
+};
+
+struct side {
+	struct targets targets;
+	struct way way[TARGETS_MAX]; /* to targets.at[] */
+	unsigned current;	     /* that which is used now */
+	bool heard;		     /* from current: no other is tried any more */
+	struct exchange *exchange;
+	struct postern_answer answer;
+	struct postern_door door[DOORS_MAX];
+	char reason[REASON_MAX + 1];
+};
+
+struct postern_knock {
+	struct postern *lib;
+	struct postern_profile *profile;
+	struct request request; /* what each exchange asks, its attempt id aside */
+	unsigned retries;
+	int family;
+	bool strict, any, started, ended;
+	int status;
+	struct state state;
+	unsigned sides;
+	struct side side[PAIR_MAX];
+	struct pair pair;
+};
+
+/* Read an ended exchange into the side's answer. */
+void answer_fill(const struct postern_knock *k, struct side *s);
+/* The status of the whole, and, when it is not POSTERN_OK, one sentence a family in the errors. */
+int answer_conclude(struct postern_knock *k);
+
+/* ---- the sides ---- */
+
+/* Sockets, and the exchange with its request. */
+void side_open(struct postern_knock *k, struct side *s);
+void side_close(struct side *s);
+/* Send what is due. */
+void side_send(struct postern_knock *k, struct side *s, struct moment now);
+/* Read what came, a bounded number of packets. */
+void side_receive(struct side *s);
+
+struct moment moment_now(void);
+
+#endif

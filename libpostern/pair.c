@@ -1,0 +1,114 @@
+#include "pair.h"
+
+enum { NS_PER_MS = 1000000 };
+
+static bool is_done(const struct exchange *x)
+{
+	return x->phase == EXCHANGE_DONE;
+}
+
+static struct exchange *sibling(const struct pair *p, unsigned i)
+{
+	return p->sides == PAIR_MAX ? p->side[1 - i] : NULL;
+}
+
+void pair_begin(struct pair *p, struct moment now)
+{
+	uint64_t delay_ms = p->any ? PAIR_DELAY_ANY_MS : PAIR_DELAY_MS;
+
+	for (unsigned i = 0; i < p->sides; i++) {
+		p->begun_ns[i] = now.mono_ns + i * delay_ms * NS_PER_MS;
+		p->side[i]->newest_t = &p->newest_t;
+		exchange_wake(p->side[i], p->begun_ns[i]);
+	}
+}
+
+/* Its M1 would cost the sibling its challenge. (If one went out after that challenge's, it is lost anyway.) */
+static bool is_held(const struct pair *p, unsigned i)
+{
+	const struct exchange *x = p->side[i];
+	const struct exchange *other = sibling(p, i);
+
+	return other && x->phase == EXCHANGE_KNOCKING && other->phase == EXCHANGE_ANSWERING &&
+	       exchange_newest_t(x) < exchange_challenge_t(other);
+}
+
+/* A family over which nothing comes is not waited for to the end when the other's door is open. */
+static bool is_mute(const struct pair *p, unsigned i)
+{
+	const struct exchange *other = sibling(p, i);
+
+	return other && exchange_granted(other) && p->side[i]->phase == EXCHANGE_KNOCKING &&
+	       !p->side[i]->challenged;
+}
+
+static uint64_t grace_end(const struct pair *p, unsigned i)
+{
+	return p->begun_ns[i] + (uint64_t)PAIR_GRACE_MS * NS_PER_MS;
+}
+
+/* Side i has just ended: what is that to the other? */
+static void settle_end(struct pair *p, unsigned i, uint64_t now_ns)
+{
+	struct exchange *other = sibling(p, i);
+
+	p->settled[i] = true;
+	if (!other || is_done(other))
+		return;
+	if (p->any && exchange_granted(p->side[i])) {
+		exchange_stop(other, EXCHANGE_STOPPED, 0);
+		return;
+	}
+	if (other->sent == 0) {
+		other->due_ns = now_ns;
+		p->begun_ns[1 - i] = now_ns;
+	} else if (exchange_challenge_t(other) != 0 &&
+		   exchange_challenge_t(other) < exchange_newest_t(p->side[i])) {
+		exchange_again(other, now_ns);
+	}
+}
+
+void pair_settle(struct pair *p, struct moment now)
+{
+	for (unsigned i = 0; i < p->sides; i++) {
+		if (is_mute(p, i) && now.mono_ns >= grace_end(p, i))
+			exchange_stop(p->side[i], EXCHANGE_SILENCE, 0);
+	}
+	for (unsigned i = 0; i < p->sides; i++) {
+		if (is_done(p->side[i]) && !p->settled[i])
+			settle_end(p, i, now.mono_ns);
+	}
+}
+
+int pair_next(const struct pair *p, struct moment now)
+{
+	for (unsigned i = 0; i < p->sides; i++) {
+		if (!is_done(p->side[i]) && !is_held(p, i) && p->side[i]->due_ns <= now.mono_ns)
+			return (int)i;
+	}
+	return -1;
+}
+
+uint64_t pair_due(const struct pair *p)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (unsigned i = 0; i < p->sides; i++) {
+		if (is_done(p->side[i]) || is_held(p, i))
+			continue;
+		if (p->side[i]->due_ns < due)
+			due = p->side[i]->due_ns;
+		if (is_mute(p, i) && grace_end(p, i) < due)
+			due = grace_end(p, i);
+	}
+	return due;
+}
+
+bool pair_done(const struct pair *p)
+{
+	for (unsigned i = 0; i < p->sides; i++) {
+		if (!is_done(p->side[i]))
+			return false;
+	}
+	return true;
+}
