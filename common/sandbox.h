@@ -11,23 +11,29 @@
 #include <sys/types.h>
 
 struct sandbox {
-	const char *root;        /* an empty directory to chroot into, never "/" ("." when the monitor started us: process.h) */
+	/* An empty directory to chroot into, never "/"; "." when the monitor started us (process.h). */
+	const char *root;
 	uid_t uid;
 	gid_t gid;
-	const int *syscalls;     /* sorted, those that the process may make; anything else kills it */
+	const int *syscalls; /* sorted, those that the process may make; anything else kills it */
 	size_t syscalls_len;
 };
 
-/* mmap and mprotect, where listed, never make memory executable. Under the address sanitizer its own calls are added. */
-/* Also: core dumps off, PR_SET_DUMPABLE 0, SIGKILL when the monitor dies (set after the change of user, which clears it). */
-int sandbox_enter(const struct sandbox *s) __attribute__((warn_unused_result)); /* 0, or -1 and logged */
+/*
+ * Give up all that s does not name. Also: core dumps off, PR_SET_DUMPABLE 0,
+ * SIGKILL when the monitor dies (set after the change of user, which clears
+ * it). mmap and mprotect, where listed, never make memory executable. Under
+ * the address sanitizer its own calls are added.
+ * Returns 0; -1 and logged: then the process must end.
+ */
+int sandbox_enter(const struct sandbox *s) __attribute__((warn_unused_result));
 
 /* Looks a user up by name. Returns 0, or -1 and logged with what to do. */
 int sandbox_user(const char *name, uid_t *uid, gid_t *gid) __attribute__((warn_unused_result));
 
 /*
- * The monitor's part: drop all capabilities but these from the effective,
- * permitted and bounding sets. Returns 0 or -1 and logged.
+ * Drop all capabilities but these from the effective, permitted and bounding
+ * sets. Returns 0 or -1 and logged.
  */
 int sandbox_limit_capabilities(const int *caps, size_t len) __attribute__((warn_unused_result));
 

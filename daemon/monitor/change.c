@@ -1,0 +1,123 @@
+/* change - the steps of a reload, as reload.h orders them. */
+#include "monitor.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "message.h"
+
+static void say_report(void *arg, const char *line)
+{
+	(void)arg;
+	log_error("config", "%s", line);
+}
+
+struct law *monitor_read_law(const struct monitor *m)
+{
+	struct report r = {.say = say_report};
+
+	return law_read(m->args->config_path, m->args->config_dir, &r);
+}
+
+static void change_too_late(void *arg)
+{
+	struct monitor *m = arg;
+
+	log_error("reload_failed", "auth did not answer in time");
+	reload_timed_out(&m->reload);
+}
+
+static void change_begin(void *arg)
+{
+	struct monitor *m = arg;
+
+	log_info("reloading", "config=%s", m->args->config_path);
+	notify_reloading(&m->notify);
+}
+
+static int change_prepare(void *arg)
+{
+	struct monitor *m = arg;
+	struct report r = {.say = say_report};
+
+	m->candidate = monitor_read_law(m);
+	if (!m->candidate)
+		return -1;
+	return law_check_change(m->law, m->candidate, m->args->config_path, &r);
+}
+
+static int change_offer(void *arg, uint32_t generation)
+{
+	struct monitor *m = arg;
+	struct msg_files msg = {.head = {MSG_FILES, sizeof(msg)}, .generation = generation};
+	int fd[LAW_FILES];
+
+	if (law_reopen(m->candidate, fd)) {
+		log_error("reload_failed", "error=\"%s\"", strerror(errno));
+		return -1;
+	}
+	const int status = auth_link_send(&m->auth, &msg, fd, LAW_FILES);
+
+	for (int i = 0; i < LAW_FILES; i++)
+		close(fd[i]);
+	if (status == 0 && loop_timer(m->loop, RELOAD_PATIENCE_MS, change_too_late, m) == 0)
+		return 0;
+	return -1;
+}
+
+static int change_guard(void *arg)
+{
+	struct monitor *m = arg;
+
+	return guard_set(&m->guard, &m->candidate->config);
+}
+
+static void change_commit(void *arg, uint32_t generation)
+{
+	struct monitor *m = arg;
+	const struct msg_plain msg = {.head = {MSG_COMMIT, sizeof(msg)}};
+
+	law_free(m->before);
+	m->before = m->law;
+	m->before_generation = m->reload.generation;
+	m->law = m->candidate;
+	m->candidate = NULL;
+	log_set_level(m->law->config.log_level);
+	(void)!auth_link_send(&m->auth, &msg, NULL, 0);
+	if (sources_differ(&m->before->config, &m->law->config))
+		sources_set(&m->sources, &m->law->config, generation);
+}
+
+static void change_abort(void *arg)
+{
+	struct monitor *m = arg;
+	const struct msg_plain msg = {.head = {MSG_ABORT, sizeof(msg)}};
+
+	law_free(m->candidate);
+	m->candidate = NULL;
+	log_error("reload_failed", "what was in force stays in force");
+	(void)!auth_link_send(&m->auth, &msg, NULL, 0);
+}
+
+static void change_end(void *arg, bool ok)
+{
+	struct monitor *m = arg;
+
+	loop_cancel(m->loop, change_too_late, m);
+	if (ok)
+		log_info("reloaded", "generation=%u", m->reload.generation);
+	if (!m->stopping)
+		monitor_tell_status(m);
+}
+
+const struct reload_ops monitor_reload_ops = {
+    .begin = change_begin,
+    .prepare = change_prepare,
+    .offer = change_offer,
+    .guard = change_guard,
+    .commit = change_commit,
+    .abort = change_abort,
+    .end = change_end,
+};

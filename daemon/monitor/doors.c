@@ -1,0 +1,88 @@
+/* doors - see doors.h. */
+#include "doors.h"
+
+#include <string.h>
+
+/* The same service after a reload: it has the same name and guards the same port. */
+static const struct service *carried_over(const struct config *now, const struct service *old)
+{
+	const int i = config_service(now, old->name);
+
+	if (i < 0 || now->service[i].proto != old->proto || now->service[i].port != old->port)
+		return NULL;
+	return &now->service[i];
+}
+
+static enum doors_verdict find_service(
+    const struct doors_law *law, const struct msg_door *m, const struct service **out)
+{
+	const bool old = law->before && m->generation == law->before_generation;
+	const struct config *counted_in = old ? law->before : law->now;
+
+	if (!old && m->generation != law->now_generation)
+		return DOORS_GENERATION;
+	if (m->service >= counted_in->services)
+		return DOORS_SERVICE;
+	*out = &counted_in->service[m->service];
+	if (old)
+		*out = carried_over(law->now, *out);
+	return *out ? DOORS_FINE : DOORS_SERVICE;
+}
+
+static bool has_stray_bytes(const struct msg_door *m)
+{
+	static const uint8_t none[sizeof(m->unused)];
+
+	return memcmp(m->unused, none, sizeof(none)) != 0 ||
+	       (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
+}
+
+static enum doors_verdict judge_opening(const struct door_wanted *w)
+{
+	const uint8_t least =
+	    address_is_v4(&w->from.addr) ? w->service->min_prefix_v4 : w->service->min_prefix_v6;
+
+	if (!address_is_admissible(&w->from.addr))
+		return DOORS_ADDRESS;
+	if (w->from.len < least)
+		return DOORS_WIDTH;
+	if (w->seconds == 0 || w->seconds > w->service->max_hold_s)
+		return DOORS_TIME;
+	return DOORS_FINE;
+}
+
+enum doors_verdict doors_judge(
+    const struct doors_law *law, const struct msg_door *m, struct door_wanted *out)
+{
+	const enum doors_verdict found = find_service(law, m, &out->service);
+
+	if (found != DOORS_FINE)
+		return found;
+	memcpy(out->from.addr.b, m->address, sizeof(out->from.addr.b));
+	out->from.len = m->prefix_len;
+	out->seconds = m->seconds;
+	if (has_stray_bytes(m) || !prefix_is_canonical(&out->from))
+		return DOORS_FORM;
+	return m->head.type == MSG_DOOR_OPEN ? judge_opening(out) : DOORS_FINE;
+}
+
+const char *doors_verdict_text(enum doors_verdict v)
+{
+	switch (v) {
+	case DOORS_FINE:
+		return "fine";
+	case DOORS_GENERATION:
+		return "another configuration is in force";
+	case DOORS_SERVICE:
+		return "no such service";
+	case DOORS_FORM:
+		return "not well-formed";
+	case DOORS_ADDRESS:
+		return "inadmissible address";
+	case DOORS_WIDTH:
+		return "wider than min-prefix";
+	case DOORS_TIME:
+		return "longer than max-hold";
+	}
+	return "unknown";
+}

@@ -1,0 +1,140 @@
+/* guard - see guard.h. */
+#include "guard.h"
+
+#include <inttypes.h>
+
+#include "clock.h"
+#include "fault.h"
+
+enum {
+	REPAIR_PAUSE_MS =
+	    1000, /* two who put back each other's rules shall not do so at full speed */
+	REFUSALS_BURST = 10,
+	REFUSALS_PERIOD_MS = 10000,
+};
+
+static void repair(struct guard *g);
+
+static void repair_later(void *arg)
+{
+	struct guard *g = arg;
+
+	g->repairing = false;
+	if (firewall_changed(g->firewall))
+		repair(g);
+}
+
+static void repair(struct guard *g)
+{
+	if (firewall_ensure(g->firewall, g->config) == FIREWALL_OK)
+		log_warning("guard_restored", "somebody else changed our rules");
+	g->repairing = loop_timer(g->loop, REPAIR_PAUSE_MS, repair_later, g) == 0;
+}
+
+static void touched(void *arg)
+{
+	struct guard *g = arg;
+
+	if (!g->repairing && firewall_changed(g->firewall))
+		repair(g);
+}
+
+int guard_open(struct guard *g, struct loop *loop, const struct config *config, bool dry_run)
+{
+	*g = (struct guard){.loop = loop,
+	    .config = config,
+	    .refusals = {.burst = REFUSALS_BURST, .period_ms = REFUSALS_PERIOD_MS}};
+	g->firewall = firewall_start(config, dry_run);
+	if (!g->firewall)
+		return -1;
+	if (firewall_ensure(g->firewall, config) != FIREWALL_OK)
+		return -1;
+	const int fd = firewall_watch_fd(g->firewall);
+	return fd < 0 ? 0 : loop_watch(loop, fd, touched, g);
+}
+
+int guard_set(struct guard *g, const struct config *config)
+{
+	if (firewall_ensure(g->firewall, config) == FIREWALL_OK) {
+		g->config = config;
+		return 0;
+	}
+	if (firewall_ensure(g->firewall, g->config) != FIREWALL_OK)
+		log_error("guard_lost", "neither the new nor the old guard could be put up");
+	return -1;
+}
+
+static enum door_status status_of(enum firewall_status s)
+{
+	switch (s) {
+	case FIREWALL_OK:
+		return DOOR_OK;
+	case FIREWALL_NOT_THERE:
+		return DOOR_NOT_THERE;
+	case FIREWALL_FULL:
+		return DOOR_FULL;
+	case FIREWALL_FAILED:
+		return DOOR_FAILED;
+	}
+	return DOOR_FAILED;
+}
+
+static void tell_refusal(struct guard *g, const struct msg_door *m, enum doors_verdict why)
+{
+	uint64_t missed = 0;
+
+	if (log_allowed(&g->refusals, clock_mono_ms(), &missed))
+		log_warning("door_refused",
+		    "why=\"%s\" service=%" PRIu32 " generation=%" PRIu32 " suppressed=%" PRIu64,
+		    doors_verdict_text(why), m->service, m->generation, missed);
+}
+
+static enum firewall_status carry_out(
+    struct guard *g, uint32_t type, const struct door_wanted *w, uint32_t *rest_s)
+{
+	enum firewall_status s = FIREWALL_FAILED;
+
+	if (type == MSG_DOOR_OPEN) {
+		s = firewall_open(g->firewall, w->service, &w->from, w->seconds);
+		*rest_s = s == FIREWALL_OK ? w->seconds : 0;
+	} else if (type == MSG_DOOR_CLOSE) {
+		s = firewall_close(g->firewall, w->service, &w->from);
+	} else {
+		s = firewall_query(g->firewall, w->service, &w->from, rest_s);
+	}
+	return s;
+}
+
+void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_door *m,
+    struct msg_door_done *done)
+{
+	struct door_wanted w;
+
+	FAULT("monitor.request");
+	done->id = m->id;
+	const enum doors_verdict v = doors_judge(law, m, &w);
+
+	if (v != DOORS_FINE) {
+		tell_refusal(g, m, v);
+		done->status = DOOR_REFUSED;
+		return;
+	}
+	const enum firewall_status s = carry_out(g, m->head.type, &w, &done->seconds);
+	char from[PREFIX_TEXT];
+
+	done->status = status_of(s);
+	log_debug("door", "type=%" PRIu32 " service=%s from=%s seconds=%" PRIu32 " status=%" PRIu32,
+	    m->head.type, w.service->name, prefix_text(&w.from, from), done->seconds, done->status);
+}
+
+void guard_close(struct guard *g)
+{
+	if (!g->firewall)
+		return;
+	if (firewall_watch_fd(g->firewall) >= 0) {
+		loop_unwatch(g->loop, firewall_watch_fd(g->firewall));
+		loop_cancel(g->loop, repair_later, g);
+	}
+	firewall_stop(g->firewall);
+	g->firewall = NULL;
+}

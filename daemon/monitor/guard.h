@@ -1,0 +1,38 @@
+/*
+ * guard - the firewall in the monitor's hands: doors for auth within the law,
+ * and the guard put back when somebody else changed it.
+ * Process: monitor.
+ */
+#ifndef POSTERN_MONITOR_GUARD_H
+#define POSTERN_MONITOR_GUARD_H
+
+#include <stdbool.h>
+
+#include "doors.h"
+#include "firewall.h"
+#include "log.h"
+#include "loop.h"
+
+struct guard {
+	struct firewall *firewall;
+	struct loop *loop;
+	const struct config *config; /* in force, borrowed */
+	bool repairing;
+	struct log_limit refusals;
+};
+
+/*
+ * Open the backend and put the guard up. config must live until guard_set().
+ * Returns 0; -1 and logged.
+ */
+int guard_open(struct guard *g, struct loop *loop, const struct config *config, bool dry_run)
+    __attribute__((warn_unused_result));
+/* Guard what another configuration says. Returns 0; -1 and logged, the old guard is put back. */
+int guard_set(struct guard *g, const struct config *config) __attribute__((warn_unused_result));
+/* Serve MSG_DOOR_*: fills the answer but for its head. */
+void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_door *m,
+    struct msg_door_done *done);
+/* Guard and doors stay. */
+void guard_close(struct guard *g);
+
+#endif

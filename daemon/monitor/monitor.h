@@ -1,0 +1,43 @@
+/* monitor - what the files of the monitor process itself share (process.c, change.c). */
+#ifndef POSTERN_MONITOR_MONITOR_H
+#define POSTERN_MONITOR_MONITOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "auth_link.h"
+#include "files.h"
+#include "guard.h"
+#include "links.h"
+#include "loop.h"
+#include "notify.h"
+#include "process.h"
+#include "reload.h"
+#include "sources.h"
+
+struct monitor {
+	const struct child_args *args;
+	struct loop *loop;
+	struct law *law;       /* in force */
+	struct law *candidate; /* of a reload; NULL outside of one */
+	struct law *before;    /* what law replaced; its descriptors are not used any more */
+	uint32_t before_generation;
+	struct guard guard;
+	struct auth_link auth;
+	struct sources sources;
+	struct reload reload;
+	struct links links;
+	struct notify notify;
+	int pidfile, empty, control, signals;
+	int waiter; /* who started us in the background and waits; -1 */
+	bool announced, stopping, failed;
+};
+
+/* The law as the files have it now, given; NULL and logged, all that is wrong. */
+struct law *monitor_read_law(const struct monitor *m);
+/* Ready, and on how many interfaces: to the service manager and the log. */
+void monitor_tell_status(struct monitor *m);
+
+extern const struct reload_ops monitor_reload_ops; /* arg: the monitor */
+
+#endif

@@ -1,0 +1,391 @@
+/*
+ * monitor - the process that is root: it puts the others together and opens
+ * doors. See process.h.
+ */
+#include "process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemonize.h"
+#include "log.h"
+#include "monitor.h"
+#include "rundir.h"
+#include "sandbox.h"
+
+enum {
+	FIRST_GENERATION = 1,
+	STATUS_MAX = 96,
+	MEMLOCK_BYTES = 256 * 1024 * 1024, /* the secrets of a million clients, locked */
+};
+
+/* --- ready, and how it stands --- */
+
+void monitor_tell_status(struct monitor *m)
+{
+	char text[STATUS_MAX];
+	unsigned of = 0;
+	const unsigned ready = sources_count(&m->sources, &of);
+
+	(void)snprintf(text, sizeof(text), "listening on %u of %u interfaces", ready, of);
+	notify_ready(&m->notify, text);
+	log_info("ready", "interfaces=%u of=%u services=%u%s", ready, of, m->law->config.services,
+	    m->args->dry_run ? " dry_run=yes" : "");
+}
+
+/* An interface that is not there yet holds nobody up. */
+static void announce(struct monitor *m)
+{
+	if (m->announced || m->stopping || !m->auth.ready || !sources_settled(&m->sources))
+		return;
+	m->announced = true;
+	monitor_tell_status(m);
+	if (m->waiter >= 0)
+		daemon_ready(m->waiter);
+	m->waiter = -1;
+}
+
+/* --- the end --- */
+
+static void finish_if_alone(struct monitor *m)
+{
+	if (m->stopping && m->auth.child.pid == 0 && sources_idle(&m->sources))
+		loop_stop(m->loop);
+}
+
+static void kill_the_rest(void *arg)
+{
+	struct monitor *m = arg;
+
+	log_warning("stop", "a process did not end by itself: killed");
+	child_signal(&m->auth.child, SIGKILL);
+	sources_kill(&m->sources);
+}
+
+static void stop(struct monitor *m)
+{
+	if (m->stopping)
+		return;
+	m->stopping = true;
+	log_info("stopping", "guard and open doors stay with the kernel");
+	notify_stopping(&m->notify);
+	if (loop_timer(m->loop, CHILD_GRACE_MS, kill_the_rest, m))
+		kill_the_rest(m);
+	sources_pause(&m->sources);
+	auth_link_stop(&m->auth);
+	finish_if_alone(m);
+}
+
+/* --- what auth says --- */
+
+static void auth_ready(void *arg)
+{
+	struct monitor *m = arg;
+
+	log_info("auth_ready", "generation=%u", m->reload.generation);
+	sources_run(&m->sources);
+	reload_auth_ready(&m->reload);
+	announce(m);
+}
+
+static int source_ready(void *arg, const struct msg_source_ready *msg)
+{
+	struct monitor *m = arg;
+
+	return sources_ready(&m->sources, msg->index, msg->generation);
+}
+
+static void door(void *arg, const struct msg_door *msg, struct msg_door_done *done)
+{
+	struct monitor *m = arg;
+	const struct doors_law law = {
+	    .now = &m->law->config,
+	    .before = m->before ? &m->before->config : NULL,
+	    .now_generation = m->reload.generation,
+	    .before_generation = m->before_generation,
+	};
+
+	guard_serve(&m->guard, &law, msg, done);
+}
+
+static void reload_wanted(void *arg)
+{
+	struct monitor *m = arg;
+
+	reload_want(&m->reload);
+}
+
+static int loaded(void *arg, const struct msg_loaded *msg)
+{
+	struct monitor *m = arg;
+
+	return reload_loaded(&m->reload, msg->generation, msg->ok == 1);
+}
+
+/*
+ * Captures without auth are of no use: they end, and start when it is back.
+ * An auth that says at the very start that it cannot work will not work the
+ * next time either; what kills it later may pass.
+ */
+static void auth_gone(void *arg, int status, bool was_ready)
+{
+	struct monitor *m = arg;
+
+	sources_pause(&m->sources);
+	reload_auth_gone(&m->reload);
+	if (!m->announced && !was_ready && !m->stopping && WIFEXITED(status)) {
+		log_error("start_failed", "auth cannot start: mend what it said above");
+		m->failed = true;
+		stop(m);
+	}
+	finish_if_alone(m);
+}
+
+static void auth_start(void *arg)
+{
+	struct monitor *m = arg;
+
+	auth_link_start(&m->auth, m->args, m->law, m->reload.generation, m->control, m->empty);
+}
+
+static const struct auth_events auth_events = {
+    .ready = auth_ready,
+    .source_ready = source_ready,
+    .door = door,
+    .reload_wanted = reload_wanted,
+    .loaded = loaded,
+    .gone = auth_gone,
+    .start = auth_start,
+};
+
+/* --- what the captures need --- */
+
+static int introduce(void *arg, const struct source *s, int sock)
+{
+	struct monitor *m = arg;
+	struct msg_source msg = {
+	    .head = {MSG_SOURCE, sizeof(msg)}, .index = s->index, .generation = s->generation};
+
+	memcpy(msg.interface, s->interface, sizeof(msg.interface));
+	return auth_link_send(&m->auth, &msg, &sock, 1);
+}
+
+static int config_for_capture(void *arg)
+{
+	struct monitor *m = arg;
+
+	return law_reopen_config(m->law);
+}
+
+static void sources_changed(void *arg)
+{
+	struct monitor *m = arg;
+
+	announce(m);
+	finish_if_alone(m);
+}
+
+static const struct sources_ops sources_ops = {
+    .introduce = introduce,
+    .config = config_for_capture,
+    .changed = sources_changed,
+};
+
+static void link_changed(void *arg, const char *interface, bool up)
+{
+	struct monitor *m = arg;
+
+	sources_link(&m->sources, interface, up);
+}
+
+/* --- the start --- */
+
+static void take_signal(void *arg)
+{
+	struct monitor *m = arg;
+	struct signalfd_siginfo info;
+
+	if (read(m->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP)
+		reload_want(&m->reload);
+	else
+		stop(m);
+}
+
+static int hear_signals(struct monitor *m)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return -1;
+	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return m->signals < 0 ? -1 : loop_watch(m->loop, m->signals, take_signal, m);
+}
+
+/*
+ * What is left of root. Files are read as their owner, root, so no right to
+ * pass over modes is needed; secrets are locked within RLIMIT_MEMLOCK.
+ */
+static const int capabilities[] = {
+    CAP_KILL,	   /* end children that run as other users */
+    CAP_NET_ADMIN, /* the firewall; at their start, filters, marks and buffers of the children */
+    CAP_NET_RAW,   /* at their start, capture's packet sockets and auth's raw ones */
+    CAP_SETGID,	   /* the children's change of user */
+    CAP_SETPCAP,   /* they cut theirs further before they open anything */
+    CAP_SETUID, CAP_SYS_CHROOT, /* the children's empty root */
+};
+
+static int give_up_rights(void)
+{
+	const struct rlimit memlock = {MEMLOCK_BYTES, MEMLOCK_BYTES}, no_core = {0, 0};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &memlock))
+		log_debug("memlock", "error=\"%s\": secrets beyond the limit are not locked",
+		    strerror(errno));
+	if (setrlimit(RLIMIT_CORE, &no_core) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+		log_error("start_failed", "error=\"%s\"", strerror(errno));
+		return -1;
+	}
+	return sandbox_limit_capabilities(
+	    capabilities, sizeof(capabilities) / sizeof(capabilities[0]));
+}
+
+/* A user that is missing must be told now, not by a child that dies again and again. */
+static int check_users(const struct config *c)
+{
+	uid_t uid;
+	gid_t gid;
+
+	return sandbox_user(c->capture_user, &uid, &gid) | sandbox_user(c->auth_user, &uid, &gid);
+}
+
+/* Before we leave the terminal: the administrator is still there to read what is wrong. */
+static int prepare(struct monitor *m)
+{
+	if (geteuid() != 0) {
+		log_error(
+		    "start_failed", "posternd starts as root: use sudo or the service manager");
+		return -1;
+	}
+	m->law = monitor_read_law(m);
+	if (!m->law || check_users(&m->law->config))
+		return -1;
+	const char *dir = m->law->config.run_dir;
+
+	if (rundir_prepare(dir))
+		return -1;
+	m->pidfile = pidfile_take(dir);
+	if (m->pidfile < 0)
+		return -1;
+	m->empty = rundir_empty(dir);
+	return m->empty < 0 ? -1 : 0;
+}
+
+/* The log as configured; in the background stderr is gone, so it is syslog then. */
+static void start_log(const struct config *c, bool foreground)
+{
+	log_start(foreground ? c->log_target : LOG_TO_SYSLOG, c->log_level, "monitor", -1);
+}
+
+static int open_all(struct monitor *m)
+{
+	const struct config *c = &m->law->config;
+
+	if (pidfile_write(m->pidfile) || hear_signals(m))
+		return -1;
+	if (guard_open(&m->guard, m->loop, c, m->args->dry_run))
+		return -1;
+	m->control = rundir_control(c->run_dir);
+	if (m->control < 0)
+		return -1;
+	/* Without it a late interface is found by looking for it now and then. */
+	(void)!links_open(&m->links, m->loop, link_changed, m);
+	return give_up_rights();
+}
+
+static int run(struct monitor *m)
+{
+	auth_link_init(&m->auth, m->loop, &auth_events, m);
+	sources_init(&m->sources, m->loop, m->args, m->empty, &sources_ops, m);
+	sources_set(&m->sources, &m->law->config, FIRST_GENERATION);
+	reload_init(&m->reload, FIRST_GENERATION, &monitor_reload_ops, m);
+	auth_start(m);
+	if (loop_run(m->loop)) {
+		log_error("loop_failed", "error=\"%s\"", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	return m->failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void close_all(struct monitor *m)
+{
+	const int fds[] = {m->signals, m->control, m->empty, m->pidfile, m->waiter};
+
+	links_close(&m->links);
+	guard_close(&m->guard);
+	notify_close(&m->notify);
+	if (m->pidfile >= 0)
+		rundir_clean(m->law->config.run_dir);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	law_free(m->before);
+	law_free(m->candidate);
+	law_free(m->law);
+	loop_free(m->loop);
+	free(m);
+}
+
+static struct monitor *monitor_new(const struct child_args *a)
+{
+	struct monitor *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		abort();
+	*m = (struct monitor){.args = a,
+	    .loop = loop_new(),
+	    .pidfile = -1,
+	    .empty = -1,
+	    .control = -1,
+	    .signals = -1,
+	    .waiter = -1,
+	    .notify = {.fd = -1}};
+	return m;
+}
+
+int monitor_main(const struct child_args *a, bool foreground)
+{
+	struct monitor *m = monitor_new(a);
+	int status = EXIT_FAILURE;
+
+	log_start(LOG_TO_STDERR, LOG_LEVEL_INFO, "posternd", -1);
+	if (prepare(m))
+		goto out;
+	notify_open(&m->notify, getenv("NOTIFY_SOCKET"));
+	if (!foreground) {
+		m->waiter = daemon_leave();
+		if (m->waiter < 0)
+			goto out;
+	}
+	start_log(&m->law->config, foreground);
+	if (open_all(m) == 0)
+		status = run(m);
+	log_info("stopped", "status=%d", status);
+out:
+	close_all(m);
+	return status;
+}
