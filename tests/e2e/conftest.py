@@ -13,7 +13,6 @@ from lab.house import House  # noqa: E402
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "house(**directives): how the house of this test is made")
     if not hasattr(config, "workerinput"):
         sweep()
 

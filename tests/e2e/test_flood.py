@@ -7,6 +7,7 @@ from lab.network import v4
 from lab.postern import Postern
 from lab.user import GRANTED
 
+pytestmark = pytest.mark.alone
 MANY = 200_000
 
 

@@ -164,6 +164,7 @@ def test_several_services_all_or_none(house):
     assert not house.postern.doors()
 
 
+@pytest.mark.alone
 def test_loss_of_20_percent_each_way(house):
     """At least 95 of 100 runs are let in within 5 s."""
     users = []

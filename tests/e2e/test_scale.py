@@ -1,5 +1,6 @@
 """Many clients, many doors."""
 
+import base64
 import statistics
 import time
 
@@ -8,6 +9,7 @@ from lab import connect, nft, until
 from lab.network import v4
 from wire.keys import Identity
 
+pytestmark = pytest.mark.alone
 CLIENTS, DOORS = 100_000, 5_000
 HOLD = 30
 
@@ -33,8 +35,7 @@ def test_a_hundred_thousand_clients(house):
     with open(postern.etc / "clients", "w") as file:
         file.write(postern.client_line("first", first.identity, "service=ssh"))
         for number in range(CLIENTS - 2):
-            cid = Identity(number.to_bytes(8, "big"), bytes(32), bytes(32)).cid
-            line[0], line[1] = f"c{number}", base64_of(cid)
+            line[:2] = f"c{number}", base64.b64encode(number.to_bytes(8, "big")).decode()
             file.write(" ".join(line))
         file.write(postern.client_line("last", last.identity, "service=ssh"))
     start = time.monotonic()
@@ -46,12 +47,6 @@ def test_a_hundred_thousand_clients(house):
     rounds = [(median_ms(front), median_ms(back)) for _ in range(5)]
     one, hundred_thousandth = (min(r[i] for r in rounds) for i in (0, 1))
     assert hundred_thousandth < one * 1.5 + 0.1, rounds
-
-
-def base64_of(data):
-    import base64
-
-    return base64.b64encode(data).decode()
 
 
 @pytest.mark.house(alice=False, client_rate=100000, client_burst=100000, services=(("ssh", "tcp", 22, HOLD, 60),))

@@ -59,16 +59,19 @@ def udp_answer(client, address, port, data=b"?", timeout=0.5, source=None):
 class UdpEcho:
     """A UDP service that answers everything, on all addresses, to broadcasts and multicasts too."""
 
+    # Two sockets: one for both families would not hear IPv4 multicasts.
     SCRIPT = (
-        "import socket,sys\n"
-        "s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\n"
-        "s.setsockopt(socket.IPPROTO_IPV6,socket.IPV6_V6ONLY,0)\n"
-        "s.bind(('::',int(sys.argv[1])))\n"
+        "import select,socket,sys\n"
+        "four=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n"
+        "six=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\n"
+        "six.setsockopt(socket.IPPROTO_IPV6,socket.IPV6_V6ONLY,1)\n"
+        "for s in four,six: s.bind(('',int(sys.argv[1])))\n"
         "print('ready',flush=True)\n"
         "while True:\n"
-        "    d,a=s.recvfrom(65535)\n"
-        "    print('got',a[0],len(d),flush=True)\n"
-        "    s.sendto(b'echo:'+d,a)\n"
+        "    for s in select.select([four,six],[],[])[0]:\n"
+        "        d,a=s.recvfrom(65535)\n"
+        "        print('got',a[0],len(d),flush=True)\n"
+        "        s.sendto(b'echo:'+d,a)\n"
     )
 
     def __init__(self, host, port):

@@ -1,0 +1,18 @@
+#!/bin/sh
+# demo.sh - see a knock open a real sshd: builds, makes hosts out of network
+# namespaces, shows it, and takes everything away again. Exit status 0 only if
+# each thing that it says was true.
+set -eu
+cd "$(dirname "$0")"
+. tests/needs.sh
+
+need_root
+need $NEEDS_BUILD $NEEDS_LAB
+log=$(mktemp)
+if ! { configure build/demo -Dtests=false -Ddocs=false && ninja -C build/demo; } >"$log" 2>&1; then
+	cat "$log" >&2
+	rm -f "$log"
+	exit 1
+fi
+rm -f "$log"
+POSTERN_BUILD=build/demo exec /usr/bin/python3 -B tests/e2e/demo.py

@@ -1,0 +1,35 @@
+# What demo.sh and check.sh need from Debian, and how they get it. To be sourced.
+
+NEEDS_BUILD="gcc libc6-dev meson ninja-build pkg-config libsodium-dev libpcap-dev libnftables-dev
+	libnftnl-dev libmnl-dev libnetfilter-conntrack-dev liblmdb-dev libconfuse-dev libseccomp-dev
+	libcap-dev libjansson-dev uthash-dev"
+NEEDS_LAB="iproute2 nftables openssh-server openssh-client nmap tcpdump python3 python3-nacl"
+NEEDS_CHECK="scdoc libcmocka-dev clang clang-format clang-tidy binutils git conntrack
+	python3-pytest python3-pytest-xdist"
+
+# need PACKAGE... - installs those that are not there yet.
+need() {
+	missing=
+	for package in "$@"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			missing="$missing $package"
+	done
+	[ -z "$missing" ] && return
+	echo "installing$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+# The laboratory is made of namespaces, and those are root's to make.
+need_root() {
+	[ "$(id -u)" = 0 ] && return
+	echo "$0: must be run as root, to make network namespaces: try sudo $0" >&2
+	exit 3
+}
+
+# configure FOLDER OPTION... - sets a build folder up, or leaves one alone that is set up.
+configure() {
+	folder=$1
+	shift
+	[ -f "$folder/build.ninja" ] || meson setup "$folder" "$@"
+}
