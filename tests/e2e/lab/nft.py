@@ -19,7 +19,7 @@ def others(host):
     return "".join(listing(host, "table", t["family"], t["name"]) for t in tables)
 
 
-def elements(host, name, kind="map"):
+def elements(host, name, kind="set"):
     """The elements of a set or map of ours: address, protocol, port and rest of time in seconds."""
     done = host.run("nft", "-j", "list", kind, "inet", "postern", name, check=False)
     if done.returncode:

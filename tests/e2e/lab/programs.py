@@ -9,6 +9,7 @@ PLACES = {
     "postern": "client/postern",
     "posternctl": "ctl/posternctl",
     "blast": "tests/e2e/tools/blast",
+    "firewall_tool": "tests/e2e/tools/firewall_tool",
     "clockshift": "tests/e2e/tools/clockshift.so",
 }
 

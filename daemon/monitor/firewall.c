@@ -1,0 +1,186 @@
+/* firewall - the table of backends, and what is the same for all of them: the dry run and the caller's bugs. */
+#include "firewall.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fault.h"
+#include "firewall_ops.h"
+#include "log.h"
+
+static const struct firewall_ops *const backends[] = {
+    &firewall_nftables,
+};
+
+const struct firewall_ops *firewall_by_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+		if (strcmp(backends[i]->name, name) == 0)
+			return backends[i];
+	return NULL;
+}
+
+struct firewall *firewall_start(const struct config *c, bool dry_run)
+{
+	const struct firewall_ops *ops = firewall_by_name(c->firewall);
+	struct firewall *f;
+
+	if (!ops) {
+		log_error("firewall", "unknown=%s use=%s", c->firewall, backends[0]->name);
+		return NULL;
+	}
+	f = dry_run ? calloc(1, sizeof(*f)) : ops->start();
+	if (!f)
+		return NULL;
+	f->ops = ops;
+	f->dry_run = dry_run;
+	return f;
+}
+
+static void check_door(const struct service *s, const struct prefix *from)
+{
+	if (s->port == 0 || !prefix_is_canonical(from))
+		abort();
+}
+
+enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
+{
+	if (f->dry_run) {
+		log_info("firewall", "dry_run=ensure services=%u", c->services);
+		return FIREWALL_OK;
+	}
+	return f->ops->ensure(f, c);
+}
+
+enum firewall_status firewall_open(
+    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t seconds)
+{
+	char text[PREFIX_TEXT];
+	enum firewall_status status;
+
+	check_door(s, from);
+	if (seconds == 0) /* the kernel's word for "for ever" */
+		abort();
+	if (f->dry_run) {
+		log_info("firewall", "dry_run=open service=%s from=%s hold_s=%u", s->name,
+		    prefix_text(from, text), seconds);
+		return FIREWALL_OK;
+	}
+	FAULT("monitor.door");
+	status = f->ops->open(f, s, from, seconds);
+	FAULT("monitor.door.done");
+	return status;
+}
+
+enum firewall_status firewall_close(
+    struct firewall *f, const struct service *s, const struct prefix *from)
+{
+	char text[PREFIX_TEXT];
+
+	check_door(s, from);
+	if (f->dry_run) {
+		log_info("firewall", "dry_run=close service=%s from=%s", s->name,
+		    prefix_text(from, text));
+		return FIREWALL_OK;
+	}
+	return f->ops->close(f, s, from);
+}
+
+enum firewall_status firewall_query(
+    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t *rest_s)
+{
+	check_door(s, from);
+	*rest_s = 0;
+	return f->dry_run ? FIREWALL_NOT_THERE : f->ops->query(f, s, from, rest_s);
+}
+
+enum firewall_status firewall_list(struct firewall *f, firewall_door_fn *fn, void *arg)
+{
+	return f->dry_run ? FIREWALL_OK : f->ops->list(f, fn, arg);
+}
+
+int firewall_watch_fd(const struct firewall *f)
+{
+	return f->dry_run || !f->ops->watch_fd ? -1 : f->ops->watch_fd(f);
+}
+
+bool firewall_changed(struct firewall *f)
+{
+	return f->dry_run || !f->ops->changed ? false : f->ops->changed(f);
+}
+
+enum firewall_status firewall_remove(struct firewall *f)
+{
+	if (f->dry_run) {
+		log_info("firewall", "dry_run=remove");
+		return FIREWALL_OK;
+	}
+	return f->ops->remove(f);
+}
+
+void firewall_stop(struct firewall *f)
+{
+	if (!f)
+		return;
+	if (f->dry_run)
+		free(f);
+	else
+		f->ops->stop(f);
+}
+
+/* The administrator's part; posternctl has no dry run, so that one there is a bug. */
+
+static void check_wet(const struct firewall *f)
+{
+	if (f->dry_run)
+		abort();
+}
+
+enum firewall_status firewall_prepare(struct firewall *f, const struct config *c)
+{
+	check_wet(f);
+	return f->ops->prepare(f, c);
+}
+
+enum firewall_status firewall_install(struct firewall *f, const struct config *c)
+{
+	check_wet(f);
+	return f->ops->install(f, c);
+}
+
+enum firewall_status firewall_try(struct firewall *f, const struct config *c, uint32_t seconds)
+{
+	check_wet(f);
+	if (!f->ops->trial) {
+		log_error("firewall", "no_trial=%s use=install", f->ops->name);
+		return FIREWALL_FAILED;
+	}
+	return f->ops->trial(f, c, seconds);
+}
+
+enum firewall_status firewall_confirm(struct firewall *f, const struct config *c)
+{
+	check_wet(f);
+	return f->ops->confirm ? f->ops->confirm(f, c) : FIREWALL_NOT_THERE;
+}
+
+enum firewall_status firewall_read(struct firewall *f, struct firewall_state *out)
+{
+	check_wet(f);
+	memset(out, 0, sizeof(*out));
+	return f->ops->read(f, out);
+}
+
+bool firewall_guards(const struct firewall_state *s, uint8_t proto, uint16_t port)
+{
+	for (unsigned i = 0; i < s->guarded; i++)
+		if (s->guard[i].proto == proto && s->guard[i].port == port)
+			return true;
+	return false;
+}
+
+enum firewall_status firewall_print(
+    const struct firewall_ops *ops, const struct config *c, FILE *out)
+{
+	return ops->print(c, out);
+}

@@ -1,0 +1,68 @@
+/*
+ * nft_element - the elements of our sets: a door is one.
+ *
+ * Keys are concatenations as the kernel keeps them: network order, each field
+ * padded to 4 bytes.
+ */
+#ifndef POSTERN_MONITOR_NFT_ELEMENT_H
+#define POSTERN_MONITOR_NFT_ELEMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "nft_link.h"
+
+enum { NFT_KEY_MAX = 24 };
+
+struct nft_key {
+	uint8_t len;
+	uint8_t b[NFT_KEY_MAX];
+};
+
+struct nft_element {
+	struct nft_key key;
+	bool timed;
+	uint64_t rest_ms; /* when timed */
+};
+
+/* (address . protocol . port); of a prefix its first address. */
+struct nft_key nft_key_door(const struct prefix *from, uint8_t proto, uint16_t port);
+/* (protocol . port) */
+struct nft_key nft_key_service(uint8_t proto, uint16_t port);
+/* The marker of set "trial": a number in host order, as marks are. */
+struct nft_key nft_key_mark(uint32_t mark);
+/* The other way round; len is the prefix length that the set is for. False when it is not such a key. */
+bool nft_key_read_door(
+    const struct nft_key *k, uint8_t len, struct prefix *from, uint8_t *proto, uint16_t *port);
+bool nft_key_read_service(const struct nft_key *k, uint8_t *proto, uint16_t *port);
+
+/*
+ * Put the element there with this timeout, whether it was there or not: add,
+ * delete, add in one transaction, because older kernels do not let a plain
+ * second add change the time.
+ * timeout_ms 0 is for good.
+ * Returns 0 or -errno: ENFILE full, ENOENT no such set.
+ */
+int nft_element_put(struct nft_link *l, const char *set, const struct nft_key *key,
+    uint64_t timeout_ms) __attribute__((warn_unused_result));
+/* Returns 0 or -errno: ENOENT no such element, set or table. */
+int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key)
+    __attribute__((warn_unused_result));
+/* Returns 0 and fills *out, or -errno. */
+int nft_element_get(struct nft_link *l, const char *set, const struct nft_key *key,
+    struct nft_element *out) __attribute__((warn_unused_result));
+
+/*
+ * All elements of a set, given to the caller in *out (free() it).
+ * Returns how many, or -errno.
+ */
+long nft_element_dump(struct nft_link *l, const char *set, struct nft_element **out)
+    __attribute__((warn_unused_result));
+
+typedef void nft_set_fn(void *arg, const char *name);
+/* The names of the sets of our table. Returns 0 or -errno; no table is no set. */
+int nft_set_names(struct nft_link *l, nft_set_fn *fn, void *arg)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,242 @@
+/* nft_rules - see nft_rules.h for the plan of the table. */
+#include "nft_rules.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mark.h"
+
+#define DOOR_KEY(family) family " saddr . meta l4proto . th dport"
+#define DOOR_SET(address) "type " address " . inet_proto . inet_service"
+
+/* Addresses that are not this host's: named one by one, because "not local" would let broadcast and multicast pass, which reach sockets. */
+#define FOREIGN "{ unicast, blackhole, unreachable, prohibit }"
+
+/*
+ * Asked twice: by the tables of the whole host, and by those of the interface
+ * that the packet came in by, for an address inside a VRF is in the latter
+ * alone. Only what is foreign by both is let by.
+ */
+#define NOT_OURS "fib daddr type " FOREIGN " fib daddr . iif type " FOREIGN
+
+static void write_sets(FILE *out)
+{
+	/* size: counts what has expired until the kernel collects it, about a second later; generous, and "full" is said. */
+	fprintf(out,
+	    "\tset " NFT_SET_GUARDED " {\n"
+	    "\t\ttype inet_proto . inet_service\n\t\tsize %d\n\t\tflags timeout\n\t}\n",
+	    4 * CONFIG_SERVICES_MAX);
+	fprintf(out, "\tset " NFT_SET_TRIAL " {\n\t\ttype mark\n\t}\n");
+	fprintf(out,
+	    "\tset doors4 {\n\t\t" DOOR_SET("ipv4_addr") "\n\t\tsize %d\n\t\tflags timeout\n\t}\n",
+	    NFT_DOORS_MAX);
+	fprintf(out,
+	    "\tset doors6 {\n\t\t" DOOR_SET("ipv6_addr") "\n\t\tsize %d\n\t\tflags timeout\n\t}\n",
+	    NFT_DOORS_MAX);
+	fputs("\tcounter knocks {\n\t}\n\tcounter silenced {\n\t}\n\tcounter let_in {\n\t}\n", out);
+}
+
+static void write_chains(FILE *out)
+{
+	fputs(
+	    "\tchain knock {\n\t}\n\tchain door {\n\t}\n\tchain networks4 {\n\t}\n\tchain "
+	    "networks6 {\n\t}\n"
+	    "\tchain knocks {\n\t\ttype filter hook prerouting priority raw; policy accept;\n\t}\n"
+	    "\tchain replies {\n\t\ttype filter hook output priority raw; policy accept;\n\t}\n"
+	    "\tchain guard {\n\t\ttype filter hook prerouting priority mangle; policy "
+	    "accept;\n\t}\n",
+	    out);
+}
+
+static void write_rule(FILE *out, const char *chain, const char *rule)
+{
+	fprintf(out, "add rule inet " NFT_TABLE " %s %s\n", chain, rule);
+}
+
+static void write_knocks(FILE *out, const struct config *c)
+{
+	if (c->silence != SILENCE_DROP)
+		return;
+	write_rule(out, "knock", NOT_OURS " accept"); /* forwarded: none of our business */
+	write_rule(out, "knock", "counter name knocks drop");
+	fprintf(out, "add rule inet " NFT_TABLE " knocks udp dport %" PRIu16 " goto knock\n",
+	    c->udp_port);
+}
+
+static void write_silence(FILE *out, enum silence silence)
+{
+	switch (silence) {
+	case SILENCE_DROP:
+		write_rule(out, "guard", "counter name silenced drop");
+		break;
+	case SILENCE_CLOSED: /* as the kernel itself answers at a port where nobody listens */
+		write_rule(out, "guard", "counter name silenced");
+		write_rule(out, "guard", "meta l4proto 6 reject with tcp reset");
+		write_rule(out, "guard", "reject with icmpx port-unreachable");
+		break;
+	}
+}
+
+static void write_guard(FILE *out, enum silence silence)
+{
+	/* Flows that came in through a door, also a second packet before the first answer. */
+	fprintf(out, "add rule inet " NFT_TABLE " guard ct mark and 0x%x == 0x%x accept\n",
+	    MARK_DOOR, MARK_DOOR);
+	write_rule(out, "guard", "ct state established,related accept");
+	write_rule(out, "guard", "iif lo accept"); /* the host may reach its own services */
+	/* Where there is no port, the key of @guarded cannot be built and a packet would fall through. */
+	write_rule(out, "guard", "meta l4proto != { 6, 17 } accept");
+	write_rule(out, "guard", "meta l4proto . th dport != @" NFT_SET_GUARDED " accept");
+	write_rule(out, "guard", NOT_OURS " accept");
+	write_rule(out, "guard", DOOR_KEY("ip") " @doors4 goto door");
+	write_rule(out, "guard", DOOR_KEY("ip6") " @doors6 goto door");
+	write_rule(out, "guard", "meta nfproto 2 jump networks4");
+	write_rule(out, "guard", "meta nfproto 10 jump networks6");
+	write_silence(out, silence);
+}
+
+static void write_door(FILE *out)
+{
+	/* By mask: the other bits are somebody else's. The packet's own mark is for rules of the administrator's that look at that. */
+	fprintf(out,
+	    "add rule inet " NFT_TABLE " door ct mark set ct mark or 0x%x meta mark set meta mark"
+	    " or 0x%x counter name let_in accept\n",
+	    MARK_DOOR, MARK_DOOR);
+}
+
+/* The mask of a length, as an address. */
+static void write_mask(FILE *out, bool v4, unsigned len)
+{
+	const unsigned group = v4 ? 8 : 16, groups = v4 ? 4 : 8;
+
+	for (unsigned i = 0; i < groups; i++) {
+		unsigned bits = len > i * group ? len - i * group : 0;
+		unsigned ones;
+
+		if (bits > group)
+			bits = group;
+		ones = ((1U << bits) - 1) << (group - bits);
+		fprintf(out, v4 ? "%s%u" : "%s%x", i == 0 ? "" : v4 ? "." : ":", ones);
+	}
+}
+
+static void write_length_set(FILE *out, bool v4, unsigned len)
+{
+	char name[NFT_NAME_MAX];
+
+	fprintf(out,
+	    "add set inet " NFT_TABLE " %s { type %s . inet_proto . inet_service;"
+	    " size %d; flags timeout; }\n",
+	    nft_rules_length_name(name, v4, len), v4 ? "ipv4_addr" : "ipv6_addr", NFT_DOORS_MAX);
+}
+
+static void write_length_rule(FILE *out, bool v4, unsigned len)
+{
+	char name[NFT_NAME_MAX];
+
+	fprintf(out, "add rule inet " NFT_TABLE " networks%c %s saddr and ", v4 ? '4' : '6',
+	    v4 ? "ip" : "ip6");
+	write_mask(out, v4, len);
+	fprintf(out, " . meta l4proto . th dport @%s goto door\n",
+	    nft_rules_length_name(name, v4, len));
+}
+
+void nft_rules_write_length(FILE *out, bool v4, unsigned len)
+{
+	write_length_set(out, v4, len);
+	write_length_rule(out, v4, len);
+}
+
+static void write_lengths(FILE *out, const struct nft_lengths *lengths)
+{
+	for (unsigned i = NFT_IPV4_BITS; i-- > 0;)
+		if (lengths->v4[i])
+			nft_rules_write_length(out, true, i);
+	for (unsigned i = NFT_IPV6_BITS; i-- > 0;)
+		if (lengths->v6[i])
+			nft_rules_write_length(out, false, i);
+}
+
+void nft_rules_write_service(FILE *out, uint8_t proto, uint16_t port)
+{
+	fprintf(out, "%" PRIu8 " . %" PRIu16, proto, port);
+}
+
+static void write_guarded(FILE *out, const struct config *c)
+{
+	fputs("flush set inet " NFT_TABLE " " NFT_SET_GUARDED "\n", out);
+	for (unsigned i = 0; i < c->services; i++) {
+		fputs("add element inet " NFT_TABLE " " NFT_SET_GUARDED " { ", out);
+		nft_rules_write_service(out, c->service[i].proto, c->service[i].port);
+		fputs(" }\n", out);
+	}
+}
+
+static void write_marker(FILE *out, const char *verb)
+{
+	fprintf(out, "%s element inet " NFT_TABLE " " NFT_SET_TRIAL " { %d }\n", verb,
+	    NFT_TRIAL_MARKER);
+}
+
+static void write_arming(FILE *out, const struct config *c, enum nft_arming arming)
+{
+	switch (arming) {
+	case NFT_ARM_KEEP:
+		break;
+	case NFT_ARM_MARK:
+		write_marker(out, "add");
+		break;
+	case NFT_ARM_UNLESS_TRIAL: /* "create" fails where one is: no trial can begin unseen between a look and this */
+		write_marker(out, "create");
+		write_marker(out, "delete");
+		write_guarded(out, c);
+		break;
+	case NFT_ARM_INSTALL:
+		fputs("flush set inet " NFT_TABLE " " NFT_SET_TRIAL "\n", out);
+		write_guarded(out, c);
+		break;
+	}
+}
+
+void nft_rules_write(
+    FILE *out, const struct config *c, const struct nft_lengths *lengths, enum nft_arming arming)
+{
+	fputs("table inet " NFT_TABLE " {\n", out);
+	write_sets(out);
+	write_chains(out);
+	fputs("}\nflush table inet " NFT_TABLE "\n", out);
+	write_knocks(out, c);
+	fprintf(out, "add rule inet " NFT_TABLE " replies meta mark and 0x%x == 0x%x notrack\n",
+	    MARK_REPLY, MARK_REPLY);
+	write_door(out);
+	write_lengths(out, lengths);
+	write_guard(out, c->silence);
+	write_arming(out, c, arming);
+}
+
+const char *nft_rules_length_name(char out[static NFT_NAME_MAX], bool v4, unsigned len)
+{
+	snprintf(out, NFT_NAME_MAX, "nets%c_%u", v4 ? '4' : '6', len);
+	return out;
+}
+
+bool nft_rules_length_parse(const char *name, bool *v4, unsigned *len)
+{
+	static const char stem[] = "nets";
+	char again[NFT_NAME_MAX];
+	const char *digits;
+
+	if (strncmp(name, stem, sizeof(stem) - 1) != 0)
+		return false;
+	name += sizeof(stem) - 1;
+	if ((name[0] != '4' && name[0] != '6') || name[1] != '_')
+		return false;
+	*v4 = name[0] == '4';
+	digits = name + 2;
+	*len = (unsigned)strtoul(digits, NULL, 10);
+	if (*len >= (*v4 ? NFT_IPV4_BITS : NFT_IPV6_BITS))
+		return false;
+	nft_rules_length_name(again, *v4, *len); /* one name a length: no "024", no rest */
+	return strcmp(again + sizeof(stem) - 1, name) == 0;
+}

@@ -1,0 +1,80 @@
+/*
+ * nft_rules - our nftables table as text, from the configuration. No I/O.
+ *
+ * The table (postern-firewall(7) tells the administrator's side of it):
+ *
+ *   guarded     set of (protocol . port): what is silent for strangers. In a
+ *               trial the elements have a timeout, so the kernel disarms.
+ *   trial       marker: a trial is running or has ended unconfirmed.
+ *   doors4, 6   sets of (address . protocol . port): hash tables, each element
+ *               with its timeout. The kernel closes every door. Not maps to
+ *               verdicts: with a "goto" in an element the kernel validates
+ *               all elements at each commit, 0.3 ms a door where 10,000 are open.
+ *   nets4_24... the same for prefixes, one set for each length in use, keyed
+ *               by the masked address. Not one interval set: there a prefix
+ *               inside another is refused (EEXIST), and each change copies
+ *               the whole set. Made when the first such door is opened.
+ *   knocks      base chain before conntrack: drops knocks, so that the kernel
+ *               answers none and tracks none (a flood costs least here, and
+ *               AF_PACKET has seen the packet already). Only with silence =
+ *               drop; with silence = closed the kernel shall answer.
+ *   replies     base chain before conntrack: replies are not tracked. Else a
+ *               confirmed knock leaves an entry that makes the next datagram
+ *               "established", and the kernel answers that.
+ *   guard       base chain after conntrack and before DNAT, so that a port
+ *               published by DNAT is guarded by its outer number.
+ *   door        what happens to the first packet that fits a door.
+ *
+ * Why each rule of the guard is there stands in nft_rules.c beside it.
+ */
+#ifndef POSTERN_MONITOR_NFT_RULES_H
+#define POSTERN_MONITOR_NFT_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config.h"
+
+#define NFT_TABLE "postern"
+#define NFT_SET_GUARDED "guarded"
+#define NFT_SET_TRIAL "trial"
+
+enum {
+	NFT_DOORS_MAX = 65536, /* in each set */
+	NFT_NAME_MAX = 32,     /* names of our sets */
+	NFT_TRIAL_MARKER = 1,
+	NFT_IPV4_BITS = 32,
+	NFT_IPV6_BITS = 128,
+};
+
+/* For which prefix lengths there are sets. */
+struct nft_lengths {
+	bool v4[NFT_IPV4_BITS];
+	bool v6[NFT_IPV6_BITS];
+};
+
+/* What becomes of the set of what is guarded. */
+enum nft_arming {
+	NFT_ARM_KEEP,	      /* nothing: a trial is running or has ended */
+	NFT_ARM_MARK,	      /* nothing, and set the marker of a trial */
+	NFT_ARM_UNLESS_TRIAL, /* guard all for good; the kernel refuses the whole when there is a trial */
+	NFT_ARM_INSTALL, /* guard all for good and end a trial */
+};
+
+/* The table in one transaction: it makes what is missing and replaces all rules; elements stay. */
+void nft_rules_write(
+    FILE *out, const struct config *c, const struct nft_lengths *lengths, enum nft_arming arming);
+
+/* One more length: its set and the rule that asks it. */
+void nft_rules_write_length(FILE *out, bool v4, unsigned len);
+
+/* "nets4_24". */
+const char *nft_rules_length_name(char out[static NFT_NAME_MAX], bool v4, unsigned len);
+/* The other way round. False when name is not such a name. */
+bool nft_rules_length_parse(const char *name, bool *v4, unsigned *len);
+
+/* "tcp . 22" as nft writes it, numeric so that no name service is asked. */
+void nft_rules_write_service(FILE *out, uint8_t proto, uint16_t port);
+
+#endif

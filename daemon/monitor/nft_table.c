@@ -1,0 +1,257 @@
+/* nft_table - see nft_table.h. */
+#include "nft_table.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "nft_element.h"
+
+enum { V4_HOST = NFT_IPV4_BITS, V6_HOST = NFT_IPV6_BITS };
+
+static const char clear_table[] = "add table inet " NFT_TABLE "\ndelete table inet " NFT_TABLE "\n";
+
+const char *nft_table_set(char out[static NFT_NAME_MAX], const struct prefix *from)
+{
+	bool v4 = address_is_v4(&from->addr);
+
+	if (prefix_is_host(from))
+		return v4 ? "doors4" : "doors6";
+	return nft_rules_length_name(out, v4, from->len);
+}
+
+/* The prefix length that a set is for. False when it holds no doors. */
+static bool set_length(const char *name, bool *v4, unsigned *len)
+{
+	if (strcmp(name, "doors4") == 0 || strcmp(name, "doors6") == 0) {
+		*v4 = name[5] == '4';
+		*len = *v4 ? V4_HOST : V6_HOST;
+		return true;
+	}
+	return nft_rules_length_parse(name, v4, len);
+}
+
+static void note_length(void *arg, const char *name)
+{
+	struct nft_lengths *out = arg;
+	bool v4;
+	unsigned len;
+
+	if (nft_rules_length_parse(name, &v4, &len))
+		*(v4 ? &out->v4[len] : &out->v6[len]) = true;
+}
+
+int nft_table_lengths(struct nft_table *t, struct nft_lengths *out)
+{
+	memset(out, 0, sizeof(*out));
+	return nft_set_names(&t->link, note_length, out);
+}
+
+/* The doors of one set. */
+static int set_doors(struct nft_table *t, const char *set, firewall_door_fn *fn, void *arg)
+{
+	struct nft_element *element;
+	struct firewall_door door;
+	bool v4;
+	unsigned len;
+	long n;
+
+	if (!set_length(set, &v4, &len))
+		return 0;
+	n = nft_element_dump(&t->link, set, &element);
+	if (n < 0)
+		return n == -ENOENT ? 0 : (int)n;
+	for (long i = 0; i < n; i++) {
+		if (!nft_key_read_door(
+			&element[i].key, (uint8_t)len, &door.from, &door.proto, &door.port))
+			continue;
+		door.rest_ms = element[i].rest_ms;
+		fn(arg, &door);
+	}
+	free(element);
+	return 0;
+}
+
+int nft_table_doors(struct nft_table *t, firewall_door_fn *fn, void *arg)
+{
+	struct nft_lengths lengths;
+	char name[NFT_NAME_MAX];
+	int rc = nft_table_lengths(t, &lengths);
+
+	if (rc == 0)
+		rc = set_doors(t, "doors4", fn, arg);
+	if (rc == 0)
+		rc = set_doors(t, "doors6", fn, arg);
+	for (unsigned i = 0; i < V4_HOST && rc == 0; i++)
+		if (lengths.v4[i])
+			rc = set_doors(t, nft_rules_length_name(name, true, i), fn, arg);
+	for (unsigned i = 0; i < V6_HOST && rc == 0; i++)
+		if (lengths.v6[i])
+			rc = set_doors(t, nft_rules_length_name(name, false, i), fn, arg);
+	return rc;
+}
+
+static int read_guarded(struct nft_table *t, struct firewall_state *out)
+{
+	struct nft_element *element;
+	long n = nft_element_dump(&t->link, NFT_SET_GUARDED, &element);
+
+	if (n < 0)
+		return (int)n;
+	for (long i = 0; i < n && out->guarded < FIREWALL_GUARDED_MAX; i++) {
+		struct firewall_guarded *g = &out->guard[out->guarded];
+
+		if (!nft_key_read_service(&element[i].key, &g->proto, &g->port))
+			continue;
+		g->rest_ms = element[i].rest_ms;
+		if (element[i].timed && g->rest_ms == 0)
+			g->rest_ms = 1; /* 0 would say "for good" */
+		out->guarded++;
+	}
+	free(element);
+	return 0;
+}
+
+int nft_table_state(struct nft_table *t, struct firewall_state *out)
+{
+	const struct nft_key marker = nft_key_mark(NFT_TRIAL_MARKER);
+	struct nft_element found;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = read_guarded(t, out);
+	if (rc != 0)
+		return rc == -ENOENT ? 0 : rc;
+	out->there = true;
+	rc = nft_element_get(&t->link, NFT_SET_TRIAL, &marker, &found);
+	if (rc != 0)
+		return rc == -ENOENT ? 0 : rc;
+	out->trial = FIREWALL_TRIAL_ENDED;
+	for (unsigned i = 0; i < out->guarded; i++)
+		if (out->guard[i].rest_ms > 0)
+			out->trial = FIREWALL_TRIAL_RUNNING;
+	return 0;
+}
+
+static void write_door(void *arg, const struct firewall_door *door)
+{
+	FILE *out = arg;
+	char set[NFT_NAME_MAX], address[ADDRESS_TEXT];
+
+	if (door->rest_ms == 0)
+		return;
+	fprintf(out, "add element inet " NFT_TABLE " %s { %s . ", nft_table_set(set, &door->from),
+	    address_text(&door->from.addr, address));
+	nft_rules_write_service(out, door->proto, door->port);
+	fprintf(out, " timeout %" PRIu64 "ms }\n", door->rest_ms);
+}
+
+/* What is guarded now, with the marker of its trial. */
+static void write_state(FILE *out, const struct firewall_state *s)
+{
+	for (unsigned i = 0; i < s->guarded; i++) {
+		fputs("add element inet " NFT_TABLE " " NFT_SET_GUARDED " { ", out);
+		nft_rules_write_service(out, s->guard[i].proto, s->guard[i].port);
+		if (s->guard[i].rest_ms > 0)
+			fprintf(out, " timeout %" PRIu64 "ms", s->guard[i].rest_ms);
+		fputs(" }\n", out);
+	}
+	if (s->trial != FIREWALL_TRIAL_NONE)
+		fprintf(out, "add element inet " NFT_TABLE " " NFT_SET_TRIAL " { %d }\n",
+		    NFT_TRIAL_MARKER);
+}
+
+struct plan {
+	const struct config *c;
+	const struct nft_lengths *lengths;
+	enum nft_arming arming;
+	const char *more;
+};
+
+static int run_stream(struct nft_table *t, FILE *out, char **text)
+{
+	int rc = fclose(out) == 0 ? nft_run(t->run, *text) : -1;
+
+	free(*text);
+	return rc;
+}
+
+static int replace_rules(struct nft_table *t, const struct plan *p)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return -1;
+	nft_rules_write(out, p->c, p->lengths, p->arming);
+	if (p->more)
+		fputs(p->more, out);
+	return run_stream(t, out, &text);
+}
+
+/* The same from nothing. What can still be read of the old table is carried over. */
+static int replace_table(struct nft_table *t, const struct plan *p)
+{
+	struct firewall_state state;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return -1;
+	fputs(clear_table, out);
+	nft_rules_write(out, p->c, p->lengths, p->arming);
+	if (nft_table_doors(t, write_door, out) != 0)
+		log_warning("firewall", "doors=lost why=\"the old table cannot be read\"");
+	if ((p->arming == NFT_ARM_KEEP || p->arming == NFT_ARM_MARK) &&
+	    nft_table_state(t, &state) == 0)
+		write_state(out, &state);
+	if (p->more)
+		fputs(p->more, out);
+	return run_stream(t, out, &text);
+}
+
+static bool in_trial(struct nft_table *t)
+{
+	struct firewall_state state;
+
+	return nft_table_state(t, &state) == 0 && state.trial != FIREWALL_TRIAL_NONE;
+}
+
+int nft_table_replace(
+    struct nft_table *t, const struct config *c, enum nft_arming arming, const char *more)
+{
+	struct nft_lengths lengths;
+	const struct plan plan = {.c = c, .lengths = &lengths, .arming = arming, .more = more};
+	int rc;
+
+	if (nft_table_lengths(t, &lengths) != 0)
+		memset(&lengths, 0, sizeof(lengths));
+	(void)nft_watch_read(&t->watch); /* whatever it was is being put right */
+	rc = replace_rules(t, &plan);
+	if (rc != 0 && !(arming == NFT_ARM_UNLESS_TRIAL && in_trial(t)))
+		rc = replace_table(t, &plan);
+	t->changed = nft_watch_read(&t->watch) != (rc == 0 ? 1 : 0);
+	return rc;
+}
+
+int nft_table_add_length(struct nft_table *t, const struct prefix *from)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int rc;
+
+	if (!out)
+		return -1;
+	if (nft_watch_read(&t->watch) != 0)
+		t->changed = true;
+	nft_rules_write_length(out, address_is_v4(&from->addr), from->len);
+	rc = run_stream(t, out, &text);
+	if (nft_watch_read(&t->watch) != (rc == 0 ? 1 : 0))
+		t->changed = true;
+	return rc;
+}

@@ -1,0 +1,275 @@
+/*
+ * nftables - the default backend of firewall.h. The table is set up through
+ * libnftables, all of it in one transaction; doors are elements, which go
+ * through libmnl at a twentieth of the cost. nft_rules.h has the plan.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "firewall_ops.h"
+#include "log.h"
+#include "nft_element.h"
+#include "nft_table.h"
+
+enum { ENSURE_TRIES = 3, MS_PER_SECOND = 1000 };
+
+struct nftables {
+	struct firewall base; /* first, so that the one can be made the other */
+	struct nft_table table;
+};
+
+static struct nft_table *table_of(struct firewall *f)
+{
+	return &((struct nftables *)f)->table;
+}
+
+static void nftables_stop(struct firewall *f)
+{
+	struct nft_table *t = table_of(f);
+
+	nft_watch_close(&t->watch);
+	nft_link_close(&t->link);
+	nft_run_free(t->run);
+	free(f);
+}
+
+static struct firewall *nftables_start(void)
+{
+	struct nftables *n = calloc(1, sizeof(*n));
+	struct nft_table *t;
+
+	if (!n)
+		return NULL;
+	t = &n->table;
+	t->run = nft_run_new();
+	if (!t->run || nft_link_open(&t->link) != 0 ||
+	    nft_watch_open(&t->watch, t->link.portid) != 0) {
+		log_error("firewall",
+		    "netlink=\"%s\" need=\"CAP_NET_ADMIN, a kernel with nf_tables\"",
+		    strerror(errno));
+		nftables_stop(&n->base);
+		return NULL;
+	}
+	return &n->base;
+}
+
+struct stale {
+	const struct config *c;
+	struct nft_table *table;
+	bool failed;
+};
+
+static void close_if_unknown(void *arg, const struct firewall_door *door)
+{
+	struct stale *stale = arg;
+	char set[NFT_NAME_MAX];
+	struct nft_key key;
+	int rc;
+
+	if (config_service_by_port(stale->c, door->proto, door->port) >= 0)
+		return;
+	key = nft_key_door(&door->from, door->proto, door->port);
+	rc = nft_element_delete(&stale->table->link, nft_table_set(set, &door->from), &key);
+	if (rc != 0 && rc != -ENOENT)
+		stale->failed = true;
+}
+
+/* Doors of services that are no more would be open again if these came back in time. */
+static enum firewall_status close_stale(struct nft_table *t, const struct config *c)
+{
+	struct stale stale = {.c = c, .table = t};
+	int rc = nft_table_doors(t, close_if_unknown, &stale);
+
+	if (rc == 0 && !stale.failed)
+		return FIREWALL_OK;
+	log_error("firewall", "stale_doors=\"%s\"", rc != 0 ? strerror(-rc) : "refused");
+	return FIREWALL_FAILED;
+}
+
+static void warn_trial(const struct firewall_state *s)
+{
+	if (s->trial == FIREWALL_TRIAL_RUNNING)
+		log_warning("firewall", "trial=running do=\"posternctl firewall confirm\"");
+	else
+		log_warning("firewall",
+		    "trial=ended guard=\"as before the trial\" do=\"posternctl firewall install\"");
+}
+
+/* One go: arm, unless a trial stands. */
+static int arm(struct nft_table *t, const struct config *c)
+{
+	struct firewall_state state;
+	bool trial = nft_table_state(t, &state) == 0 && state.trial != FIREWALL_TRIAL_NONE;
+	int rc = nft_table_replace(t, c, trial ? NFT_ARM_KEEP : NFT_ARM_UNLESS_TRIAL, NULL);
+
+	if (rc == 0 && trial)
+		warn_trial(&state);
+	return rc;
+}
+
+static enum firewall_status nftables_ensure(struct firewall *f, const struct config *c)
+{
+	struct nft_table *t = table_of(f);
+	int rc = -1;
+
+	/* Again when a trial began, or somebody changed the table, just then. */
+	for (unsigned i = 0; i < ENSURE_TRIES && (rc != 0 || t->changed); i++)
+		rc = arm(t, c);
+	if (rc != 0) {
+		log_error("firewall", "table=refused kernel=\"%s\"", nft_run_error(t->run));
+		return FIREWALL_FAILED;
+	}
+	return close_stale(t, c);
+}
+
+static enum firewall_status nftables_install(struct firewall *f, const struct config *c)
+{
+	struct nft_table *t = table_of(f);
+
+	if (nft_table_replace(t, c, NFT_ARM_INSTALL, NULL) != 0) {
+		log_error("firewall", "install=refused kernel=\"%s\"", nft_run_error(t->run));
+		return FIREWALL_FAILED;
+	}
+	return close_stale(t, c);
+}
+
+static enum firewall_status nftables_prepare(struct firewall *f, const struct config *c)
+{
+	struct nft_table *t = table_of(f);
+
+	if (nft_table_replace(t, c, NFT_ARM_MARK, NULL) == 0)
+		return FIREWALL_OK;
+	log_error("firewall", "prepare=refused kernel=\"%s\"", nft_run_error(t->run));
+	return FIREWALL_FAILED;
+}
+
+/* What the kernel said about a door. */
+static enum firewall_status door_status(int rc, const char *what)
+{
+	switch (rc) {
+	case 0:
+		return FIREWALL_OK;
+	case -ENFILE:
+		log_warning("firewall", "%s=full doors=%d", what, NFT_DOORS_MAX);
+		return FIREWALL_FULL;
+	default:
+		log_error("firewall", "%s=refused kernel=\"%s\"", what, strerror(-rc));
+		return FIREWALL_FAILED;
+	}
+}
+
+static enum firewall_status nftables_open(
+    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t seconds)
+{
+	struct nft_table *t = table_of(f);
+	struct nft_key key = nft_key_door(from, s->proto, s->port);
+	uint64_t timeout_ms = (uint64_t)seconds * MS_PER_SECOND;
+	char name[NFT_NAME_MAX];
+	const char *set = nft_table_set(name, from);
+	int rc = nft_element_put(&t->link, set, &key, timeout_ms);
+
+	/* The first door of this prefix length? */
+	if (rc == -ENOENT && !prefix_is_host(from) && nft_table_add_length(t, from) == 0)
+		rc = nft_element_put(&t->link, set, &key, timeout_ms);
+	return door_status(rc, "open");
+}
+
+static enum firewall_status nftables_close(
+    struct firewall *f, const struct service *s, const struct prefix *from)
+{
+	struct nft_key key = nft_key_door(from, s->proto, s->port);
+	char name[NFT_NAME_MAX];
+	int rc = nft_element_delete(&table_of(f)->link, nft_table_set(name, from), &key);
+
+	return rc == -ENOENT ? FIREWALL_NOT_THERE : door_status(rc, "close");
+}
+
+static enum firewall_status nftables_query(
+    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t *rest_s)
+{
+	struct nft_key key = nft_key_door(from, s->proto, s->port);
+	struct nft_element found;
+	char name[NFT_NAME_MAX];
+	int rc = nft_element_get(&table_of(f)->link, nft_table_set(name, from), &key, &found);
+
+	if (rc == -ENOENT)
+		return FIREWALL_NOT_THERE;
+	if (rc == 0)
+		*rest_s = (uint32_t)((found.rest_ms + MS_PER_SECOND - 1) / MS_PER_SECOND);
+	return door_status(rc, "query");
+}
+
+static enum firewall_status nftables_list(struct firewall *f, firewall_door_fn *fn, void *arg)
+{
+	return door_status(nft_table_doors(table_of(f), fn, arg), "list");
+}
+
+static int nftables_watch_fd(const struct firewall *f)
+{
+	return nft_watch_fd(&((const struct nftables *)f)->table.watch);
+}
+
+static bool nftables_changed(struct firewall *f)
+{
+	struct nft_table *t = table_of(f);
+	bool changed = nft_watch_read(&t->watch) != 0 || t->changed;
+
+	t->changed = false;
+	return changed;
+}
+
+static enum firewall_status nftables_remove(struct firewall *f)
+{
+	struct nft_table *t = table_of(f);
+
+	/* Added first, so that a table that is not there is none to complain of. */
+	if (nft_run(t->run, "add table inet " NFT_TABLE "\ndelete table inet " NFT_TABLE "\n") == 0)
+		return FIREWALL_OK;
+	log_error("firewall", "remove=refused kernel=\"%s\"", nft_run_error(t->run));
+	return FIREWALL_FAILED;
+}
+
+static enum firewall_status nftables_try(
+    struct firewall *f, const struct config *c, uint32_t seconds)
+{
+	return nft_trial_begin(table_of(f), c, seconds);
+}
+
+static enum firewall_status nftables_confirm(struct firewall *f, const struct config *c)
+{
+	return nft_trial_confirm(table_of(f), c);
+}
+
+static enum firewall_status nftables_read(struct firewall *f, struct firewall_state *out)
+{
+	return door_status(nft_table_state(table_of(f), out), "read");
+}
+
+static enum firewall_status nftables_print(const struct config *c, FILE *out)
+{
+	const struct nft_lengths none = {0};
+
+	nft_rules_write(out, c, &none, NFT_ARM_INSTALL);
+	return FIREWALL_OK;
+}
+
+const struct firewall_ops firewall_nftables = {
+    .name = "nftables",
+    .start = nftables_start,
+    .ensure = nftables_ensure,
+    .open = nftables_open,
+    .close = nftables_close,
+    .query = nftables_query,
+    .list = nftables_list,
+    .watch_fd = nftables_watch_fd,
+    .changed = nftables_changed,
+    .remove = nftables_remove,
+    .stop = nftables_stop,
+    .prepare = nftables_prepare,
+    .install = nftables_install,
+    .trial = nftables_try,
+    .confirm = nftables_confirm,
+    .read = nftables_read,
+    .print = nftables_print,
+};
