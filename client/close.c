@@ -1,0 +1,110 @@
+#include "knocking.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "model.h"
+
+enum { WHAT_MAX = 64, SESSIONS_MAX = 64 };
+
+struct sessions {
+	size_t len;
+	uint64_t id[SESSIONS_MAX];
+};
+
+static void note_closed(json_t *closed, const char *what)
+{
+	(void)json_array_append_new(closed, model_text(what));
+}
+
+static int close_session(
+    struct knocking *k, const struct settings *s, uint64_t session, json_t *model, json_t *closed)
+{
+	char what[WHAT_MAX];
+
+	int status = knocking_make(k, s, POSTERN_CLOSE, model);
+	if (status != POSTERN_OK)
+		return status;
+	status = postern_knock_session(k->knock, session);
+	/* It is one door, whichever family the word comes over. */
+	if (status == POSTERN_OK)
+		status = postern_knock_set(k->knock, POSTERN_ANY, 1);
+	if (status != POSTERN_OK)
+		return model_status(model, k->lib, status);
+	status = knocking_run(k, model);
+	(void)snprintf(what, sizeof(what), "session %016" PRIx64, session);
+	if (status == POSTERN_OK)
+		note_closed(closed, what);
+	return status;
+}
+
+static int close_services(
+    struct knocking *k, const struct settings *s, json_t *model, json_t *closed)
+{
+	int status = knocking_make(k, s, POSTERN_CLOSE, model);
+
+	if (status != POSTERN_OK)
+		return status;
+	for (unsigned i = 1; status == POSTERN_OK && i < s->operands; i++)
+		status = postern_knock_service(k->knock, s->operand[i]);
+	if (status != POSTERN_OK)
+		return model_status(model, k->lib, status);
+	status = knocking_run(k, model);
+	for (unsigned i = 1; status == POSTERN_OK && i < s->operands; i++)
+		note_closed(closed, s->operand[i]);
+	return status;
+}
+
+static int list_sessions(
+    struct knocking *k, const struct settings *s, json_t *model, struct sessions *out)
+{
+	const struct postern_answer *a;
+
+	out->len = 0;
+	int status = knocking_make(k, s, POSTERN_LIST, model);
+	if (status != POSTERN_OK)
+		return status;
+	status = postern_knock_set(k->knock, POSTERN_ANY, 1);
+	if (status != POSTERN_OK)
+		return model_status(model, k->lib, status);
+	status = knocking_run(k, model);
+	for (size_t i = 0; status == POSTERN_OK && (a = postern_knock_answer(k->knock, i)); i++) {
+		if (a->status != POSTERN_OK)
+			continue;
+		for (size_t d = 0; d < a->doors && out->len < SESSIONS_MAX; d++)
+			out->id[out->len++] = a->door[d].session;
+		break;
+	}
+	return status;
+}
+
+/* Each by its number: what is open is known to the server alone. */
+static int close_all(struct knocking *k, const struct settings *s, json_t *model, json_t *closed)
+{
+	struct sessions sessions;
+	int status = list_sessions(k, s, model, &sessions);
+
+	for (size_t i = 0; status == POSTERN_OK && i < sessions.len; i++)
+		status = close_session(k, s, sessions.id[i], model, closed);
+	return status;
+}
+
+int command_close(struct postern *p, const struct settings *s, json_t *model)
+{
+	struct knocking k;
+	json_t *closed = json_array();
+
+	model_set(model, "closed", closed);
+	if ((s->operands > 1) + s->has_session + s->all > 1)
+		return model_error(model, POSTERN_BAD_ARGUMENT,
+		    "close: name services, or a session, or say --all: one of these");
+	int status = knocking_load(&k, p, s->operand[0], model);
+	if (status == POSTERN_OK && s->has_session)
+		status = close_session(&k, s, s->session, model, closed);
+	else if (status == POSTERN_OK && s->operands > 1)
+		status = close_services(&k, s, model, closed);
+	else if (status == POSTERN_OK)
+		status = close_all(&k, s, model, closed);
+	knocking_end(&k);
+	return status;
+}

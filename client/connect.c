@@ -1,0 +1,211 @@
+#include "knocking.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "model.h"
+#include "pipe.h"
+
+enum { CONNECT_WAIT_MS = 10000, PORT_MAX = 65535 };
+
+/* ---- the connection ---- */
+
+/*
+ * From the address that knocked: the door is for it, and a host may have
+ * several (IPv6's temporary ones).
+ */
+static int bind_to(int sock, const char *local, int family)
+{
+	struct addrinfo hints = {
+	    .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+	struct addrinfo *own = NULL;
+	int on = 1;
+
+	if (getaddrinfo(local, NULL, &hints, &own) != 0) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
+	(void)setsockopt(sock, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	int done = bind(sock, own->ai_addr, own->ai_addrlen);
+	freeaddrinfo(own);
+	return done;
+}
+
+/* Returns 0, or -1 with errno; ETIMEDOUT when it takes too long. */
+static int finish_connect(int sock)
+{
+	struct pollfd fd = {.fd = sock, .events = POLLOUT};
+	socklen_t len = sizeof(int);
+	int error = 0;
+	int ready;
+
+	do
+		ready = poll(&fd, 1, CONNECT_WAIT_MS);
+	while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		error = ETIMEDOUT;
+	else if (ready < 0 || getsockopt(sock, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+static void tune(int sock)
+{
+	int on = 1;
+
+	/* What comes in pieces goes on in pieces: who types into ssh waits for each. */
+	(void)setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(sock, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+/* Returns a connected socket, or -1 with errno. */
+static int connect_to(const struct addrinfo *to, const char *local)
+{
+	int sock = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (sock < 0)
+		return -1;
+	tune(sock);
+	if (bind_to(sock, local, to->ai_family) == 0 &&
+	    (connect(sock, to->ai_addr, to->ai_addrlen) == 0 ||
+		(errno == EINPROGRESS && finish_connect(sock) == 0)))
+		return sock;
+	int why = errno;
+	(void)close(sock);
+	errno = why;
+	return -1;
+}
+
+/* To host's addresses of the family that was let in. */
+static int connect_host(const struct postern_answer *a, const char *host, const char *port)
+{
+	struct addrinfo hints = {
+	    .ai_family = a->family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo *list = NULL;
+	int sock = -1;
+
+	if (getaddrinfo(host, port, &hints, &list) != 0) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
+	for (const struct addrinfo *to = list; to && sock < 0; to = to->ai_next)
+		sock = connect_to(to, a->local);
+	int why = errno;
+	freeaddrinfo(list);
+	errno = why;
+	return sock;
+}
+
+/* ---- the command ---- */
+
+static bool is_server(const struct postern_profile *profile, const char *host)
+{
+	const char *server;
+
+	for (size_t i = 0; (server = postern_profile_server(profile, i)); i++) {
+		if (strcasecmp(server, host) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool read_port(const char *text, uint16_t *out)
+{
+	char *end = NULL;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || n == 0 || n > PORT_MAX)
+		return false;
+	*out = (uint16_t)n;
+	return true;
+}
+
+static int find_profile(
+    struct knocking *k, struct postern *p, const struct settings *s, uint16_t port, json_t *model)
+{
+	if (s->profile)
+		return knocking_load(k, p, s->profile, model);
+	*k = (struct knocking){.lib = p};
+	int status = postern_profile_find(p, s->operand[0], port, &k->profile);
+	return status == POSTERN_OK ? status : model_status(model, p, status);
+}
+
+/* By the name that the profile has for the port; else by the port, which a server may allow, too. */
+static int ask_port(struct knocking *k, uint16_t port)
+{
+	const struct postern_service *service;
+	int status = postern_knock_set(k->knock, POSTERN_ANY, 1);
+
+	if (status != POSTERN_OK)
+		return status;
+	for (size_t i = 0; (service = postern_profile_service(k->profile, i)); i++) {
+		if (service->protocol == IPPROTO_TCP && service->port == port)
+			return postern_knock_service(k->knock, service->name);
+	}
+	return postern_knock_port(k->knock, IPPROTO_TCP, port);
+}
+
+static int knock(struct knocking *k, const struct settings *s, uint16_t port, json_t *model)
+{
+	int status = knocking_make(k, s, POSTERN_OPEN, model);
+
+	if (status != POSTERN_OK)
+		return status;
+	status = ask_port(k, port);
+	return status == POSTERN_OK ? knocking_run(k, model) : model_status(model, k->lib, status);
+}
+
+/* Through the door that was opened, from the address that it was opened for. */
+static int go_through(struct knocking *k, const struct settings *s, json_t *model)
+{
+	const struct postern_answer *a;
+	const char *host = s->operand[0];
+	bool same = is_server(k->profile, host);
+	int sock = -1;
+
+	errno = EADDRNOTAVAIL;
+	for (size_t i = 0; sock < 0 && (a = postern_knock_answer(k->knock, i)); i++) {
+		if (a->status == POSTERN_OK)
+			sock = connect_host(a, same ? a->server : host, s->operand[1]);
+	}
+	if (sock < 0)
+		return model_error(model, POSTERN_SYSTEM,
+		    "the door is open, but %s port %s does not take the connection (%s): does the "
+		    "service "
+		    "run there?",
+		    host, s->operand[1], strerror(errno));
+	int done = pipe_run(STDIN_FILENO, STDOUT_FILENO, sock);
+	int why = errno;
+	(void)close(sock);
+	if (done < 0)
+		return model_error(model, POSTERN_SYSTEM, "the connection to %s port %s broke: %s",
+		    host, s->operand[1], strerror(why));
+	return POSTERN_OK;
+}
+
+int command_connect(struct postern *p, const struct settings *s, json_t *model)
+{
+	struct knocking k;
+	uint16_t port = 0;
+
+	if (!read_port(s->operand[1], &port))
+		return model_error(model, POSTERN_BAD_ARGUMENT,
+		    "connect: '%s' is not a port: a number from 1 to 65535", s->operand[1]);
+	int status = find_profile(&k, p, s, port, model);
+	if (status == POSTERN_OK)
+		status = knock(&k, s, port, model);
+	if (status == POSTERN_OK)
+		status = go_through(&k, s, model);
+	knocking_end(&k);
+	return status;
+}

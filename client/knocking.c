@@ -1,0 +1,57 @@
+#include "knocking.h"
+
+#include "model.h"
+
+int knocking_load(struct knocking *k, struct postern *p, const char *profile, json_t *model)
+{
+	*k = (struct knocking){.lib = p};
+	int status = postern_profile_load(p, profile, &k->profile);
+	if (status != POSTERN_OK) {
+		model_set(model, "profile", model_text(profile));
+		return model_status(model, p, status);
+	}
+	model_set(model, "profile", model_text(postern_profile_name(k->profile)));
+	return POSTERN_OK;
+}
+
+static int set_common(struct postern_knock *knock, const struct settings *s)
+{
+	int status = postern_knock_set(knock, POSTERN_FAMILY, (uint32_t)s->family);
+
+	if (status == POSTERN_OK && s->has_retries)
+		status = postern_knock_set(knock, POSTERN_RETRIES, s->retries);
+	if (status == POSTERN_OK && s->challenge)
+		status = postern_knock_set(knock, POSTERN_CHALLENGE, 1);
+	return status;
+}
+
+int knocking_make(
+    struct knocking *k, const struct settings *s, enum postern_verb verb, json_t *model)
+{
+	postern_knock_free(k->knock);
+	k->knock = NULL;
+	int status = postern_knock_new(k->lib, k->profile, verb, &k->knock);
+	if (status == POSTERN_OK)
+		status = set_common(k->knock, s);
+	return status == POSTERN_OK ? status : model_status(model, k->lib, status);
+}
+
+int knocking_run(struct knocking *k, json_t *model)
+{
+	const struct postern_answer *a;
+	json_t *answers = json_array();
+
+	int status = postern_knock_run(k->knock);
+	for (size_t i = 0; (a = postern_knock_answer(k->knock, i)); i++)
+		(void)json_array_append_new(answers, model_answer(a, k->named));
+	model_set(model, "answers", answers);
+	return model_status(model, k->lib, status);
+}
+
+void knocking_end(struct knocking *k)
+{
+	postern_knock_free(k->knock);
+	postern_profile_free(k->profile);
+	k->knock = NULL;
+	k->profile = NULL;
+}

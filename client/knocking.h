@@ -1,0 +1,26 @@
+/*
+ * knocking - what open, close, ping, list and connect share.
+ */
+#ifndef POSTERN_CLIENT_KNOCKING_H
+#define POSTERN_CLIENT_KNOCKING_H
+
+#include "command.h"
+
+/* A profile and a knock with it; freed with knocking_end(). */
+struct knocking {
+	struct postern *lib;
+	struct postern_profile *profile;
+	struct postern_knock *knock;
+	const char *named; /* the addresses that doors are for, NULL: those that knock */
+};
+
+/* Load the profile. Returns a status; when it is not POSTERN_OK, the model has the error. */
+int knocking_load(struct knocking *k, struct postern *p, const char *profile, json_t *model);
+/* A new knock (the one before is freed) with what every knock takes. */
+int knocking_make(
+    struct knocking *k, const struct settings *s, enum postern_verb verb, json_t *model);
+/* Run it; the model gets status and answers. */
+int knocking_run(struct knocking *k, json_t *model);
+void knocking_end(struct knocking *k);
+
+#endif

@@ -1,0 +1,274 @@
+#include "command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { LETTERS_MAX = 64, HELP_LETTER = 'h', FIRST_LONG = 256, HEX_DIGITS = 16 };
+
+/* Returns NULL, or what is wrong with the value. */
+typedef const char *read_fn(struct settings *s, const char *value);
+
+struct option_spec {
+	unsigned bit;
+	const char *name;  /* NULL: a letter alone */
+	char letter;	   /* 0: none */
+	const char *value; /* what the value is called, NULL when there is none */
+	const char *help;
+	read_fn *read;
+};
+
+static const char *read_v4(struct settings *s, const char *value)
+{
+	(void)value;
+	s->family = AF_INET;
+	return NULL;
+}
+
+static const char *read_v6(struct settings *s, const char *value)
+{
+	(void)value;
+	s->family = AF_INET6;
+	return NULL;
+}
+
+/* Digits alone, at most max. */
+static bool read_number(const char *text, size_t len, uint32_t max, uint32_t *out)
+{
+	uint64_t n = 0;
+
+	if (len == 0 || len > 10)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	}
+	if (n > max)
+		return false;
+	*out = (uint32_t)n;
+	return true;
+}
+
+static const char *read_hold(struct settings *s, const char *value)
+{
+	static const struct {
+		char letter;
+		uint32_t seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+	size_t len = strlen(value);
+	uint32_t unit = 1;
+	uint32_t n = 0;
+
+	for (size_t i = 0; len > 0 && i < sizeof(units) / sizeof(units[0]); i++) {
+		if (value[len - 1] == units[i].letter) {
+			unit = units[i].seconds;
+			len--;
+			break;
+		}
+	}
+	if (!read_number(value, len, UINT32_MAX / unit, &n))
+		return "must be seconds, or like 30m or 2h";
+	s->hold_s = n * unit;
+	s->has_hold = true;
+	return NULL;
+}
+
+static const char *read_address(struct settings *s, const char *value)
+{
+	if (s->addresses == ADDRESSES_MAX)
+		return "may be given twice, once a family";
+	s->address[s->addresses++] = value;
+	return NULL;
+}
+
+static const char *read_challenge(struct settings *s, const char *value)
+{
+	(void)value;
+	s->challenge = true;
+	return NULL;
+}
+
+static const char *read_strict(struct settings *s, const char *value)
+{
+	(void)value;
+	s->strict = true;
+	return NULL;
+}
+
+static const char *read_retries(struct settings *s, const char *value)
+{
+	if (!read_number(value, strlen(value), POSTERN_RETRIES_MAX, &s->retries))
+		return "must be a number from 0 to 15";
+	s->has_retries = true;
+	return NULL;
+}
+
+static const char *read_json(struct settings *s, const char *value)
+{
+	(void)value;
+	s->json = true;
+	return NULL;
+}
+
+static const char *read_quiet(struct settings *s, const char *value)
+{
+	(void)value;
+	s->quiet = true;
+	return NULL;
+}
+
+static const char *read_session(struct settings *s, const char *value)
+{
+	char *end = NULL;
+
+	if (strspn(value, "0123456789abcdefABCDEF") != strlen(value) ||
+	    strlen(value) > HEX_DIGITS || value[0] == '\0')
+		return "must be a session's number as 'postern list' shows it";
+	s->session = strtoull(value, &end, 16);
+	s->has_session = true;
+	return NULL;
+}
+
+static const char *read_all(struct settings *s, const char *value)
+{
+	(void)value;
+	s->all = true;
+	return NULL;
+}
+
+static const char *read_name(struct settings *s, const char *value)
+{
+	s->name = value;
+	return NULL;
+}
+
+static const char *read_profile(struct settings *s, const char *value)
+{
+	s->profile = value;
+	return NULL;
+}
+
+static const struct option_spec specs[] = {
+    {TAKES_NAME, "name", 'n', "NAME", "call it NAME, not what it calls itself", read_name},
+    {TAKES_PROFILE, "profile", 'p', "PROFILE", "use this one, not the one for HOST", read_profile},
+    {TAKES_HOLD, "hold", 't', "TIME", "keep it open so long: seconds, or like 30m, 2h", read_hold},
+    {TAKES_ADDRESS, "address", 'a', "ADDRESS",
+	"open for this address or prefix, not for the one this comes from; twice for two families",
+	read_address},
+    {TAKES_SESSION, "session", 's', "ID", "close the door of this session", read_session},
+    {TAKES_ALL, "all", 'A', NULL, "close all doors of this client", read_all},
+    {TAKES_FAMILY, NULL, '4', NULL, "knock over IPv4 alone", read_v4},
+    {TAKES_FAMILY, NULL, '6', NULL, "knock over IPv6 alone", read_v6},
+    {TAKES_CHALLENGE, "challenge", 'c', NULL, "have the server ask back before it acts",
+	read_challenge},
+    {TAKES_STRICT, "strict", 'S', NULL, "stop if the server sees another address than this one has",
+	read_strict},
+    {TAKES_RETRIES, "retries", 'r', "N", "knock again so often when nothing is heard (4)",
+	read_retries},
+    {TAKES_JSON, "json", 'j', NULL, "print JSON", read_json},
+    {TAKES_QUIET, "quiet", 'q', NULL, "print nothing but errors", read_quiet},
+};
+
+enum { SPECS = sizeof(specs) / sizeof(specs[0]) };
+
+/* getopt's own forms of what the command takes. */
+static void build(const struct command *c, struct option *longs, char letters[static LETTERS_MAX])
+{
+	size_t len = 0;
+	size_t n = 0;
+
+	letters[len++] = ':'; /* errors are ours to tell */
+	letters[len++] = HELP_LETTER;
+	longs[n++] = (struct option){"help", no_argument, NULL, HELP_LETTER};
+	for (size_t i = 0; i < SPECS; i++) {
+		if (!(specs[i].bit & c->options))
+			continue;
+		letters[len++] = specs[i].letter;
+		if (specs[i].value)
+			letters[len++] = ':';
+		if (specs[i].name)
+			longs[n++] = (struct option){specs[i].name,
+			    specs[i].value ? required_argument : no_argument, NULL,
+			    specs[i].letter};
+	}
+	letters[len] = '\0';
+	longs[n] = (struct option){0};
+}
+
+static const struct option_spec *spec_of(const struct command *c, int letter)
+{
+	for (size_t i = 0; i < SPECS; i++) {
+		if ((specs[i].bit & c->options) && specs[i].letter == letter)
+			return &specs[i];
+	}
+	return NULL;
+}
+
+static int complain(const struct command *c, const char *what, const char *why)
+{
+	(void)fprintf(stderr, "postern: %s: %s: %s; 'postern help %s' says what it takes\n",
+	    c->name, what, why, c->name);
+	return -1;
+}
+
+static int read_one(const struct command *c, int letter, char **argv, struct settings *out)
+{
+	const struct option_spec *spec = spec_of(c, letter);
+	const char *given = argv[optind - 1];
+
+	if (letter == HELP_LETTER)
+		return 1;
+	if (letter == ':')
+		return complain(c, given, "needs a value");
+	if (!spec)
+		return complain(c, given, "is not an option of this command");
+	const char *why = spec->read(out, optarg);
+	return why ? complain(c, spec->name ? spec->name : given, why) : 0;
+}
+
+static int check_whole(const struct command *c, const struct settings *s)
+{
+	if (s->operands < c->least)
+		return complain(c, c->operands, "something is missing");
+	if (s->operands > c->most)
+		return complain(c, s->operand[c->most], "is too much");
+	return 0;
+}
+
+int settings_read(const struct command *c, int argc, char **argv, struct settings *out)
+{
+	struct option longs[SPECS + 2];
+	char letters[LETTERS_MAX];
+	int letter;
+
+	*out = (struct settings){.family = AF_UNSPEC};
+	build(c, longs, letters);
+	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		int status = read_one(c, letter, argv, out);
+		if (status != 0)
+			return status;
+	}
+	out->operands = (unsigned)(argc - optind);
+	out->operand = argv + optind;
+	return check_whole(c, out);
+}
+
+void settings_print(const struct command *c)
+{
+	for (size_t i = 0; i < SPECS; i++) {
+		char left[40];
+		if (!(specs[i].bit & c->options))
+			continue;
+		if (specs[i].name)
+			(void)snprintf(left, sizeof(left), "-%c, --%s%s%s", specs[i].letter,
+			    specs[i].name, specs[i].value ? " " : "",
+			    specs[i].value ? specs[i].value : "");
+		else
+			(void)snprintf(left, sizeof(left), "-%c", specs[i].letter);
+		printf("  %-24s %s\n", left, specs[i].help);
+	}
+}

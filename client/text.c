@@ -1,0 +1,201 @@
+/*
+ * text - a model in sentences.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model.h"
+
+static const char *get_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static long long get_number(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static bool is_granted(const json_t *answer)
+{
+	return strcmp(get_text(answer, "result"), "granted") == 0;
+}
+
+/* "ssh (tcp 22)", or "tcp 22" when the profile has no name for it. */
+static void print_service(const json_t *door)
+{
+	const char *service = get_text(door, "service");
+
+	if (service[0])
+		printf(
+		    "%s (%s %lld)", service, get_text(door, "protocol"), get_number(door, "port"));
+	else
+		printf("%s %lld", get_text(door, "protocol"), get_number(door, "port"));
+}
+
+static void print_open(const json_t *answer)
+{
+	bool stays = strcmp(get_text(answer, "verdict"), "refreshed") == 0;
+	const json_t *door;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "doors"), i, door)
+	{
+		print_service(door);
+		printf(" %s open for %s for %lld s\n", stays ? "stays" : "is",
+		    get_text(answer, "for"), get_number(door, "seconds"));
+	}
+}
+
+static void print_ping(const json_t *answer)
+{
+	double ahead_ms = json_real_value(json_object_get(answer, "clock_ahead_ms"));
+
+	printf("%s sees %s; its clock is %.3f s %s; round trip %.3f ms\n",
+	    get_text(answer, "server"), get_text(answer, "seen"), fabs(ahead_ms) / 1e3,
+	    ahead_ms < 0 ? "behind" : "ahead",
+	    json_real_value(json_object_get(answer, "round_trip_ms")));
+}
+
+static void print_list(const json_t *answer)
+{
+	const json_t *doors = json_object_get(answer, "doors");
+	const json_t *door;
+	size_t i;
+
+	if (json_array_size(doors) == 0)
+		printf("no door is open\n");
+	json_array_foreach(doors, i, door)
+	{
+		print_service(door);
+		printf(" for another %lld s, session %s\n", get_number(door, "seconds"),
+		    get_text(door, "session"));
+	}
+}
+
+/* Something was granted, but not over every family: worth a line, not an error. */
+static void print_rest(const json_t *answer)
+{
+	printf("(%s: %s from %s)\n", get_text(answer, "family"), get_text(answer, "result"),
+	    get_text(answer, "server"));
+}
+
+static void print_answers(const json_t *answers, void (*print)(const json_t *answer))
+{
+	const json_t *answer;
+	bool any = false;
+	size_t i;
+
+	json_array_foreach(answers, i, answer)
+	{
+		if (is_granted(answer)) {
+			print(answer);
+			any = true;
+		}
+	}
+	json_array_foreach(answers, i, answer)
+	{
+		if (any && !is_granted(answer) &&
+		    strcmp(get_text(answer, "result"), "left alone") != 0)
+			print_rest(answer);
+	}
+}
+
+static void print_profile(const json_t *profile)
+{
+	const json_t *value;
+	size_t i;
+
+	printf("%s", get_text(profile, "name"));
+	json_array_foreach(json_object_get(profile, "servers"), i, value)
+	{
+		printf("%s%s", i == 0 ? ": " : ", ", json_string_value(value));
+	}
+	json_array_foreach(json_object_get(profile, "services"), i, value)
+	{
+		printf("%s", i == 0 ? ": " : ", ");
+		print_service(value);
+	}
+	printf("\n");
+}
+
+static void print_profiles(const json_t *model)
+{
+	const json_t *profiles = json_object_get(model, "profiles");
+	const json_t *profile;
+	size_t i;
+
+	if (profiles && json_array_size(profiles) == 0)
+		printf("no profiles: 'postern import FILE' brings one in\n");
+	json_array_foreach(profiles, i, profile)
+	{
+		if (json_object_get(profile, "error"))
+			printf("%s: cannot be used\n", get_text(profile, "name"));
+		else
+			print_profile(profile);
+	}
+}
+
+static void print_closed(const json_t *model)
+{
+	const json_t *what;
+	size_t i;
+
+	if (json_array_size(json_object_get(model, "closed")) == 0)
+		printf("no door was open\n");
+	json_array_foreach(json_object_get(model, "closed"), i, what)
+	{
+		printf("closed %s\n", json_string_value(what));
+	}
+}
+
+static void print_import(const json_t *model)
+{
+	printf("imported %s (%s); 'postern ping %s' tries it\n", get_text(model, "profile"),
+	    get_text(model, "file"), get_text(model, "profile"));
+}
+
+static void print_body(const json_t *model)
+{
+	const char *command = get_text(model, "command");
+	const json_t *answers = json_object_get(model, "answers");
+
+	if (strcmp(command, "open") == 0)
+		print_answers(answers, print_open);
+	else if (strcmp(command, "ping") == 0)
+		print_answers(answers, print_ping);
+	else if (strcmp(command, "list") == 0)
+		print_answers(answers, print_list);
+	else if (strcmp(command, "close") == 0)
+		print_closed(model);
+	else if (strcmp(command, "import") == 0)
+		print_import(model);
+	else if (strcmp(command, "ssh-config") == 0)
+		printf("%s", get_text(model, "config"));
+}
+
+static void print_lines(const char *lines)
+{
+	while (*lines) {
+		size_t len = strcspn(lines, "\n");
+		(void)fprintf(stderr, "postern: %.*s\n", (int)len, lines);
+		lines += len + (lines[len] == '\n');
+	}
+}
+
+void model_print_text(const json_t *model, bool quiet)
+{
+	bool good = get_number(model, "exit") == 0;
+
+	if (good && !quiet)
+		print_body(model);
+	if (!quiet)
+		print_profiles(model);
+	(void)fflush(stdout);
+	if (!quiet || !good)
+		print_lines(get_text(model, "note"));
+	print_lines(get_text(model, "error"));
+}
