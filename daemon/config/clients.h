@@ -53,9 +53,12 @@ struct client {
 
 struct clients;
 
-/* Memory for secrets is guarded where that is affordable, always wiped. Aborts when there is none. */
+/*
+ * c is borrowed until clients_free(). Memory for secrets is never moved, locked as far as the limit goes, left out
+ * of core dumps, and wiped. Aborts when there is none. In a sandbox it needs mmap, munmap, madvise and mlock.
+ */
 struct clients *clients_new(const struct config *c);
-/* One line without its newline (changed while it is read). Returns 0 or -1, reported. */
+/* One line without its newline (changed while it is read; its secret is wiped). Returns 0 or -1, reported. */
 int clients_line(struct clients *cs, const char *file, unsigned line_no, char *line, struct report *r);
 /* Checks what only the whole can show. Returns 0 or -1 (r->errors). */
 int clients_finish(struct clients *cs, const char *file, struct report *r);

@@ -61,7 +61,7 @@ static unsigned section_line(const struct parse *p)
 	    .section_line[p->section < p->text.sections ? p->section : p->text.sections - 1];
 }
 
-static bool is_name(const char *name)
+bool config_is_name(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -76,7 +76,7 @@ static void begin_service(struct parse *p, const char *title)
 
 	p->in_service = true;
 	p->service.line = section_line(p);
-	if (!is_name(title)) {
+	if (!config_is_name(title)) {
 		p->nameless = true;
 		report_error(p->r, p->name, p->service.line,
 		    "service %s: a name has 1 to %d of the characters a-z, 0-9, - and _",

@@ -76,6 +76,8 @@ int config_parse(struct config *out, const char *name, const char *text, struct 
     __attribute__((warn_unused_result));
 /* As a file that config_parse() reads back to the same struct. */
 void config_print(const struct config *c, FILE *out);
+/* [a-z0-9_-]{1,32}: services and clients. */
+bool config_is_name(const char *name);
 /* Index of a service by name, or -1. */
 int config_service(const struct config *c, const char *name);
 /* Index of a service by what it guards, or -1. */

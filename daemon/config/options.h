@@ -1,0 +1,16 @@
+/*
+ * options - the last word of a line in the clients file.
+ */
+#ifndef POSTERN_CONFIG_OPTIONS_H
+#define POSTERN_CONFIG_OPTIONS_H
+
+#include "clients.h"
+
+/*
+ * Reads "service=ssh,challenge,..." (changed while it is read) into c, which
+ * has its defaults; from and admit are allocated. Tells every fault.
+ */
+void options_parse(struct client *c, const struct config *config, char *options, const char *file,
+    unsigned line, struct report *r);
+
+#endif
