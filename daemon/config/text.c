@@ -46,7 +46,7 @@ static void open_brace(struct scan *s)
 {
 	if (s->depth++ == 0) {
 		s->open_line = s->line;
-		if (s->last != '=' && s->out->sections < CONFIG_SERVICES_MAX)
+		if (s->last != '=' && s->out->sections < TEXT_SECTIONS_MAX)
 			s->out->section_line[s->out->sections++] = s->line;
 	}
 }
@@ -69,7 +69,8 @@ static void refuse_character(struct scan *s)
 {
 	report_error(s->r, s->name, s->line,
 	    "'%c' means nothing here; put the text that it belongs to in quotes", *s->at);
-	*s->at++ = '_';
+	*s->at = strchr("()", *s->at) != NULL ? ' ' : '_';
+	s->at++;
 }
 
 static bool is_white(char c)

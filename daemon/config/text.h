@@ -11,10 +11,12 @@
 #include "config.h"
 #include "report.h"
 
+enum { TEXT_SECTIONS_MAX = CONFIG_SERVICES_MAX + 1 }; /* the one too many has a line, too */
+
 struct text {
 	char *copy; /* the text, comments blanked, every line still where it was; NULL when there is no memory */
 	unsigned sections;
-	unsigned section_line[CONFIG_SERVICES_MAX]; /* where the first of them begin, in order */
+	unsigned section_line[TEXT_SECTIONS_MAX]; /* where the first of them begin, in order */
 };
 
 /*

@@ -1,0 +1,400 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+#include "directives.h"
+
+enum { SAID_MAX = 8192 };
+
+static char said[SAID_MAX];
+static struct config parsed;
+
+static void keep(void *arg, const char *line)
+{
+	char *all = arg;
+	size_t len = strlen(all);
+
+	(void)snprintf(all + len, SAID_MAX - len, "%s\n", line);
+}
+
+static int parse(const char *text)
+{
+	struct report r = {.say = keep, .arg = said};
+	int status;
+
+	said[0] = '\0';
+	status = config_parse(&parsed, "f", text, &r);
+	assert_int_equal(status, r.errors == 0 ? 0 : -1);
+	return status;
+}
+
+static void assert_faults(const char *text, const char *want)
+{
+	assert_int_equal(parse(text), -1);
+	assert_string_equal(said, want);
+}
+
+#define SERVICE "service \"ssh\" { proto = tcp port = 22 }\n"
+
+static void test_all_that_may_be_said(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    parse("# a comment\n"
+		  "interface = {eth0, \"wlan0\"}  # and one more = { \"\n"
+		  "udp-port=62201 silence = closed\n"
+		  "challenge = always\n"
+		  "window = 5\nclient-rate = 7\nclient-burst = 8\nmax-sessions = 9\n"
+		  "log = stderr\nlog-level = debug\n"
+		  "server-key = /a/b\ndoor-key = \"c d\"\nclients = 'e'\n"
+		  "state-dir = /s\nrun-dir = /r\ncapture-user = nobody\nauth-user = daemon\n"
+		  "service \"ssh\" {\n proto = tcp\n port = 22\n hold = 10\n max-hold = 20\n"
+		  " min-prefix-v4 = 24\n min-prefix-v6 = 64\n}\n"
+		  "service dns-1_x { proto = udp port = 53 }\n"),
+	    0);
+	assert_string_equal(said, "");
+	assert_int_equal(parsed.sources, 2);
+	assert_string_equal(parsed.source[0], "eth0");
+	assert_string_equal(parsed.source[1], "wlan0");
+	assert_int_equal(parsed.udp_port, 62201);
+	assert_int_equal(parsed.silence, SILENCE_CLOSED);
+	assert_int_equal(parsed.challenge, CHALLENGE_ALWAYS);
+	assert_int_equal(parsed.window_s, 5);
+	assert_int_equal(parsed.client_rate, 7);
+	assert_int_equal(parsed.client_burst, 8);
+	assert_int_equal(parsed.sessions_max, 9);
+	assert_int_equal(parsed.log_target, LOG_TO_STDERR);
+	assert_int_equal(parsed.log_level, LOG_LEVEL_DEBUG);
+	assert_string_equal(parsed.server_key, "/a/b");
+	assert_string_equal(parsed.door_key, "c d");
+	assert_string_equal(parsed.clients, "e");
+	assert_string_equal(parsed.state_dir, "/s");
+	assert_string_equal(parsed.run_dir, "/r");
+	assert_string_equal(parsed.capture_user, "nobody");
+	assert_string_equal(parsed.auth_user, "daemon");
+	assert_int_equal(parsed.services, 2);
+	assert_string_equal(parsed.service[0].name, "ssh");
+	assert_int_equal(parsed.service[0].proto, 6);
+	assert_int_equal(parsed.service[0].port, 22);
+	assert_int_equal(parsed.service[0].hold_s, 10);
+	assert_int_equal(parsed.service[0].max_hold_s, 20);
+	assert_int_equal(parsed.service[0].min_prefix_v4, 24);
+	assert_int_equal(parsed.service[0].min_prefix_v6, 64);
+	assert_int_equal(parsed.service[0].line, 18);
+	assert_int_equal(parsed.service[1].proto, 17);
+	assert_int_equal(config_service(&parsed, "dns-1_x"), 1);
+	assert_int_equal(config_service(&parsed, "dns"), -1);
+	assert_int_equal(config_service_by_port(&parsed, 17, 53), 1);
+	assert_int_equal(config_service_by_port(&parsed, 6, 53), -1);
+}
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
+	assert_int_equal(parsed.sources, 1);
+	assert_string_equal(parsed.source[0], "any");
+	assert_string_equal(parsed.capture, "pcap");
+	assert_string_equal(parsed.firewall, "nftables");
+	assert_string_equal(parsed.store, "lmdb");
+	assert_int_equal(parsed.silence, SILENCE_DROP);
+	assert_int_equal(parsed.log_target, LOG_TO_SYSLOG);
+	assert_int_equal(parsed.window_s, 60);
+	assert_string_equal(parsed.clients, "clients");
+	assert_int_equal(parsed.service[0].hold_s, 60);
+	assert_int_equal(parsed.service[0].max_hold_s, 3600);
+	assert_int_equal(parsed.service[0].min_prefix_v4, 32);
+	assert_int_equal(parsed.service[0].min_prefix_v6, 128);
+}
+
+static void test_every_fault_is_told_with_its_line(void **state)
+{
+	(void)state;
+	assert_faults("udp-port = 62201x\n"
+		      "# comments must not move the lines\n"
+		      "\n"
+		      "silense = drop # nor these\n"
+		      "silence = dorp\n"
+		      "window = 0\nclient-rate = 99999999999999999999\nmax-sessions = 1000001\n"
+		      "log-level = -1\n"
+		      "service \"a\" {\n # here\n proto = sctp\n\n port = 0\n}\n"
+		      "udp-port = 5\n",
+	    "f:1: udp-port: \"62201x\" is not a whole number; give 1 to 65535\n"
+	    "f:4: \"silense\" is not a directive here; look it up in posternd.conf(5)\n"
+	    "f:5: silence: \"dorp\" is not known; it can be drop or closed\n"
+	    "f:6: window: 0 is below the minimum 1\n"
+	    "f:7: client-rate: 99999999999999999999 is above the maximum 1000000\n"
+	    "f:8: max-sessions: 1000001 is above the maximum 1000000\n"
+	    "f:9: log-level: \"-1\" is not known; it can be error or warning or info or debug\n"
+	    "f:12: proto: \"sctp\" is not known; it can be tcp or udp\n"
+	    "f:14: port: 0 is below the minimum 1\n"
+	    "f:16: udp-port: given already in line 1; keep one of them\n");
+}
+
+static void test_directive_in_the_wrong_place(void **state)
+{
+	(void)state;
+	assert_faults(
+	    "udp-port = 9\nhold = 3\nservice \"x\" {\n proto = tcp port = 1\n window = 3\n}\n",
+	    "f:2: \"hold\" is not a directive here; it belongs in a service\n"
+	    "f:5: \"window\" is not a directive of a service; it belongs outside of the service\n");
+}
+
+static void test_what_must_be_given(void **state)
+{
+	(void)state;
+	assert_faults("service \"x\" { hold = 3 }\n",
+	    "f:1: service \"x\": proto: it must be given: the service's protocol\n"
+	    "f:1: service \"x\": port: it must be given: the service's port\n"
+	    "f: udp-port: it must be given: the knock port; nothing else may use it\n");
+	assert_faults("udp-port = 1\n\nservice \"x\" {\n}\n",
+	    "f:3: service: nothing is said of it; give proto and port\n");
+}
+
+static void test_services_that_collide(void **state)
+{
+	(void)state;
+	assert_faults(
+	    "udp-port = 53\n" SERVICE "service ssh {\n proto = udp port = 22\n}\n"
+	    "service other {\n proto = tcp\n port = 22 }\nservice dns { proto = udp port = 53 }\n",
+	    "f:3: service \"ssh\": there is one of this name in line 2; give it another\n"
+	    "f:8: port: service \"ssh\" in line 2 guards it already; keep one of them\n"
+	    "f:9: service \"dns\": udp port 53 is the knock port; change one of them\n");
+}
+
+static void test_names_of_services(void **state)
+{
+	char longest[] =
+	    "udp-port = 1\nservice a23456789_123456789-123456789012 { proto = tcp port = 1 }\n";
+
+	(void)state;
+	assert_int_equal(parse(longest), 0);
+	assert_faults(
+	    "udp-port = 1\nservice a23456789_123456789-1234567890123 { proto = tcp port = 1 }\n",
+	    "f:2: service \"a23456789_123456789-1234567890123\": a name has 1 to 32 of the "
+	    "characters "
+	    "a-z, 0-9, - and _\n");
+	assert_faults("udp-port = 1\nservice \"\" { proto = tcp port = 1 }\n",
+	    "f:2: service \"\": a name has 1 to 32 of the characters a-z, 0-9, - and _\n");
+	assert_faults("udp-port = 1\nservice \"a\\nb\" { proto = tcp }\n",
+	    "f:2: service \"a\\x0ab\": a name has 1 to 32 of the characters a-z, 0-9, - and _\n");
+}
+
+static void test_hold_within_max_hold(void **state)
+{
+	(void)state;
+	assert_faults("udp-port = 1\nservice s { proto = tcp port = 1\n hold = 7200 }\n",
+	    "f:3: hold: 7200 is more than max-hold, which is 3600; raise that or lower this\n");
+	assert_faults("udp-port = 1\nservice s { proto = tcp port = 1\n\n max-hold = 59 }\n",
+	    "f:4: hold: 60 is more than max-hold, which is 59; raise that or lower this\n");
+	assert_int_equal(
+	    parse("udp-port = 1\nservice s { proto = tcp port = 1 hold = 7200 max-hold = 7200 }\n"),
+	    0);
+}
+
+/* What libConfuse would swallow, or tell at the wrong place. */
+static void test_quotes_braces_comments(void **state)
+{
+	(void)state;
+	assert_faults("udp-port = 1\nclients = \"a\nlog = stderr\nwindow = 0\n" SERVICE,
+	    "f:2: a quote is opened and not closed in this line; close it\n"
+	    "f:4: window: 0 is below the minimum 1\n");
+	assert_faults("udp-port = 1\n\nservice \"ssh {\n proto = tcp\n port = 0 }\n",
+	    "f:3: a quote is opened and not closed in this line; close it\n"
+	    "f:5: port: 0 is below the minimum 1\n");
+	assert_faults("udp-port = 1\n\nservice ssh {\n proto = tcp port = 22\n",
+	    "f:3: the brace that opens here is never closed\n");
+	assert_faults("udp-port = 1\n// one\nwindow = 1 /* two */\n" SERVICE,
+	    "f:2: comments begin with '#' here\nf:3: comments begin with '#' here\n");
+	assert_faults("udp-port = 1\nclients = \"${HOME}\"\n",
+	    "f:2: \"${\" is not allowed: nothing is taken from the environment\n");
+	assert_int_equal(parse("udp-port = 1 # ${HOME} \" { //\n" SERVICE), 0);
+	assert_faults("udp-port = 1\n}\nwindow = 0\n",
+	    "f:2: unexpected closing brace; what follows was not checked\n");
+	assert_faults("udp-port = 1\nwindow 3\n",
+	    "f:2: missing equal sign after option 'window'; what follows was not checked\n");
+	assert_int_equal(parse("udp-port = 1\r\n# c\r\n" SERVICE), 0);
+}
+
+static void test_nothing_is_included(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\ninclude(\"/etc/passwd\")\n"), -1);
+	assert_non_null(strstr(said, "f:2: \"include\" is not a directive here"));
+}
+
+static void test_interfaces(void **state)
+{
+	(void)state;
+	assert_faults("udp-port = 1\n" SERVICE "interface = {any, eth0}\n",
+	    "f:3: interface: \"eth0\" cannot stand beside the others: any takes them all\n");
+	assert_faults("udp-port = 1\n" SERVICE
+		      "interface = {eth0,\n any,\n eth0,\n \"a/b\",\n \"0123456789012345\"}\n",
+	    "f:4: interface: \"any\" cannot stand beside the others: any takes them all\n"
+	    "f:5: interface: \"eth0\" stands there twice\n"
+	    "f:6: interface: \"a/b\" is not the name of an interface\n"
+	    "f:7: interface: \"0123456789012345\" is not the name of an interface\n");
+	assert_faults("udp-port = 1\n" SERVICE "interface = {}\n",
+	    "f: interface: the list is empty; leave it out for any\n");
+	assert_faults("udp-port = 1\n" SERVICE "interface = a\ninterface = b\n",
+	    "f:4: interface: given already in line 3; keep one of them\n");
+}
+
+static void test_paths_and_users(void **state)
+{
+	char text[1024];
+	char path[CONFIG_PATH_MAX + 1];
+
+	(void)state;
+	assert_faults(
+	    "udp-port = 1\n" SERVICE
+	    "state-dir = \"\"\nclients = \"a\\tb\"\nauth-user = root\ncapture-user = \"a b\"\n",
+	    "f:3: state-dir: this is not a path; give the name of a folder\n"
+	    "f:4: clients: this is not a path; give the name of a file\n"
+	    "f:5: auth-user: root may do too much; give a user that nothing else runs as\n"
+	    "f:6: capture-user: \"a b\" is not the name of a user\n");
+	memset(path, 'p', sizeof(path));
+	path[CONFIG_PATH_MAX] = '\0';
+	(void)snprintf(text, sizeof(text), "udp-port = 1\n" SERVICE "clients = %s\n", path);
+	assert_faults(
+	    text, "f:3: clients: the path is longer than 255 bytes; give a shorter one\n");
+	path[CONFIG_PATH_MAX - 1] = '\0';
+	(void)snprintf(text, sizeof(text), "udp-port = 1\n" SERVICE "clients = %s\n", path);
+	assert_int_equal(parse(text), 0);
+	assert_string_equal(parsed.clients, path);
+}
+
+static void test_no_service_is_a_warning(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\n"), 0);
+	assert_string_equal(said, "f: warning: no service is named, so nothing is guarded; add "
+				  "service \"ssh\" { proto = tcp  port = 22 }\n");
+}
+
+static void test_bounds(void **state)
+{
+	char *text = calloc(1, CONFIG_TEXT_MAX + 2);
+	size_t at = 0;
+	int i;
+
+	(void)state;
+	assert_non_null(text);
+	at += (size_t)sprintf(text, "udp-port = 65535\n");
+	for (i = 1; i <= CONFIG_SERVICES_MAX; i++)
+		at += (size_t)sprintf(text + at, "service s%d { proto = tcp port = %d }\n", i, i);
+	assert_int_equal(parse(text), 0);
+	assert_int_equal(parsed.services, CONFIG_SERVICES_MAX);
+	assert_int_equal(parsed.service[CONFIG_SERVICES_MAX - 1].line, CONFIG_SERVICES_MAX + 1);
+	(void)sprintf(text + at, "service s0 { proto = udp port = 1 }\n");
+	assert_faults(text, "f:258: service \"s0\": there are more than 256; leave some out\n");
+	memset(text, '\n', CONFIG_TEXT_MAX + 1);
+	assert_faults(text, "f: the file is longer than 1048576 bytes\n");
+	free(text);
+}
+
+static void print(const struct config *c, char *out, size_t cap)
+{
+	FILE *f = fmemopen(out, cap, "w");
+
+	assert_non_null(f);
+	config_print(c, f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void assert_round_trip(void)
+{
+	static char first[65536], second[65536];
+	static struct config before;
+	unsigned i;
+
+	before = parsed;
+	print(&before, first, sizeof(first));
+	assert_int_equal(parse(first), 0);
+	print(&parsed, second, sizeof(second));
+	assert_string_equal(first, second);
+	for (i = 0; i < before.services; i++)
+		before.service[i].line = parsed.service[i].line;
+	assert_memory_equal(&before, &parsed, sizeof(before));
+}
+
+static void test_print_reads_back(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
+	assert_round_trip();
+	assert_int_equal(
+	    parse("udp-port = 65535\ninterface = {\"a\\\"b\\\\c'#\", eth0}\n"
+		  "clients = 'x \"y\\\\z{$}'\nsilence = closed\nlog = stderr\nwindow = 3600\n"
+		  "service a { proto = udp port = 1 min-prefix-v4 = 8 }\n" SERVICE),
+	    0);
+	assert_string_equal(parsed.clients, "x \"y\\z{$}");
+	assert_round_trip();
+}
+
+/* The file says what --print-config prints for the smallest configuration; a change of defaults shows there. */
+static void test_golden_print(void **state)
+{
+	static char got[65536], want[65536];
+	FILE *f = fopen(GOLDEN_DIR "/posternd.conf", "r");
+
+	(void)state;
+	assert_non_null(f);
+	(void)fread(want, 1, sizeof(want) - 1, f);
+	(void)fclose(f);
+	assert_int_equal(parse("udp-port = 62201\n" SERVICE), 0);
+	print(&parsed, got, sizeof(got));
+	assert_string_equal(got, want);
+}
+
+static void test_again_after_a_failure(void **state)
+{
+	(void)state;
+	/* libConfuse keeps the state of its lexer over a failed parse unless all is freed. */
+	assert_int_equal(parse("udp-port = \"\\400\"\n"), -1);
+	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
+}
+
+static void test_tables_fit(void **state)
+{
+	const struct directive *d;
+
+	(void)state;
+	assert_true(directives_count(directives_global) < DIRECTIVES_MAX);
+	assert_true(directives_count(directives_service) < DIRECTIVES_MAX);
+	for (d = directives_global; d->name != NULL; d++)
+		assert_true(strlen(d->help) > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_all_that_may_be_said),
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_every_fault_is_told_with_its_line),
+	    cmocka_unit_test(test_directive_in_the_wrong_place),
+	    cmocka_unit_test(test_what_must_be_given),
+	    cmocka_unit_test(test_services_that_collide),
+	    cmocka_unit_test(test_names_of_services),
+	    cmocka_unit_test(test_hold_within_max_hold),
+	    cmocka_unit_test(test_quotes_braces_comments),
+	    cmocka_unit_test(test_nothing_is_included),
+	    cmocka_unit_test(test_interfaces),
+	    cmocka_unit_test(test_paths_and_users),
+	    cmocka_unit_test(test_no_service_is_a_warning),
+	    cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_print_reads_back),
+	    cmocka_unit_test(test_golden_print),
+	    cmocka_unit_test(test_again_after_a_failure),
+	    cmocka_unit_test(test_tables_fit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
