@@ -247,14 +247,23 @@ static void hand_over(u_char *user, const struct pcap_pkthdr *head, const u_char
 	(void)s->fn(s->arg, &frame);
 }
 
-/* The kernel forgets which interface a socket was bound to when that is removed. */
-static bool is_gone(const struct pcap_source *s)
+static enum capture_status interface_status(const struct pcap_source *s)
 {
-	struct sockaddr_ll bound = {0};
-	socklen_t len = sizeof(bound);
+	struct ifreq r = {.ifr_ifindex = (int)s->ifindex};
+	int fd = pcap_fileno(s->pcap);
 
-	return !s->any && getsockname(pcap_fileno(s->pcap), (struct sockaddr *)&bound, &len) == 0 &&
-	       bound.sll_ifindex == -1;
+	if (s->any)
+		return CAPTURE_UP;
+	/* By its number: the name may have changed, or be another's by now. */
+	if (ioctl(fd, SIOCGIFNAME, &r) != 0 || ioctl(fd, SIOCGIFFLAGS, &r) != 0)
+		return CAPTURE_GONE;
+	return (r.ifr_flags & IFF_UP) != 0 ? CAPTURE_UP : CAPTURE_DOWN;
+}
+
+static enum capture_status gone(const struct pcap_source *s)
+{
+	log_warning("interface_gone", "interface=%s", s->name);
+	return CAPTURE_GONE;
 }
 
 static enum capture_status pcap_source_read(void *self, unsigned max, capture_fn *fn, void *arg)
@@ -266,22 +275,10 @@ static enum capture_status pcap_source_read(void *self, unsigned max, capture_fn
 	if (pcap_dispatch(s->pcap, (int)max, hand_over, (u_char *)s) >= 0)
 		return CAPTURE_UP;
 	/* An interface that is only down is no error to libpcap. */
-	if (is_gone(s)) {
-		log_warning("interface_gone", "interface=%s", s->name);
-		return CAPTURE_GONE;
-	}
+	if (interface_status(s) == CAPTURE_GONE)
+		return gone(s);
 	log_error("capture_read", "interface=%s error=\"%s\"", s->name, pcap_geterr(s->pcap));
 	return CAPTURE_BROKEN;
-}
-
-/* By its number, since its name may change. */
-static bool is_up(const struct pcap_source *s)
-{
-	struct ifreq r = {.ifr_ifindex = (int)s->ifindex};
-
-	return s->any || (ioctl(pcap_fileno(s->pcap), SIOCGIFNAME, &r) == 0 &&
-			     ioctl(pcap_fileno(s->pcap), SIOCGIFFLAGS, &r) == 0 &&
-			     (r.ifr_flags & IFF_UP) != 0);
 }
 
 static void add_stats(struct pcap_source *s)
@@ -299,12 +296,10 @@ static enum capture_status pcap_source_tick(void *self)
 {
 	struct pcap_source *s = self;
 
+	enum capture_status status = interface_status(s);
+
 	add_stats(s);
-	if (is_gone(s)) {
-		log_warning("interface_gone", "interface=%s", s->name);
-		return CAPTURE_GONE;
-	}
-	return is_up(s) ? CAPTURE_UP : CAPTURE_DOWN;
+	return status == CAPTURE_GONE ? gone(s) : status;
 }
 
 static void pcap_source_stats(void *self, struct capture_stats *out)
