@@ -1,0 +1,109 @@
+/* ask - doors that the monitor was asked for. It answers in order, so the list is a queue. */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "errors.h"
+#include "fault.h"
+#include "inside.h"
+
+/* The monitor refuses more, and a reload may have lowered it since. */
+static uint32_t clamped(const struct core *c, const struct session *s, uint32_t seconds)
+{
+	uint32_t most = s->service < 0 ? 0 : c->realm->config.service[s->service].max_hold_s;
+
+	return seconds > most ? most : seconds;
+}
+
+struct ask *ask_door(
+    struct core *c, enum message_type type, const struct session *s, uint32_t seconds)
+{
+	struct ask *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		abort();
+	a->m.head.type = type;
+	a->m.head.len = sizeof(a->m);
+	a->m.id = ++c->next_ask;
+	a->m.generation = c->realm->generation;
+	a->m.service = s->service < 0 ? UINT32_MAX : (uint32_t)s->service;
+	memcpy(a->m.address, s->r.admit.addr.b, ADDRESS_BYTES);
+	a->m.prefix_len = s->r.admit.len;
+	a->m.seconds = clamped(c, s, seconds);
+	a->session = s->id;
+	DL_APPEND(c->asks, a);
+	if (!c->ask_unsent)
+		c->ask_unsent = a;
+	return a;
+}
+
+/* The answer to the oldest ask: always to the one that was sent first. */
+static void answered(struct core *c, enum door_status status, uint32_t seconds)
+{
+	struct ask *a = c->asks;
+
+	DL_DELETE(c->asks, a);
+	c->in_flight--;
+	if (status != DOOR_OK && status != DOOR_NOT_THERE)
+		count(&c->counters, COUNT_DOOR_FAILED);
+	if (a->done)
+		a->done(c, a, status, seconds);
+	free(a);
+}
+
+/* What a kernel would say that does all that it is asked to. */
+static void pretend(struct core *c)
+{
+	const struct ask *a = c->asks;
+	const struct session *s = sessions_find(c->sessions, a->session);
+	uint32_t seconds = a->m.seconds;
+
+	if (a->m.head.type == MSG_DOOR_QUERY && s)
+		seconds = session_rest_s(s, c->w.boot_ms(c->w.arg));
+	answered(c, s ? DOOR_OK : DOOR_NOT_THERE, seconds);
+}
+
+void ask_pump(struct core *c)
+{
+	while (c->ask_unsent && c->in_flight < ASKS_IN_FLIGHT) {
+		struct ask *a = c->ask_unsent;
+
+		if (!c->w.dry_run) {
+			if (c->w.ask(c->w.arg, &a->m) < 0)
+				return;
+			FAULT("auth.asked");
+		}
+		a->sent = true;
+		c->in_flight++;
+		c->ask_unsent = a->next;
+		if (c->w.dry_run)
+			pretend(c);
+	}
+}
+
+int core_door_done(struct core *c, const struct msg_door_done *m)
+{
+	const struct ask *a = c->asks;
+
+	if (!a || !a->sent || a->m.id != m->id || m->status > DOOR_FAILED)
+		return -E_STATE;
+	FAULT("auth.door");
+	answered(c, (enum door_status)m->status, m->seconds);
+	ask_pump(c);
+	return 0;
+}
+
+void core_pump(struct core *c)
+{
+	ask_pump(c);
+}
+
+void asks_free(struct core *c)
+{
+	struct ask *a, *next;
+
+	DL_FOREACH_SAFE(c->asks, a, next)
+	free(a);
+	c->asks = NULL;
+	c->ask_unsent = NULL;
+}

@@ -1,0 +1,61 @@
+/* close - the end of a session, whoever wants it. */
+#include "inside.h"
+
+uint32_t session_rest_s(const struct session *s, uint64_t now_ms)
+{
+	uint64_t rest = s->r.end_ms > now_ms ? s->r.end_ms - now_ms : 0;
+
+	rest = (rest + 999) / 1000;
+	return rest > UINT32_MAX ? UINT32_MAX : (uint32_t)rest;
+}
+
+/*
+ * A door that others rest on stays for the longest of them: so it is asked
+ * for again with their rest of time, which sets its end anew.
+ */
+struct ask *session_close(struct core *c, struct session *s)
+{
+	uint64_t now = c->w.boot_ms(c->w.arg);
+	uint64_t others = sessions_door_end(c->sessions, s);
+
+	s->closing = true;
+	if (others > now && s->service >= 0)
+		return ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((others - now + 999) / 1000));
+	return ask_door(c, MSG_DOOR_CLOSE, s, 0);
+}
+
+bool session_closed(struct core *c, const struct ask *a, enum door_status status, const char *why)
+{
+	struct session *s = sessions_find(c->sessions, a->session);
+	const struct client *cl;
+	char admit[PREFIX_TEXT];
+
+	if (!s || !s->closing)
+		return true;
+	if (status != DOOR_OK && status != DOOR_NOT_THERE && s->service >= 0) {
+		s->closing = false;
+		log_error("close-failed", "session=%016llx service=%s: the monitor says why",
+		    (unsigned long long)s->id, s->r.service);
+		return false;
+	}
+	cl = clients_by_cid(c->realm->clients, s->r.cid);
+	log_info("closed", "client=%s service=%s address=%s session=%016llx why=%s",
+	    cl ? cl->name : "-", s->r.service, prefix_text(&s->r.admit, admit),
+	    (unsigned long long)s->id, why);
+	count(&c->counters, COUNT_CLOSED);
+	keep_session_later(c, s->id);
+	sessions_remove(c->sessions, s);
+	return true;
+}
+
+static void closed_alone(
+    struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+{
+	(void)seconds;
+	(void)session_closed(c, a, status, "withdrawn");
+}
+
+void session_close_alone(struct core *c, struct session *s)
+{
+	session_close(c, s)->done = closed_alone;
+}

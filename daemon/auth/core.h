@@ -1,0 +1,92 @@
+/*
+ * core - the auth process without its process: what becomes of a message.
+ * Clocks, store, monitor and the way out are passed in, so that it needs
+ * neither root nor network. Single-threaded; no I/O of its own.
+ *
+ * The owner calls, in each turn of its loop: core_receive() for the messages
+ * there are (as long as core_has_room()), then core_turn() once. The cheap
+ * checks of all messages come before the costly work for any, and all marks of
+ * a turn go to the store in one commit before any of them has an effect.
+ */
+#ifndef POSTERN_AUTH_CORE_H
+#define POSTERN_AUTH_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "carrier.h"
+#include "counters.h"
+#include "message.h"
+#include "realm.h"
+#include "store.h"
+
+struct auth_world {
+	void *arg;			/* handed to each function */
+	uint64_t (*real_ns)(void *arg); /* CLOCK_REALTIME */
+	uint64_t (*boot_ms)(void *arg); /* CLOCK_BOOTTIME */
+	/* A message for the monitor. 0, or -1: no room now; core_pump() shall be called when there is. */
+	int (*ask)(void *arg, const struct msg_door *m);
+	/* An IP packet, headers and all. 0 or an errno value. */
+	int (*send)(void *arg, const struct route *r, const uint8_t *packet, size_t len);
+	struct store *store; /* borrowed */
+	const char *boot_id; /* borrowed; sessions of another boot are over */
+	bool dry_run;	     /* decide and log: ask for no door, send nothing */
+};
+
+struct core;
+
+/* Takes realm. Aborts when there is no memory. */
+struct core *core_new(const struct auth_world *w, struct realm *realm);
+/* The store and the boot id are the caller's. NULL is fine. */
+void core_free(struct core *c);
+/* Reads the sessions from the store and asks the monitor for each. Returns 0, or -1 when the store failed. */
+int core_start(struct core *c) __attribute__((warn_unused_result));
+
+bool core_has_room(const struct core *c);
+/* Returns 0, or -E_FORMAT: no honest capture sends this, end it. */
+int core_receive(struct core *c, const struct msg_knock *m) __attribute__((warn_unused_result));
+/* Returns true when there is work left for another turn at once. */
+bool core_turn(struct core *c);
+/* Returns 0, or -E_STATE: nothing was asked that this answers. */
+int core_door_done(struct core *c, const struct msg_door_done *m)
+    __attribute__((warn_unused_result));
+/* The monitor's socket has room again. */
+void core_pump(struct core *c);
+/* What is due by time. */
+void core_tick(struct core *c);
+/* In how many milliseconds at the latest core_tick() shall be called; 0: nothing waits for time to pass. */
+uint64_t core_tick_due(const struct core *c);
+
+/*
+ * Put another realm in force; takes it. The old one is freed. Sessions of
+ * clients that are no longer there, disabled or expired, and of services that
+ * they may no longer use, are closed.
+ */
+void core_swap(struct core *c, struct realm *realm);
+const struct realm *core_realm(const struct core *c);
+const struct counters *core_counters(const struct core *c);
+
+/* A session as posternctl sees it. */
+struct session_view {
+	uint64_t id;
+	const char *client; /* name, or "" when the client is gone; borrowed until the next call */
+	const char *service;
+	struct prefix admit;
+	uint8_t proto;
+	uint16_t port;
+	uint32_t rest_s;
+};
+
+/* The ids of all sessions; *n tells how many. To be freed by the caller, NULL when there are none. */
+uint64_t *core_sessions(struct core *c, size_t *n);
+/* Ask the kernel for the rest of a session's time; done is called once, with NULL when there is no such door any more. */
+typedef void core_view_fn(void *arg, const struct session_view *v);
+void core_view(struct core *c, uint64_t id, core_view_fn *done, void *arg);
+/* Nobody waits any more for what core_view() was asked with arg. */
+void core_view_forget(struct core *c, void *arg);
+/* Returns how many doors are being closed. */
+unsigned core_close(struct core *c, uint64_t id);
+unsigned core_close_client(struct core *c, const char *name, bool *known);
+
+#endif

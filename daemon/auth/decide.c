@@ -1,0 +1,201 @@
+/*
+ * decide - what a request comes to when nothing is in doubt any more. What it
+ * will do is written into the open transaction; it is done after the commit.
+ */
+#include <string.h>
+
+#include "errors.h"
+#include "inside.h"
+#include "secret.h"
+
+static int refuse(struct job *j, enum verdict v, const char *reason)
+{
+	j->kind = JOB_REPLY;
+	j->reply.verdict = v;
+	if (reason)
+		strncpy(j->reply.reason, reason, REASON_MAX);
+	return 0;
+}
+
+/* The attempt goes into the client's record, with "unknown" as its result until there is one. */
+static void record_attempt(struct job *j, struct client_record *r)
+{
+	struct attempt *a = client_record_push(r, j->key.id);
+	struct reply p = {.verdict = VERDICT_RESULT_UNKNOWN, .attempt = j->key.id};
+	int len = reply_encode(&p, a->reply, sizeof(a->reply));
+
+	a->reply_len = (uint16_t)(len < 0 ? 0 : len);
+	j->acted = true;
+}
+
+static struct session_record wanted_record(
+    const struct core *c, const struct job *j, const struct want *w)
+{
+	const struct service *s = &c->realm->config.service[w->service];
+	struct session_record r = {.proto = s->proto,
+	    .port = s->port,
+	    .admit = w->admit,
+	    .end_ms = c->w.boot_ms(c->w.arg) + (uint64_t)w->hold_s * 1000};
+
+	memcpy(r.cid, j->key.cid, CID_BYTES);
+	strncpy(r.service, s->name, sizeof(r.service) - 1);
+	return r;
+}
+
+static uint64_t new_session_id(struct core *c)
+{
+	uint64_t id = 0;
+
+	while (id == 0 || sessions_find(c->sessions, id))
+		secret_random(&id, sizeof(id));
+	return id;
+}
+
+/* How many sessions this turn's other jobs will add. */
+static size_t promised(const struct core *c)
+{
+	size_t n = 0;
+
+	for (const struct job *j = c->turn_jobs; j; j = j->next)
+		for (unsigned i = 0; j->kind == JOB_OPEN && i < j->steps; i++)
+			n += j->step[i].fresh;
+	return n;
+}
+
+static void plan_step(struct core *c, struct job *j, const struct want *w)
+{
+	struct step *st = &j->step[j->steps++];
+	const struct session *s;
+
+	st->r = wanted_record(c, j, w);
+	st->service = (int)w->service;
+	s = sessions_match(c->sessions, &st->r);
+	st->fresh = !s;
+	st->session = s ? s->id : new_session_id(c);
+	st->old_end_ms = s ? s->r.end_ms : 0;
+	/* A door that is asked for again is never shortened. */
+	if (st->old_end_ms > st->r.end_ms)
+		st->r.end_ms = st->old_end_ms;
+}
+
+static bool fits_quota(struct core *c, const struct job *j)
+{
+	size_t of_client, fresh = 0;
+
+	for (unsigned i = 0; i < j->steps; i++)
+		fresh += j->step[i].fresh;
+	sessions_of(c->sessions, j->key.cid, &of_client);
+	return of_client + fresh <= SESSIONS_PER_CLIENT &&
+	       sessions_count(c->sessions) + promised(c) + fresh <= c->realm->config.sessions_max;
+}
+
+static int plan_open(
+    struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
+{
+	struct ruling ruling = policy_open(p);
+
+	if (ruling.verdict != VERDICT_OK)
+		return refuse(j, ruling.verdict, ruling.reason);
+	for (unsigned i = 0; i < ruling.wants; i++)
+		plan_step(c, j, &ruling.want[i]);
+	if (!fits_quota(c, j)) {
+		j->steps = 0;
+		return refuse(j, VERDICT_QUOTA, NULL);
+	}
+	j->kind = JOB_OPEN;
+	record_attempt(j, r);
+	for (unsigned i = 0; i < j->steps; i++)
+		if (keep_session(c, j->step[i].session, &j->step[i].r) < 0)
+			return -1;
+	return 0;
+}
+
+static void add_step(struct job *j, const struct session *s)
+{
+	if (j->steps < DOORS_MAX)
+		j->step[j->steps++].session = s->id;
+}
+
+static int plan_close(
+    struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
+{
+	const struct request *q = p->request;
+	struct session *s = sessions_of(c->sessions, j->key.cid, NULL);
+	int service = q->has_session ? -1 : config_service(&c->realm->config, q->service[0]);
+
+	if (!q->has_session && (service < 0 || !client_has_service(p->client, (unsigned)service)))
+		return refuse(j, VERDICT_DENIED, NULL);
+	for (; s; s = s->owner_next)
+		if (q->has_session ? s->id == q->session : s->service == service)
+			add_step(j, s);
+	if (q->has_session && j->steps == 0)
+		return refuse(j, VERDICT_DENIED, NULL);
+	j->kind = JOB_CLOSE;
+	record_attempt(j, r);
+	return 0;
+}
+
+static int plan_list(struct core *c, struct job *j)
+{
+	for (struct session *s = sessions_of(c->sessions, j->key.cid, NULL); s; s = s->owner_next)
+		add_step(j, s);
+	j->kind = JOB_LIST;
+	return 0;
+}
+
+/* An attempt that was acted on is answered again, and nothing is done twice. a: NULL while it is under way. */
+static int known(struct core *c, struct job *j, const struct attempt *a)
+{
+	struct reply old;
+
+	count(&c->counters, COUNT_KNOWN);
+	j->kind = JOB_KNOWN;
+	if (a && reply_decode(&old, a->reply, a->reply_len) == 0)
+		j->reply = old;
+	else
+		j->reply.verdict = VERDICT_RESULT_UNKNOWN;
+	j->reply.attempt = j->key.id;
+	return 0;
+}
+
+static int by_verb(
+    struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
+{
+	switch (p->request->verb) {
+	case VERB_OPEN:
+		return plan_open(c, j, p, r);
+	case VERB_CLOSE:
+		return plan_close(c, j, p, r);
+	case VERB_RUN:
+		return refuse(j, VERDICT_DENIED, NULL);
+	case VERB_PING:
+		return refuse(j, VERDICT_OK, NULL);
+	case VERB_LIST:
+		return plan_list(c, j);
+	}
+	return refuse(j, VERDICT_MALFORMED, NULL);
+}
+
+int decide(struct core *c, struct job *j, const struct client *cl, const struct request *q,
+    struct client_record *r)
+{
+	const struct attempt *a = client_record_find(r, q->attempt);
+	struct policy_case p = {.realm = c->realm,
+	    .client = cl,
+	    .request = q,
+	    .source = &j->x.route.client,
+	    .server = &j->x.route.server,
+	    .now_ns = c->w.real_ns(c->w.arg)};
+	struct ruling ruling = policy_client(&p);
+
+	if (ruling.verdict != VERDICT_OK)
+		return refuse(j, ruling.verdict, ruling.reason);
+	/* One under way counts, too, even when four newer ones pushed it out of the record. */
+	if (a || job_find(c, &j->key))
+		return known(c, j, a);
+	if (HASH_COUNT(c->jobs) >= JOBS_MAX) {
+		count(&c->counters, COUNT_BUSY);
+		return refuse(j, VERDICT_BUSY, NULL);
+	}
+	return by_verb(c, j, &p, r);
+}

@@ -1,0 +1,234 @@
+/*
+ * doors - the verbs that need the monitor: open, close, list. An attempt ends
+ * when the last of its doors was answered for.
+ */
+#include <string.h>
+
+#include "inside.h"
+
+static struct job *job_of(struct core *c, const struct ask *a)
+{
+	struct job *j = NULL;
+
+	HASH_FIND(hh, c->jobs, &a->owner, sizeof(a->owner), j);
+	return j;
+}
+
+static struct ask *owned(struct ask *a, const struct job *j, unsigned step, ask_done *done)
+{
+	a->owner = j->serial;
+	a->step = step;
+	a->done = done;
+	return a;
+}
+
+static void add_door(struct core *c, struct job *j, const struct session *s, uint32_t seconds)
+{
+	uint32_t rest = session_rest_s(s, c->w.boot_ms(c->w.arg));
+
+	if (j->reply.doors == DOORS_MAX)
+		return;
+	/* Where others share the door the kernel may have more time on it than this session. */
+	j->reply.door[j->reply.doors++] = (struct door){
+	    .port = {.proto = s->r.proto, .number = s->r.port},
+	    .seconds = seconds < rest ? seconds : rest,
+	    .session = s->id,
+	};
+}
+
+/* --- open --- */
+
+static void open_next(struct core *c, struct job *j);
+
+static void forget_session(struct core *c, struct session *s)
+{
+	keep_session_later(c, s->id);
+	sessions_remove(c->sessions, s);
+}
+
+/* All or none: what this attempt newly opened is closed, what it moved stays or goes back. */
+static void undo_step(struct core *c, const struct job *j, unsigned i)
+{
+	const struct step *st = &j->step[i];
+	struct session *s = sessions_find(c->sessions, st->session);
+
+	if (!s)
+		return;
+	if (st->fresh && s->opened_by == j->serial) {
+		if (i < j->at)
+			session_close_alone(c, s);
+		else
+			forget_session(c, s);
+	} else if (i >= j->at && s->r.end_ms == st->r.end_ms && st->old_end_ms > 0) {
+		s->r.end_ms = st->old_end_ms;
+		keep_session_later(c, s->id);
+	}
+}
+
+static void open_failed(struct core *c, struct job *j, enum verdict v, const char *reason)
+{
+	for (unsigned i = 0; i < j->steps; i++)
+		undo_step(c, j, i);
+	j->reply.doors = 0;
+	job_finish(c, j, v, reason);
+}
+
+static void log_granted(const struct job *j, const struct step *st, uint32_t seconds)
+{
+	char from[ADDRESS_TEXT], admit[PREFIX_TEXT];
+
+	log_info("granted",
+	    "client=%s service=%s address=%s from=%s hold_s=%u session=%016llx again=%s", j->client,
+	    st->r.service, prefix_text(&st->r.admit, admit), address_text(&j->x.route.client, from),
+	    seconds, (unsigned long long)st->session, st->fresh ? "no" : "yes");
+}
+
+static void opened(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+{
+	struct job *j = job_of(c, a);
+	struct session *s = sessions_find(c->sessions, a->session);
+
+	if (!j)
+		return;
+	if (status != DOOR_OK) {
+		open_failed(
+		    c, j, VERDICT_FIREWALL, status == DOOR_FULL ? "no room for more doors" : NULL);
+		return;
+	}
+	if (s) {
+		add_door(c, j, s, seconds);
+		log_granted(j, &j->step[a->step], j->reply.door[j->reply.doors - 1].seconds);
+	}
+	count(&c->counters, j->step[a->step].fresh ? COUNT_OPENED : COUNT_EXTENDED);
+	j->at++;
+	open_next(c, j);
+}
+
+static void open_next(struct core *c, struct job *j)
+{
+	uint64_t now = c->w.boot_ms(c->w.arg), end;
+	struct session *s;
+	bool any_fresh = false;
+
+	for (unsigned i = 0; i < j->steps; i++)
+		any_fresh = any_fresh || j->step[i].fresh;
+	if (j->at == j->steps) {
+		job_finish(c, j, any_fresh ? VERDICT_OK : VERDICT_REFRESHED, NULL);
+		return;
+	}
+	s = sessions_find(c->sessions, j->step[j->at].session);
+	if (!s) {
+		open_failed(c, j, VERDICT_FIREWALL, "closed by the administrator meanwhile");
+		return;
+	}
+	end = sessions_door_end(c->sessions, s);
+	if (end < s->r.end_ms)
+		end = s->r.end_ms;
+	end = end > now ? end - now : 1;
+	owned(ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((end + 999) / 1000)), j, j->at, opened);
+}
+
+static void start_open(struct core *c, struct job *j)
+{
+	for (unsigned i = 0; i < j->steps; i++) {
+		const struct step *st = &j->step[i];
+		struct session *s = sessions_find(c->sessions, st->session);
+
+		if (!s) {
+			s = sessions_add(c->sessions, st->session, &st->r, st->service);
+			s->opened_by = j->serial;
+			continue;
+		}
+		s->r = st->r;
+		s->opened_by = 0;
+		s->closing = false;
+		s->renewed++;
+	}
+	open_next(c, j);
+}
+
+/* --- close --- */
+
+static void one_less(struct core *c, struct job *j)
+{
+	if (--j->waiting > 0)
+		return;
+	if (j->kind == JOB_CLOSE && j->at > 0)
+		job_finish(c, j, VERDICT_FIREWALL, NULL);
+	else
+		job_finish(c, j, VERDICT_OK, NULL);
+}
+
+static void closed(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+{
+	struct job *j = job_of(c, a);
+
+	(void)seconds;
+	if (!session_closed(c, a, status, "asked") && j)
+		j->at++; /* how many failed */
+	if (j)
+		one_less(c, j);
+}
+
+static void start_close(struct core *c, struct job *j)
+{
+	j->waiting = 1;
+	for (unsigned i = 0; i < j->steps; i++) {
+		struct session *s = sessions_find(c->sessions, j->step[i].session);
+
+		if (!s)
+			continue;
+		j->waiting++;
+		owned(session_close(c, s), j, i, closed);
+	}
+	one_less(c, j);
+}
+
+/* --- list --- */
+
+static void listed(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+{
+	struct job *j = job_of(c, a);
+	const struct session *s = sessions_find(c->sessions, a->session);
+
+	if (!j)
+		return;
+	if (s && status == DOOR_OK)
+		add_door(c, j, s, seconds);
+	one_less(c, j);
+}
+
+static void start_list(struct core *c, struct job *j)
+{
+	j->waiting = 1;
+	for (unsigned i = 0; i < j->steps; i++) {
+		const struct session *s = sessions_find(c->sessions, j->step[i].session);
+
+		if (!s)
+			continue;
+		j->waiting++;
+		owned(ask_door(c, MSG_DOOR_QUERY, s, 0), j, i, listed);
+	}
+	one_less(c, j);
+}
+
+void doors_start(struct core *c, struct job *j)
+{
+	switch (j->kind) {
+	case JOB_OPEN:
+		start_open(c, j);
+		break;
+	case JOB_CLOSE:
+		start_close(c, j);
+		break;
+	case JOB_LIST:
+		start_list(c, j);
+		break;
+	case JOB_NOTHING:
+	case JOB_REPLY:
+	case JOB_CHALLENGE:
+	case JOB_KNOWN:
+	case JOB_AGAIN:
+		break;
+	}
+}

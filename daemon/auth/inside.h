@@ -1,0 +1,237 @@
+/*
+ * inside - what the files of the auth core share, and nobody else sees.
+ *
+ * A message's way: take.c (cheap checks, into the queue) -> knock.c (envelope,
+ * mark, decision; changes nothing but the open transaction) -> one commit ->
+ * job.c (effects) -> ask.c (doors) -> answer.c.
+ */
+#ifndef POSTERN_AUTH_INSIDE_H
+#define POSTERN_AUTH_INSIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "carrier.h"
+#include "core.h"
+#include "counters.h"
+#include "envelope.h"
+#include "log.h"
+#include "peers.h"
+#include "policy.h"
+#include "realm.h"
+#include "record.h"
+#include "request.h"
+#include "session.h"
+
+enum {
+	QUEUE_MAX = 128,      /* messages that wait for costly work */
+	JOBS_MAX = 1024,      /* attempts whose doors are under way */
+	ASKS_IN_FLIGHT = 128, /* more answers than that need not fit into the monitor's socket */
+	CHALLENGES_MAX = 4096,
+	CHALLENGE_MS = 10000,
+	ANSWER_HASH_BYTES = 32,
+	REQUEST_HEAD_BYTES = 12, /* shorter than this an authentic request is silence */
+};
+
+/* A message that may be answered, with all that the answer needs. Session keys inside: wipe it. */
+struct exchange {
+	struct route route;
+	uint8_t cid[CID_BYTES];
+	struct veil_keys veil; /* to the client, of the door key that opened what is answered */
+	bool old_door_key;     /* which was the previous one: the answer hands over the current */
+	bool wanted;	       /* false: never an answer */
+	bool is_result;	       /* answers M3 */
+	const struct envelope *envelope;
+	struct envelope_state state;
+};
+
+/* A message in the queue: its label held, its bucket had room. */
+struct knock {
+	struct knock *prev, *next;
+	size_t client; /* index in the realm's clients */
+	struct route route;
+	uint8_t door_key;
+	struct veiled veiled; /* body points into plain */
+	uint8_t plain[KNOCK_PLAIN_MAX];
+};
+
+/* A challenge that waits for its M3, or whose M3 came. */
+struct challenge {
+	uint8_t cid[CID_BYTES];
+	uint64_t t; /* M1's */
+	uint64_t attempt;
+	uint64_t answer_t; /* label's t of the newest M3 that drew a reaction; at first M1's */
+	uint64_t until_ms;
+	struct address seen;
+	enum carrier_id carrier;
+	bool accepted;
+	const struct envelope *envelope;
+	struct envelope_state state;
+	uint16_t plain_len; /* M1's request */
+	uint8_t plain[REQUEST_MAX];
+	uint8_t answer_hash[ANSWER_HASH_BYTES]; /* of the accepted M3's body */
+	uint16_t result_len;			/* M4's body; 0: not made yet */
+	uint8_t result[BODY_MAX];
+	UT_hash_handle hh; /* in order of until_ms */
+};
+
+enum job_kind {
+	JOB_NOTHING, /* silence, but the mark moved */
+	JOB_REPLY,   /* only the reply */
+	JOB_CHALLENGE,
+	JOB_KNOWN, /* an attempt seen before */
+	JOB_AGAIN, /* an M3 seen before */
+	JOB_OPEN,
+	JOB_CLOSE,
+	JOB_LIST,
+};
+
+struct step {
+	uint64_t session;
+	struct session_record r; /* as it shall be */
+	int service;
+	bool fresh; /* made by this job */
+	uint64_t old_end_ms;
+};
+
+struct attempt_key {
+	uint8_t cid[CID_BYTES];
+	uint64_t id;
+};
+
+/* What one message came to. Decided before the commit, run after it. */
+struct job {
+	UT_hash_handle hh, by_attempt;
+	struct job *next; /* of this turn */
+	uint64_t serial;
+	struct attempt_key key;
+	enum job_kind kind;
+	enum verb verb;
+	bool acted;	   /* the attempt is in the store; its result shall be */
+	bool proves;	   /* it came by M3 */
+	uint64_t t;	   /* M1's */
+	uint64_t answer_t; /* M3's label's */
+	char client[CONFIG_NAME_MAX + 1];
+	const char *why; /* of a challenge, for the log */
+	struct exchange x;
+	uint16_t plain_len;
+	uint8_t plain[REQUEST_MAX];
+	uint8_t answer_hash[ANSWER_HASH_BYTES];
+	unsigned steps, at, waiting;
+	struct step step[DOORS_MAX];
+	struct reply reply;
+};
+
+struct ask;
+/* What became of an ask: status, and for OPEN and QUERY the kernel's rest of time. */
+typedef void ask_done(
+    struct core *c, const struct ask *a, enum door_status status, uint32_t seconds);
+
+struct ask {
+	struct ask *prev, *next;
+	struct msg_door m;
+	bool sent;
+	uint64_t session, owner; /* ids, for either may be gone when the answer comes */
+	unsigned step;
+	core_view_fn *view; /* admin.c */
+	void *arg;
+	ask_done *done;
+};
+
+struct late_result; /* keep.c */
+struct late_session;
+
+struct core {
+	struct auth_world w;
+	struct realm *realm;
+	struct peers *peers;
+	struct sessions *sessions;
+	struct challenge *challenges;
+	struct counters counters;
+	struct log_limit junk_log, store_log, send_log;
+	/* queue */
+	struct knock *slots, *free, *queue;
+	unsigned queued;
+	/* jobs */
+	struct job *jobs, *jobs_by_attempt, *turn_jobs;
+	uint64_t next_serial;
+	/* asks, in the order sent; ask_unsent is the first not sent yet */
+	struct ask *asks, *ask_unsent;
+	unsigned in_flight;
+	uint64_t next_ask;
+	/* keep.c */
+	bool in_transaction;
+	struct late_result *late_results;
+	struct late_session *late_sessions;
+};
+
+/* keep.c: the store. Those that return int: 0, or -1 when the store failed (then only keep_abort() is left). */
+int keep_begin(struct core *c);
+int keep_mark(struct core *c, const uint8_t *cid, uint64_t *mark);
+int keep_load(struct core *c, const uint8_t *cid, struct client_record *r);
+int keep_save(struct core *c, const uint8_t *cid, const struct client_record *r);
+int keep_session(struct core *c, uint64_t id, const struct session_record *r);
+/* What was put off; to be called first in a transaction that decides anything, so that it reads what was written. */
+int keep_write_late(struct core *c);
+int keep_commit(struct core *c);
+void keep_abort(struct core *c);
+/* Put off until the next commit: an attempt's result; a session as it is in memory by then. */
+void keep_result_later(struct core *c, const struct attempt_key *k, const struct reply *p);
+void keep_session_later(struct core *c, uint64_t id);
+bool keep_owes(const struct core *c);
+void keep_free(struct core *c);
+
+/* challenge.c */
+struct challenge *challenge_find(struct core *c, const uint8_t *cid);
+/* Takes the place of the client's last one. NULL: too many wait. */
+struct challenge *challenge_new(struct core *c, const uint8_t *cid);
+void challenge_prolong(struct core *c, struct challenge *ch);
+void challenge_drop(struct core *c, struct challenge *ch);
+void challenges_expire(struct core *c, uint64_t now_ms);
+void challenges_free(struct core *c);
+
+/* knock.c: decides on one message and puts a job on the turn's list. -1: the store failed. */
+int knock_work(struct core *c, const struct knock *k);
+int knock_first(struct core *c, const struct knock *k, const struct client *cl);
+/* prove.c: the same for an M3. */
+int knock_answer(struct core *c, const struct knock *k, const struct client *cl);
+/* decide.c: what the request in j->plain comes to, when nothing is in doubt any more. -1: the store failed. */
+int decide(struct core *c, struct job *j, const struct client *cl, const struct request *q,
+    struct client_record *r);
+
+/* job.c */
+struct job *job_new(struct core *c, const struct knock *k, const struct client *cl);
+void job_free(struct core *c, struct job *j);
+/* Takes j and lets it happen. The commit is behind us. */
+void job_run(struct core *c, struct job *j);
+struct job *job_find(struct core *c, const struct attempt_key *k);
+void jobs_free(struct core *c);
+/* doors.c: the three verbs that need the monitor. */
+void doors_start(struct core *c, struct job *j);
+/* job.c: the end of a job: result kept, answer sent, freed. */
+void job_finish(struct core *c, struct job *j, enum verdict v, const char *reason);
+
+/* ask.c */
+struct ask *ask_door(
+    struct core *c, enum message_type type, const struct session *s, uint32_t seconds);
+void ask_pump(struct core *c);
+void asks_free(struct core *c);
+
+/* close.c: closes a session, or what it adds to a door that others share. The ask's done must call session_closed(). */
+struct ask *session_close(struct core *c, struct session *s);
+/* True when the session is gone now, or somebody asked for it anew meanwhile. */
+bool session_closed(struct core *c, const struct ask *a, enum door_status status, const char *why);
+/* The same for nobody in particular. */
+void session_close_alone(struct core *c, struct session *s);
+uint32_t session_rest_s(const struct session *s, uint64_t now_ms);
+
+/* answer.c */
+void answer_send(struct core *c, struct exchange *x, const struct reply *p);
+/* An M4's body again, in a new veil. */
+void answer_again(struct core *c, const struct exchange *x, const uint8_t *body, size_t len);
+int answer_keys(
+    const struct core *c, const uint8_t *cid, struct envelope_keys *out, size_t *client);
+
+#endif

@@ -1,0 +1,192 @@
+/* policy - services, addresses, times. */
+#include <stddef.h>
+
+#include "clock.h"
+#include "policy.h"
+
+static struct ruling refuse(enum verdict v, const char *reason)
+{
+	return (struct ruling){.verdict = v, .reason = reason};
+}
+
+static bool is_from(const struct client *c, const struct address *source)
+{
+	for (unsigned i = 0; i < c->from_len; i++)
+		if (prefix_contains(&c->from[i], source))
+			return true;
+	return c->from_len == 0;
+}
+
+bool policy_must_prove(const struct policy_case *p)
+{
+	const struct client *c = p->client;
+
+	return c->challenge || p->realm->config.challenge == CHALLENGE_ALWAYS ||
+	       (p->request->flags & REQUEST_CHALLENGE) != 0 ||
+	       (c->from_len > 0 && is_from(c, p->source));
+}
+
+static bool is_expired(const struct policy_case *p)
+{
+	return p->client->expires_s != 0 && (uint64_t)p->client->expires_s <= p->now_ns / NS_PER_S;
+}
+
+struct ruling policy_client(const struct policy_case *p)
+{
+	const struct request *q = p->request;
+
+	if (p->client->disabled || is_expired(p))
+		return refuse(VERDICT_EXPIRED, NULL);
+	if (!is_from(p->client, p->source))
+		return refuse(VERDICT_ADDRESS, "not from this address");
+	if ((q->flags & REQUEST_STRICT) != 0 && q->has_own_address &&
+	    !address_equal(&q->own_address, p->source))
+		return refuse(VERDICT_ADDRESS, "the packet came from another address than it says");
+	return refuse(VERDICT_OK, NULL);
+}
+
+/* The last address of a prefix: both ends must be such that a door may be opened for them. */
+static struct address last_of(const struct prefix *p)
+{
+	struct address a = p->addr;
+	unsigned first = address_is_v4(&a) ? 96U + p->len : p->len;
+
+	for (unsigned bit = first; bit < 8 * ADDRESS_BYTES; bit++)
+		a.b[bit / 8] |= (uint8_t)(0x80U >> (bit % 8));
+	return a;
+}
+
+static bool is_admissible(const struct policy_case *p, const struct prefix *admit)
+{
+	struct address last = last_of(admit);
+
+	if (!prefix_is_canonical(admit) || !address_is_admissible(&admit->addr))
+		return false;
+	if (prefix_is_host(admit))
+		return !address_equal(&admit->addr, p->server);
+	return address_is_admissible(&last);
+}
+
+static bool is_permitted(const struct policy_case *p, const struct prefix *admit)
+{
+	const struct client *c = p->client;
+	struct prefix source = prefix_host(p->source);
+
+	switch (c->address) {
+	case ADDRESS_SOURCE:
+		return prefix_equal(admit, &source);
+	case ADDRESS_NAMED:
+		return true;
+	case ADDRESS_LIST:
+		for (unsigned i = 0; i < c->admit_len; i++)
+			if (prefix_within(&c->admit[i], admit))
+				return true;
+		return false;
+	}
+	return false;
+}
+
+static bool is_narrow_enough(const struct service *s, const struct prefix *admit)
+{
+	return admit->len >= (address_is_v4(&admit->addr) ? s->min_prefix_v4 : s->min_prefix_v6);
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint32_t hold_of(const struct policy_case *p, const struct service *s)
+{
+	const struct client *c = p->client;
+	uint32_t hold =
+	    p->request->has_hold && p->request->hold_s > 0 ? p->request->hold_s : s->hold_s;
+
+	hold = least(hold, s->max_hold_s);
+	if (c->max_hold_s > 0)
+		hold = least(hold, c->max_hold_s);
+	if (c->expires_s > 0) {
+		uint64_t left = (uint64_t)c->expires_s - p->now_ns / NS_PER_S;
+
+		hold = left < hold ? (uint32_t)left : hold;
+	}
+	return hold;
+}
+
+/* A service asked for twice, by name or by port, is one service. */
+static int add_service(
+    const struct policy_case *p, int index, unsigned service[static SERVICES_MAX], unsigned *n)
+{
+	if (index < 0 || !client_has_service(p->client, (unsigned)index))
+		return -1;
+	for (unsigned i = 0; i < *n; i++)
+		if (service[i] == (unsigned)index)
+			return 0;
+	if (*n == SERVICES_MAX)
+		return -1;
+	service[(*n)++] = (unsigned)index;
+	return 0;
+}
+
+static int find_services(
+    const struct policy_case *p, unsigned service[static SERVICES_MAX], unsigned *n)
+{
+	const struct request *q = p->request;
+	const struct config *c = &p->realm->config;
+
+	*n = 0;
+	for (unsigned i = 0; i < q->services; i++)
+		if (add_service(p, config_service(c, q->service[i]), service, n) < 0)
+			return -1;
+	for (unsigned i = 0; i < q->ports; i++)
+		if (add_service(p, config_service_by_port(c, q->port[i].proto, q->port[i].number),
+			service, n) < 0)
+			return -1;
+	return *n > 0 ? 0 : -1;
+}
+
+static unsigned find_admits(const struct policy_case *p, struct prefix admit[static ADMITS_MAX])
+{
+	const struct request *q = p->request;
+
+	if (q->admits == 0) {
+		admit[0] = prefix_host(p->source);
+		return 1;
+	}
+	for (unsigned i = 0; i < q->admits; i++)
+		admit[i] = q->admit[i];
+	return q->admits;
+}
+
+/* Narrowing a door in a way that this server does not offer must not end in a wider one. */
+static bool asks_unoffered(const struct request *q)
+{
+	return q->has_source_port || q->has_idle || q->single_use;
+}
+
+struct ruling policy_open(const struct policy_case *p)
+{
+	struct ruling r = {.verdict = VERDICT_OK};
+	unsigned service[SERVICES_MAX], services;
+	struct prefix admit[ADMITS_MAX];
+	unsigned admits = find_admits(p, admit);
+
+	if (find_services(p, service, &services) < 0)
+		return refuse(VERDICT_DENIED, NULL);
+	if (asks_unoffered(p->request))
+		return refuse(
+		    VERDICT_DENIED, "exact, idle and single-use doors are not offered here");
+	for (unsigned i = 0; i < admits; i++)
+		if (!is_admissible(p, &admit[i]) || !is_permitted(p, &admit[i]))
+			return refuse(VERDICT_ADDRESS, "no door for this address");
+	for (unsigned i = 0; i < services * admits; i++) {
+		const struct service *s = &p->realm->config.service[service[i / admits]];
+		const struct prefix *a = &admit[i % admits];
+
+		if (!is_narrow_enough(s, a))
+			return refuse(VERDICT_ADDRESS, "too wide a prefix");
+		r.want[r.wants++] = (struct want){
+		    .service = service[i / admits], .admit = *a, .hold_s = hold_of(p, s)};
+	}
+	return r;
+}

@@ -1,0 +1,48 @@
+/*
+ * policy - who may have what: services, addresses, times. No state, no I/O.
+ */
+#ifndef POSTERN_AUTH_POLICY_H
+#define POSTERN_AUTH_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "realm.h"
+#include "request.h"
+
+enum { WANTS_MAX = SERVICES_MAX * ADMITS_MAX };
+
+/* A request and where it came from, borrowed. */
+struct policy_case {
+	const struct realm *realm;
+	const struct client *client;
+	const struct request *request;
+	const struct address *source, *server; /* the packet's */
+	uint64_t now_ns;		       /* CLOCK_REALTIME */
+};
+
+struct want {
+	unsigned service; /* in realm->config */
+	struct prefix admit;
+	uint32_t hold_s; /* what is given: default, clamped */
+};
+
+/* What a request comes to. reason: for a person, a constant; NULL when there is none. */
+struct ruling {
+	enum verdict verdict; /* VERDICT_OK: go on */
+	const char *reason;
+	unsigned wants;
+	struct want want[WANTS_MAX];
+};
+
+/*
+ * Must this client prove itself for this request whatever the clocks say?
+ * Also when its source is limited: a source is proven by a challenge alone.
+ */
+bool policy_must_prove(const struct policy_case *p);
+/* May the client have anything at all now, from there? */
+struct ruling policy_client(const struct policy_case *p);
+/* VERB_OPEN: all doors that it asks for, or none. */
+struct ruling policy_open(const struct policy_case *p);
+
+#endif

@@ -1,0 +1,533 @@
+/*
+ * process - the auth process: open as root, jail, drop, load, loop. What it
+ * decides is the core's; here is only who hands what to whom.
+ */
+#include "process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "control.h"
+#include "core.h"
+#include "fault.h"
+#include "keyfile.h"
+#include "load.h"
+#include "log.h"
+#include "loop.h"
+#include "raw.h"
+#include "sandbox.h"
+#include "secret.h"
+#include "server.h"
+#include "source.h"
+
+enum {
+	PATH_CAP = CONFIG_PATH_MAX + 16,
+	BOOT_ID_CAP = 64,
+	PEER_MAX = 256, /* messages of the monitor a turn */
+	EXIT_CONFIG = 78,
+};
+
+/* Sorted by number where it is handed over; here by what needs them. */
+static const int syscalls[] = {
+    /* the loop and its clocks */
+    SYS_clock_gettime,
+    SYS_poll,
+    SYS_ppoll,
+    SYS_restart_syscall,
+    SYS_rt_sigreturn,
+    /* captures, monitor, control socket, log, answers */
+    SYS_accept4,
+    SYS_close,
+    SYS_getsockopt,
+    SYS_recvmsg,
+    SYS_sendmsg,
+    SYS_sendto,
+    SYS_write,
+    /* files that the monitor hands over */
+    SYS_lseek,
+    SYS_newfstatat,
+    SYS_fstat,
+    SYS_pread64,
+    SYS_read,
+    /* the store */
+    SYS_fdatasync,
+    SYS_pwrite64,
+    SYS_pwritev,
+    SYS_writev,
+    SYS_futex,
+    SYS_getpid,
+    /* memory, guarded and not */
+    SYS_brk,
+    SYS_madvise,
+    SYS_mlock,
+    SYS_mmap,
+    SYS_mprotect,
+    SYS_mremap,
+    SYS_munlock,
+    SYS_munmap,
+    /* keys and padding */
+    SYS_getrandom,
+    /* the end */
+    SYS_exit_group,
+};
+
+struct auth {
+	const struct child_args *args;
+	struct loop *loop;
+	struct raw raw;
+	struct store *store;
+	struct core *core;
+	struct sources *sources;
+	struct control *control;
+	struct realm *candidate;
+	int signals;
+	int exit_status;
+	uint64_t tick_at_ms; /* 0: no tick is set */
+	char boot_id[BOOT_ID_CAP];
+	char trouble[CONTROL_TEXT_MAX]; /* first lines of what is wrong with a candidate */
+};
+
+static void stop(struct auth *a, int exit_status)
+{
+	a->exit_status = exit_status;
+	loop_stop(a->loop);
+}
+
+/* --- the core's world --- */
+
+static uint64_t world_real(void *arg)
+{
+	(void)arg;
+	return clock_real_ns();
+}
+
+static uint64_t world_boot(void *arg)
+{
+	(void)arg;
+	return clock_boot_ms();
+}
+
+static void peer_writable(void *arg)
+{
+	struct auth *a = arg;
+
+	loop_no_write(a->loop, FD_PEER);
+	core_pump(a->core);
+}
+
+static int world_ask(void *arg, const struct msg_door *m)
+{
+	struct auth *a = arg;
+
+	if (ipc_send(FD_PEER, m, NULL, 0) == 0)
+		return 0;
+	if (errno == EAGAIN)
+		loop_want_write(a->loop, FD_PEER, peer_writable, a);
+	else
+		stop(a, EXIT_FAILURE);
+	return -1;
+}
+
+static int world_send(void *arg, const struct route *r, const uint8_t *packet, size_t len)
+{
+	struct auth *a = arg;
+
+	return raw_send(&a->raw, r, packet, len);
+}
+
+/* --- reports --- */
+
+static void say(void *arg, const char *line)
+{
+	struct auth *a = arg;
+	size_t used = strlen(a->trouble);
+
+	log_error("config", "%s", line);
+	if (used + strlen(line) + 2 <= sizeof(a->trouble))
+		snprintf(a->trouble + used, sizeof(a->trouble) - used, "%s\n", line);
+}
+
+/* --- the monitor --- */
+
+static void tell_monitor(struct auth *a, const void *m)
+{
+	if (ipc_send(FD_PEER, m, NULL, 0) == 0)
+		return;
+	log_error("monitor", "error=\"%s\": it does not listen", strerror(errno));
+	stop(a, EXIT_FAILURE);
+}
+
+static void tell_plain(struct auth *a, enum message_type type)
+{
+	struct msg_plain m = {.head = {.type = type, .len = sizeof(m)}};
+
+	tell_monitor(a, &m);
+}
+
+static void take_files(struct auth *a, const struct msg_files *m, const int *fds)
+{
+	struct report r = {.say = say, .arg = a};
+	struct msg_loaded done = {
+	    .head = {.type = MSG_LOADED, .len = sizeof(done)}, .generation = m->generation};
+
+	realm_free(a->candidate);
+	a->trouble[0] = '\0';
+	a->candidate = load_realm(fds, m->generation, a->args->config_path, &r);
+	done.ok = a->candidate != NULL;
+	tell_monitor(a, &done);
+}
+
+/* Some things are opened before the jail and stay as they are until the daemon is started anew. */
+static void warn_of_fixed(const struct config *old, const struct config *now)
+{
+	if (strcmp(old->state_dir, now->state_dir) != 0 || strcmp(old->store, now->store) != 0 ||
+	    strcmp(old->auth_user, now->auth_user) != 0)
+		log_warning("reload",
+		    "state-dir, store and auth-user change only when posternd is restarted");
+}
+
+static void take_commit(struct auth *a)
+{
+	if (!a->candidate)
+		return;
+	warn_of_fixed(&core_realm(a->core)->config, &a->candidate->config);
+	log_set_level(a->candidate->config.log_level);
+	core_swap(a->core, a->candidate);
+	a->candidate = NULL;
+	sources_send_keys(a->sources);
+	log_info("reloaded", "clients=%zu services=%u", clients_count(core_realm(a->core)->clients),
+	    core_realm(a->core)->config.services);
+	control_reloaded(a->control, true, "reloaded");
+}
+
+static void take_abort(struct auth *a)
+{
+	realm_free(a->candidate);
+	a->candidate = NULL;
+	if (a->trouble[0] == '\0')
+		say(a, "not reloaded, the configuration before stays in force; the log says why");
+	control_reloaded(a->control, false, a->trouble);
+	a->trouble[0] = '\0';
+}
+
+union monitor_message {
+	struct ipc_head head;
+	struct msg_plain plain;
+	struct msg_door_done done;
+	struct msg_source source;
+	struct msg_files files;
+};
+
+/* Takes the descriptors in fds that it keeps and sets them to -1. Returns 0, or -1: not a message of the monitor's. */
+static int take(struct auth *a, const union monitor_message *m, size_t len, int *fds, size_t nfds)
+{
+	switch ((enum message_type)m->head.type) {
+	case MSG_DOOR_DONE:
+		return len == sizeof(m->done) ? core_door_done(a->core, &m->done) : -1;
+	case MSG_SOURCE:
+		if (len != sizeof(m->source) || nfds != 1)
+			return -1;
+		sources_add(a->sources, fds[0], &m->source);
+		fds[0] = -1;
+		return 0;
+	case MSG_FILES:
+		if (len != sizeof(m->files) || nfds != AUTH_FILES)
+			return -1;
+		take_files(a, &m->files, fds);
+		return 0;
+	case MSG_COMMIT:
+		take_commit(a);
+		return 0;
+	case MSG_ABORT:
+		take_abort(a);
+		return 0;
+	case MSG_KNOCK:
+	case MSG_CAPTURE_READY:
+	case MSG_CAPTURE_STATS:
+	case MSG_KEYS:
+	case MSG_STATS_QUERY:
+	case MSG_AUTH_READY:
+	case MSG_SOURCE_READY:
+	case MSG_DOOR_OPEN:
+	case MSG_DOOR_CLOSE:
+	case MSG_DOOR_QUERY:
+	case MSG_RELOAD_WANTED:
+	case MSG_LOADED:
+		break;
+	}
+	return -1;
+}
+
+static void monitor_readable(void *arg)
+{
+	struct auth *a = arg;
+	union monitor_message m;
+	int fds[AUTH_FILES], n = 0, status = 0;
+	size_t nfds = 0;
+
+	for (unsigned i = 0; i < PEER_MAX && status == 0; i++) {
+		n = ipc_recv(FD_PEER, &m, sizeof(m), fds, AUTH_FILES, &nfds);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0)
+			break;
+		status = take(a, &m, (size_t)n, fds, nfds);
+		while (nfds > 0)
+			if (fds[--nfds] >= 0)
+				close(fds[nfds]);
+	}
+	if (n <= 0 || status != 0) {
+		log_error(
+		    "monitor", "type=%u: gone, or not the one we know", n > 0 ? m.head.type : 0);
+		stop(a, EXIT_FAILURE);
+	}
+}
+
+static void source_ready(void *arg, const struct msg_source_ready *m)
+{
+	tell_monitor(arg, m);
+}
+
+static void source_stats(void *arg)
+{
+	struct auth *a = arg;
+
+	control_stats(a->control);
+}
+
+static const struct source_ops source_ops = {.ready = source_ready, .stats = source_stats};
+
+static void reload_wanted(void *arg)
+{
+	tell_plain(arg, MSG_RELOAD_WANTED);
+}
+
+/* --- the loop --- */
+
+static void again(void *arg)
+{
+	(void)arg; /* there is work left: poll shall not wait */
+}
+
+static void tick(void *arg)
+{
+	struct auth *a = arg;
+
+	a->tick_at_ms = 0;
+	core_tick(a->core);
+}
+
+/* Only ever earlier: set anew each turn it would never come. */
+static void set_tick(struct auth *a)
+{
+	uint64_t due = core_tick_due(a->core), at = clock_mono_ms() + due;
+
+	if (due == 0 || (a->tick_at_ms != 0 && a->tick_at_ms <= at))
+		return;
+	if (loop_timer(a->loop, due, tick, a) == 0)
+		a->tick_at_ms = at;
+}
+
+static void each_turn(void *arg)
+{
+	struct auth *a = arg;
+
+	if (core_turn(a->core))
+		(void)loop_timer(a->loop, 0, again, a);
+	set_tick(a);
+}
+
+static void take_signal(void *arg)
+{
+	struct auth *a = arg;
+
+	core_tick(a->core); /* what was put off goes to the store */
+	stop(a, EXIT_SUCCESS);
+}
+
+static int start_loop(struct auth *a)
+{
+	struct control_env env = {.loop = a->loop,
+	    .core = a->core,
+	    .listener = FD_CONTROL,
+	    .reload = reload_wanted,
+	    .arg = a};
+
+	a->sources = sources_new(a->loop, a->core, &source_ops, a);
+	env.sources = a->sources;
+	a->control = control_new(&env);
+	if (loop_watch(a->loop, FD_PEER, monitor_readable, a) < 0 ||
+	    loop_watch(a->loop, a->signals, take_signal, a) < 0)
+		return -1;
+	loop_each_turn(a->loop, each_turn, a);
+	return 0;
+}
+
+static int run(struct auth *a)
+{
+	struct auth_world w = {.arg = a,
+	    .real_ns = world_real,
+	    .boot_ms = world_boot,
+	    .ask = world_ask,
+	    .send = world_send,
+	    .store = a->store,
+	    .boot_id = a->boot_id,
+	    .dry_run = a->args->dry_run};
+	struct report r = {.say = say, .arg = a};
+	static const int fds[AUTH_FILES] = {FD_CONFIG, FD_CLIENTS, FD_SERVER_KEY, FD_DOOR_KEY};
+	struct realm *realm = load_realm(fds, a->args->generation, a->args->config_path, &r);
+
+	if (!realm)
+		return EXIT_CONFIG;
+	for (unsigned i = 0; i < AUTH_FILES; i++)
+		close(fds[i]);
+	a->trouble[0] = '\0';
+	a->core = core_new(&w, realm);
+	if (start_loop(a) < 0 || core_start(a->core) < 0)
+		return EXIT_FAILURE;
+	log_info("ready", "clients=%zu services=%u", clients_count(realm->clients),
+	    realm->config.services);
+	tell_plain(a, MSG_AUTH_READY);
+	if (loop_run(a->loop) < 0)
+		return EXIT_FAILURE;
+	return a->exit_status;
+}
+
+/* --- before the jail --- */
+
+/* The configuration alone: it names the user and the folder. Clients and keys are for the jail. */
+static struct config *read_config(struct auth *a)
+{
+	struct config *c = calloc(1, sizeof(*c));
+	char *text = malloc(CONFIG_TEXT_MAX + 1);
+	struct report r = {.say = say, .arg = a};
+
+	if (!c || !text)
+		abort();
+	if (keyfile_read(FD_CONFIG, text, CONFIG_TEXT_MAX + 1) < 0 ||
+	    config_parse(c, a->args->config_path, text, &r) < 0) {
+		free(c);
+		c = NULL;
+	}
+	free(text);
+	return c;
+}
+
+static int open_store(struct auth *a, const struct config *c, uid_t uid, gid_t gid)
+{
+	char dir[PATH_CAP];
+
+	if (a->args->dry_run) {
+		a->store = store_memory_new();
+		return 0;
+	}
+	if (strcmp(c->store, "lmdb") != 0) {
+		log_error("store", "store=%s: there is no such store; lmdb is one", c->store);
+		return -1;
+	}
+	snprintf(dir, sizeof(dir), "%s/store", c->state_dir);
+	a->store = store_lmdb_open(dir, uid, gid);
+	return a->store ? 0 : -1;
+}
+
+/* Which boot this is: sessions count in a clock that begins with it. */
+static int read_boot_id(struct auth *a)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char *line = f ? fgets(a->boot_id, sizeof(a->boot_id), f) : NULL;
+
+	if (f)
+		fclose(f);
+	if (!line) {
+		log_error("boot-id", "path=/proc/sys/kernel/random/boot_id error=\"%s\"",
+		    strerror(errno));
+		return -1;
+	}
+	a->boot_id[strcspn(a->boot_id, "\n")] = '\0';
+	return 0;
+}
+
+static int open_signals(struct auth *a)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -1;
+	/* What a terminal sends to its whole group is for the monitor alone. */
+	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGHUP, SIG_IGN) == SIG_ERR ||
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return -1;
+	a->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return a->signals < 0 ? -1 : 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static int jail(uid_t uid, gid_t gid)
+{
+	int sorted[sizeof(syscalls) / sizeof(syscalls[0])];
+	struct sandbox s = {.root = ".",
+	    .uid = uid,
+	    .gid = gid,
+	    .syscalls = sorted,
+	    .syscalls_len = sizeof(syscalls) / sizeof(syscalls[0])};
+
+	memcpy(sorted, syscalls, sizeof(syscalls));
+	qsort(sorted, s.syscalls_len, sizeof(sorted[0]), by_number);
+	tzset(); /* the C library reads its file now or, in the jail, never */
+	return sandbox_enter(&s);
+}
+
+static int open_and_jail(struct auth *a)
+{
+	struct config *c = read_config(a);
+	int status = EXIT_CONFIG;
+	uid_t uid;
+	gid_t gid;
+
+	if (!c || sandbox_user(c->auth_user, &uid, &gid) < 0)
+		goto out;
+	log_set_level(c->log_level);
+	status = EXIT_FAILURE;
+	if (read_boot_id(a) < 0 || open_signals(a) < 0 || open_store(a, c, uid, gid) < 0 ||
+	    raw_open(&a->raw) < 0 || jail(uid, gid) < 0)
+		goto out;
+	FAULT("auth.forbidden");
+	status = EXIT_SUCCESS;
+out:
+	free(c);
+	return status;
+}
+
+int auth_main(const struct child_args *args)
+{
+	struct auth a = {.args = args, .signals = -1, .raw = {.v4 = -1, .v6 = -1}};
+	int status;
+
+	log_start(LOG_TO_FD, LOG_LEVEL_INFO, "auth", FD_LOG);
+	fault_start();
+	if (secret_init() < 0)
+		return EXIT_FAILURE;
+	a.loop = loop_new();
+	status = open_and_jail(&a);
+	if (status == EXIT_SUCCESS)
+		status = run(&a);
+	core_free(a.core);
+	return status;
+}

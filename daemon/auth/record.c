@@ -1,0 +1,142 @@
+/* record - client and session records to bytes and back. Integers are big-endian, a version byte leads. */
+#include <string.h>
+
+#include "cursor.h"
+#include "errors.h"
+#include "record.h"
+#include "request.h"
+
+enum { RECORD_VERSION = 1, RECORD_PROVEN = 1 };
+
+_Static_assert(
+    11 + ATTEMPTS_KEPT * (10 + ATTEMPT_REPLY_MAX) <= STORE_VALUE_MAX, "a client's record fits");
+
+size_t client_record_encode(const struct client_record *r, uint8_t out[static STORE_VALUE_MAX])
+{
+	struct writer w = writer_of(out, STORE_VALUE_MAX);
+
+	write_u8(&w, RECORD_VERSION);
+	write_u8(&w, r->proven ? RECORD_PROVEN : 0);
+	write_u64(&w, r->mark);
+	write_u8(&w, r->attempts);
+	for (unsigned i = 0; i < r->attempts; i++) {
+		write_u64(&w, r->attempt[i].id);
+		write_u16(&w, r->attempt[i].reply_len);
+		write_bytes(&w, r->attempt[i].reply, r->attempt[i].reply_len);
+	}
+	return w.len;
+}
+
+static int read_head(struct reader *r, struct client_record *out)
+{
+	uint8_t version = read_u8(r), flags = read_u8(r);
+
+	out->mark = read_u64(r);
+	out->proven = (flags & RECORD_PROVEN) != 0;
+	return r->failed || version != RECORD_VERSION || flags > RECORD_PROVEN ? -E_FORMAT : 0;
+}
+
+int client_record_mark(uint64_t *mark, const uint8_t *bytes, size_t len)
+{
+	struct reader r = reader_of(bytes, len);
+	uint8_t version = read_u8(&r);
+
+	read_u8(&r);
+	*mark = read_u64(&r);
+	return r.failed || version != RECORD_VERSION ? -E_FORMAT : 0;
+}
+
+int client_record_decode(struct client_record *out, const uint8_t *bytes, size_t len)
+{
+	struct reader r = reader_of(bytes, len);
+
+	memset(out, 0, sizeof(*out));
+	if (read_head(&r, out) < 0)
+		return -E_FORMAT;
+	out->attempts = read_u8(&r);
+	if (out->attempts > ATTEMPTS_KEPT)
+		return -E_FORMAT;
+	for (unsigned i = 0; i < out->attempts; i++) {
+		struct attempt *a = &out->attempt[i];
+
+		a->id = read_u64(&r);
+		a->reply_len = read_u16(&r);
+		if (a->reply_len > ATTEMPT_REPLY_MAX)
+			return -E_FORMAT;
+		read_bytes(&r, a->reply, a->reply_len);
+	}
+	return r.failed || r.left != 0 ? -E_FORMAT : 0;
+}
+
+struct attempt *client_record_find(struct client_record *r, uint64_t id)
+{
+	for (unsigned i = 0; i < r->attempts; i++)
+		if (r->attempt[i].id == id)
+			return &r->attempt[i];
+	return NULL;
+}
+
+struct attempt *client_record_push(struct client_record *r, uint64_t id)
+{
+	if (r->attempts < ATTEMPTS_KEPT)
+		r->attempts++;
+	memmove(&r->attempt[1], &r->attempt[0], (r->attempts - 1U) * sizeof(r->attempt[0]));
+	memset(&r->attempt[0], 0, sizeof(r->attempt[0]));
+	r->attempt[0].id = id;
+	return &r->attempt[0];
+}
+
+size_t session_record_encode(const struct session_record *r, uint8_t out[static STORE_VALUE_MAX])
+{
+	struct writer w = writer_of(out, STORE_VALUE_MAX);
+	size_t name_len = strlen(r->service);
+
+	write_u8(&w, RECORD_VERSION);
+	write_bytes(&w, r->cid, CID_BYTES);
+	write_u8(&w, r->proto);
+	write_u16(&w, r->port);
+	write_bytes(&w, r->admit.addr.b, ADDRESS_BYTES);
+	write_u8(&w, r->admit.len);
+	write_u64(&w, r->end_ms);
+	write_u8(&w, (uint8_t)name_len);
+	write_bytes(&w, r->service, name_len);
+	return w.len;
+}
+
+int session_record_decode(struct session_record *out, const uint8_t *bytes, size_t len)
+{
+	struct reader r = reader_of(bytes, len);
+	uint8_t version = read_u8(&r), name_len;
+
+	memset(out, 0, sizeof(*out));
+	read_bytes(&r, out->cid, CID_BYTES);
+	out->proto = read_u8(&r);
+	out->port = read_u16(&r);
+	read_bytes(&r, out->admit.addr.b, ADDRESS_BYTES);
+	out->admit.len = read_u8(&r);
+	out->end_ms = read_u64(&r);
+	name_len = read_u8(&r);
+	if (r.failed || version != RECORD_VERSION || name_len > CONFIG_NAME_MAX)
+		return -E_FORMAT;
+	read_bytes(&r, out->service, name_len);
+	if (r.failed || r.left != 0 || !name_is_valid(out->service) ||
+	    !prefix_is_canonical(&out->admit))
+		return -E_FORMAT;
+	return 0;
+}
+
+int record_check(enum store_table t, const uint8_t *bytes, size_t len)
+{
+	struct client_record client;
+	struct session_record session;
+
+	switch (t) {
+	case STORE_META:
+		return 0;
+	case STORE_CLIENTS:
+		return client_record_decode(&client, bytes, len);
+	case STORE_SESSIONS:
+		return session_record_decode(&session, bytes, len);
+	}
+	return -E_FORMAT;
+}

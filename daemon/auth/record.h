@@ -1,0 +1,65 @@
+/*
+ * record - what the store keeps, as structs and as bytes.
+ */
+#ifndef POSTERN_AUTH_RECORD_H
+#define POSTERN_AUTH_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "config.h"
+#include "keys.h"
+#include "store.h"
+
+enum {
+	ATTEMPTS_KEPT = 4,
+	ATTEMPT_REPLY_MAX = 640, /* a reply with the doors of one request and a reason */
+};
+
+/* An attempt that was acted on, with the reply to give again (request.h's bytes, without output). */
+struct attempt {
+	uint64_t id;
+	uint16_t reply_len;
+	uint8_t reply[ATTEMPT_REPLY_MAX];
+};
+
+/* One client: the mark M, whether it is proven, the last attempts (newest first). All zeros: nothing known. */
+struct client_record {
+	uint64_t mark;
+	bool proven;
+	uint8_t attempts;
+	struct attempt attempt[ATTEMPTS_KEPT];
+};
+
+struct session_record {
+	uint8_t cid[CID_BYTES];
+	char service[CONFIG_NAME_MAX + 1];
+	uint8_t proto;
+	uint16_t port;
+	struct prefix admit;
+	uint64_t end_ms; /* CLOCK_BOOTTIME */
+};
+
+/* Both return the length; out holds STORE_VALUE_MAX. */
+size_t client_record_encode(const struct client_record *r, uint8_t out[static STORE_VALUE_MAX]);
+size_t session_record_encode(const struct session_record *r, uint8_t out[static STORE_VALUE_MAX]);
+/* Both return 0 or -E_FORMAT. */
+int client_record_decode(struct client_record *r, const uint8_t *bytes, size_t len)
+    __attribute__((warn_unused_result));
+int session_record_decode(struct session_record *r, const uint8_t *bytes, size_t len)
+    __attribute__((warn_unused_result));
+/* The mark alone, for the check that comes before all costly ones. Returns 0 or -E_FORMAT. */
+int client_record_mark(uint64_t *mark, const uint8_t *bytes, size_t len)
+    __attribute__((warn_unused_result));
+
+/* The attempt with this id, or NULL. */
+struct attempt *client_record_find(struct client_record *r, uint64_t id);
+/* Room for a new attempt, before all others; the oldest goes. */
+struct attempt *client_record_push(struct client_record *r, uint64_t id);
+
+/* Is a whole table of the store readable? For the check of a store that was just opened. Returns 0 or -E_FORMAT. */
+int record_check(enum store_table t, const uint8_t *bytes, size_t len);
+
+#endif

@@ -1,0 +1,193 @@
+/* session - three ways to the same sessions: by id, by owner, by door. */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "session.h"
+
+struct owner {
+	uint8_t cid[CID_BYTES];
+	size_t n;
+	struct session *list;
+	UT_hash_handle hh;
+};
+
+struct shared_door {
+	struct door_key_bytes key;
+	struct session *list;
+	UT_hash_handle hh;
+};
+
+struct sessions {
+	struct session *by_id;
+	struct owner *owners;
+	struct shared_door *doors;
+};
+
+static void *must_zero(size_t bytes)
+{
+	void *p = calloc(1, bytes);
+
+	if (!p)
+		abort();
+	return p;
+}
+
+struct sessions *sessions_new(void)
+{
+	return must_zero(sizeof(struct sessions));
+}
+
+void sessions_free(struct sessions *ss)
+{
+	struct session *s, *next;
+
+	if (!ss)
+		return;
+	HASH_ITER(hh, ss->by_id, s, next)
+	sessions_remove(ss, s);
+	free(ss);
+}
+
+static struct door_key_bytes door_of(const struct session_record *r)
+{
+	struct door_key_bytes d = {.prefix_len = r->admit.len,
+	    .proto = r->proto,
+	    .port = {(uint8_t)(r->port >> 8), (uint8_t)(r->port & 0xff)}};
+
+	memcpy(d.address, r->admit.addr.b, ADDRESS_BYTES);
+	return d;
+}
+
+static struct owner *owner_find(struct sessions *ss, const uint8_t *cid)
+{
+	struct owner *o = NULL;
+
+	HASH_FIND(hh, ss->owners, cid, CID_BYTES, o);
+	return o;
+}
+
+static struct shared_door *door_find(struct sessions *ss, const struct door_key_bytes *key)
+{
+	struct shared_door *d = NULL;
+
+	HASH_FIND(hh, ss->doors, key, sizeof(*key), d);
+	return d;
+}
+
+static void link_owner(struct sessions *ss, struct session *s)
+{
+	struct owner *o = owner_find(ss, s->r.cid);
+
+	if (!o) {
+		o = must_zero(sizeof(*o));
+		memcpy(o->cid, s->r.cid, CID_BYTES);
+		HASH_ADD(hh, ss->owners, cid, CID_BYTES, o);
+	}
+	DL_APPEND2(o->list, s, owner_prev, owner_next);
+	o->n++;
+}
+
+static void link_door(struct sessions *ss, struct session *s)
+{
+	struct shared_door *d = door_find(ss, &s->door);
+
+	if (!d) {
+		d = must_zero(sizeof(*d));
+		d->key = s->door;
+		HASH_ADD(hh, ss->doors, key, sizeof(d->key), d);
+	}
+	DL_APPEND2(d->list, s, door_prev, door_next);
+}
+
+struct session *sessions_add(
+    struct sessions *ss, uint64_t id, const struct session_record *r, int service)
+{
+	struct session *s;
+
+	if (sessions_find(ss, id))
+		abort();
+	s = must_zero(sizeof(*s));
+	s->id = id;
+	s->r = *r;
+	s->service = service;
+	s->door = door_of(r);
+	HASH_ADD(hh, ss->by_id, id, sizeof(s->id), s);
+	link_owner(ss, s);
+	link_door(ss, s);
+	return s;
+}
+
+void sessions_remove(struct sessions *ss, struct session *s)
+{
+	struct owner *o = owner_find(ss, s->r.cid);
+	struct shared_door *d = door_find(ss, &s->door);
+
+	if (!o || !d)
+		abort();
+	DL_DELETE2(o->list, s, owner_prev, owner_next);
+	if (--o->n == 0) {
+		HASH_DELETE(hh, ss->owners, o);
+		free(o);
+	}
+	DL_DELETE2(d->list, s, door_prev, door_next);
+	if (!d->list) {
+		HASH_DELETE(hh, ss->doors, d);
+		free(d);
+	}
+	HASH_DELETE(hh, ss->by_id, s);
+	free(s);
+}
+
+size_t sessions_count(const struct sessions *ss)
+{
+	return HASH_COUNT(ss->by_id);
+}
+
+struct session *sessions_find(struct sessions *ss, uint64_t id)
+{
+	struct session *s = NULL;
+
+	HASH_FIND(hh, ss->by_id, &id, sizeof(id), s);
+	return s;
+}
+
+struct session *sessions_of(struct sessions *ss, const uint8_t cid[static CID_BYTES], size_t *n)
+{
+	struct owner *o = owner_find(ss, cid);
+
+	if (n)
+		*n = o ? o->n : 0;
+	return o ? o->list : NULL;
+}
+
+struct session *sessions_match(struct sessions *ss, const struct session_record *r)
+{
+	struct door_key_bytes door = door_of(r);
+
+	for (struct session *s = sessions_of(ss, r->cid, NULL); s; s = s->owner_next)
+		if (memcmp(&s->door, &door, sizeof(door)) == 0)
+			return s;
+	return NULL;
+}
+
+uint64_t sessions_door_end(struct sessions *ss, const struct session *s)
+{
+	struct shared_door *d = door_find(ss, &s->door);
+	uint64_t end = 0;
+
+	for (const struct session *other = d ? d->list : NULL; other; other = other->door_next)
+		if (other != s && !other->closing && other->r.end_ms > end)
+			end = other->r.end_ms;
+	return end;
+}
+
+struct session *sessions_first(struct sessions *ss)
+{
+	return ss->by_id;
+}
+
+struct session *sessions_next(struct session *s)
+{
+	return s->hh.next;
+}

@@ -1,0 +1,286 @@
+/* source - see source.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "secret.h"
+#include "source.h"
+
+enum {
+	SOURCES = 2 * CONFIG_SOURCES_MAX, /* a replaced capture may live on for a while */
+	DRAIN_MAX = 1024,		  /* messages of one capture a turn */
+	STATS_PATIENCE_MS = 200,
+};
+
+struct source {
+	struct sources *all;
+	int sock; /* -1: free */
+	uint32_t index, generation;
+	char interface[SOURCE_NAME_MAX + 1];
+	bool asked; /* owes us its counters */
+	uint64_t last[CAPTURE_COUNTERS];
+};
+
+struct sources {
+	struct loop *loop;
+	struct core *core;
+	const struct source_ops *ops;
+	void *arg;
+	bool querying;
+	struct source source[SOURCES];
+	struct source_stats gone[SOURCES]; /* of captures that ended; a free one has no interface */
+};
+
+static const char *const counter_names[CAPTURE_COUNTERS] = {
+    [CAPTURE_SEEN] = "seen",
+    [CAPTURE_MATCHED] = "matched",
+    [CAPTURE_LOST] = "lost",
+    [CAPTURE_MALFORMED] = "malformed",
+    [CAPTURE_FRAGMENT] = "fragment",
+    [CAPTURE_NOT_OURS] = "not-ours",
+    [CAPTURE_LENGTH] = "length",
+    [CAPTURE_GATE] = "gate",
+    [CAPTURE_REPEAT] = "repeat",
+    [CAPTURE_FORGED] = "forged",
+    [CAPTURE_FORM] = "form",
+    [CAPTURE_QUEUE_FULL] = "queue-full",
+};
+
+const char *source_counter_name(enum capture_counter c)
+{
+	return counter_names[c];
+}
+
+struct sources *sources_new(struct loop *l, struct core *c, const struct source_ops *ops, void *arg)
+{
+	struct sources *ss = calloc(1, sizeof(*ss));
+
+	if (!ss)
+		abort();
+	*ss = (struct sources){.loop = l, .core = c, .ops = ops, .arg = arg};
+	for (unsigned i = 0; i < SOURCES; i++) {
+		ss->source[i].all = ss;
+		ss->source[i].sock = -1;
+	}
+	return ss;
+}
+
+static void add_counters(struct source_stats *to, const uint64_t *counter)
+{
+	for (unsigned i = 0; i < CAPTURE_COUNTERS; i++)
+		to->counter[i] += counter[i];
+}
+
+/* What it counted stays part of its interface's sum. */
+static void keep_counters(struct sources *ss, const struct source *s)
+{
+	for (unsigned i = 0; i < SOURCES; i++) {
+		struct source_stats *g = &ss->gone[i];
+
+		if (g->interface[0] != '\0' && strcmp(g->interface, s->interface) != 0)
+			continue;
+		memcpy(g->interface, s->interface, sizeof(g->interface));
+		add_counters(g, s->last);
+		return;
+	}
+}
+
+static void check_query(struct sources *ss);
+
+static void close_source(struct source *s)
+{
+	loop_unwatch(s->all->loop, s->sock);
+	close(s->sock);
+	s->sock = -1;
+	s->asked = false;
+	keep_counters(s->all, s);
+	check_query(s->all);
+}
+
+/* Its monitor notices the closed socket and starts another. */
+static void expel(struct source *s, const char *why)
+{
+	log_error("capture-expelled", "interface=%s why=%s", s->interface, why);
+	close_source(s);
+}
+
+static void take_ready(struct source *s)
+{
+	struct msg_source_ready m = {.head = {.type = MSG_SOURCE_READY, .len = sizeof(m)},
+	    .index = s->index,
+	    .generation = s->generation};
+
+	s->all->ops->ready(s->all->arg, &m);
+}
+
+static void take_stats(struct source *s, const struct msg_capture_stats *m)
+{
+	memcpy(s->last, m->counter, sizeof(s->last));
+	s->asked = false;
+	check_query(s->all);
+}
+
+union capture_message {
+	struct ipc_head head;
+	struct msg_knock knock;
+	struct msg_plain plain;
+	struct msg_capture_stats stats;
+};
+
+/* Returns NULL, or why the capture must have been taken. */
+static const char *take(struct source *s, const union capture_message *m, size_t len)
+{
+	if (m->head.type == MSG_KNOCK && len == sizeof(m->knock))
+		return core_receive(s->all->core, &m->knock) == 0 ? NULL : "knock out of bounds";
+	if (m->head.type == MSG_CAPTURE_READY && len == sizeof(m->plain))
+		take_ready(s);
+	else if (m->head.type == MSG_CAPTURE_STATS && len == sizeof(m->stats))
+		take_stats(s, &m->stats);
+	else
+		return "unknown message";
+	return NULL;
+}
+
+static void readable(void *arg)
+{
+	struct source *s = arg;
+	union capture_message m;
+	const char *bad = NULL;
+	int n = 1;
+
+	for (unsigned i = 0; i < DRAIN_MAX && s->sock >= 0 && core_has_room(s->all->core); i++) {
+		n = ipc_recv(s->sock, &m, sizeof(m), NULL, 0, NULL);
+		if (n <= 0)
+			break;
+		bad = take(s, &m, (size_t)n);
+		if (bad)
+			break;
+	}
+	if (bad)
+		expel(s, bad);
+	else if (n < 0 && errno == EBADMSG)
+		expel(s, "not a message");
+	else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		close_source(s);
+}
+
+static void send_keys(struct source *s)
+{
+	const struct realm *r = core_realm(s->all->core);
+	struct msg_keys m = {.head = {.type = MSG_KEYS, .len = sizeof(m)},
+	    .count = r->keys->doors,
+	    .udp_port = r->config.udp_port};
+
+	for (unsigned i = 0; i < r->keys->doors; i++) {
+		memcpy(m.key[i].veil, r->keys->door[i].to_server.veil, sizeof(m.key[i].veil));
+		memcpy(m.key[i].gate, r->keys->door[i].to_server.gate, sizeof(m.key[i].gate));
+	}
+	if (ipc_send(s->sock, &m, NULL, 0) < 0)
+		expel(s, "does not take its keys");
+	secret_wipe(&m, sizeof(m));
+}
+
+void sources_add(struct sources *ss, int sock, const struct msg_source *m)
+{
+	struct source *s = NULL;
+
+	for (unsigned i = 0; i < SOURCES && !s; i++)
+		if (ss->source[i].sock < 0)
+			s = &ss->source[i];
+	if (!s || loop_watch(ss->loop, sock, readable, s) < 0) {
+		log_error("capture-refused", "interface=%.16s: too many at once", m->interface);
+		close(sock);
+		return;
+	}
+	s->sock = sock;
+	s->index = m->index;
+	s->generation = m->generation;
+	s->asked = false;
+	memset(s->last, 0, sizeof(s->last));
+	memcpy(s->interface, m->interface, SOURCE_NAME_MAX);
+	s->interface[SOURCE_NAME_MAX] = '\0';
+	send_keys(s);
+}
+
+void sources_send_keys(struct sources *ss)
+{
+	for (unsigned i = 0; i < SOURCES; i++)
+		if (ss->source[i].sock >= 0)
+			send_keys(&ss->source[i]);
+}
+
+static void query_over(void *arg)
+{
+	struct sources *ss = arg;
+
+	loop_cancel(ss->loop, query_over, ss);
+	ss->querying = false;
+	ss->ops->stats(ss->arg);
+}
+
+static void check_query(struct sources *ss)
+{
+	bool waiting = false;
+
+	for (unsigned i = 0; i < SOURCES; i++)
+		waiting = waiting || ss->source[i].asked;
+	if (ss->querying && !waiting)
+		query_over(ss);
+}
+
+void sources_query(struct sources *ss)
+{
+	struct msg_plain m = {.head = {.type = MSG_STATS_QUERY, .len = sizeof(m)}};
+
+	for (unsigned i = 0; i < SOURCES; i++)
+		if (ss->source[i].sock >= 0 && !ss->source[i].asked)
+			ss->source[i].asked = ipc_send(ss->source[i].sock, &m, NULL, 0) == 0;
+	if (!ss->querying)
+		(void)loop_timer(ss->loop, STATS_PATIENCE_MS, query_over, ss);
+	ss->querying = true;
+	check_query(ss);
+}
+
+/* Is this the first place that the interface's name is at? */
+static bool is_first(const struct sources *ss, unsigned at, const char *interface)
+{
+	for (unsigned i = 0; i < at && i < SOURCES; i++)
+		if (ss->source[i].sock >= 0 && strcmp(ss->source[i].interface, interface) == 0)
+			return false;
+	for (unsigned i = SOURCES; i < at; i++)
+		if (strcmp(ss->gone[i - SOURCES].interface, interface) == 0)
+			return false;
+	return true;
+}
+
+static const char *name_at(const struct sources *ss, unsigned at)
+{
+	if (at < SOURCES)
+		return ss->source[at].sock >= 0 ? ss->source[at].interface : "";
+	return ss->gone[at - SOURCES].interface;
+}
+
+const struct source_stats *sources_stats(struct sources *ss, unsigned i, struct source_stats *out)
+{
+	const char *name = NULL;
+
+	for (unsigned at = 0; at < 2 * SOURCES && !name; at++) {
+		const char *here = name_at(ss, at);
+
+		if (here[0] != '\0' && is_first(ss, at, here) && i-- == 0)
+			name = here;
+	}
+	if (!name)
+		return NULL;
+	memset(out, 0, sizeof(*out));
+	strncpy(out->interface, name, SOURCE_NAME_MAX);
+	for (unsigned at = 0; at < SOURCES; at++) {
+		if (ss->source[at].sock >= 0 && strcmp(ss->source[at].interface, name) == 0)
+			add_counters(out, ss->source[at].last);
+		if (strcmp(ss->gone[at].interface, name) == 0)
+			add_counters(out, ss->gone[at].counter);
+	}
+	return out;
+}

@@ -1,0 +1,161 @@
+/*
+ * take - the cheap checks, in the order of their cost: form, client, label,
+ * mark, bucket. Who passes waits for costly work; a holder of the door key
+ * alone gets no further than his label.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "errors.h"
+#include "fault.h"
+#include "freshness.h"
+#include "inside.h"
+
+_Static_assert((int)KNOCK_PLAIN_MAX == (int)VEIL_PLAIN_MAX, "message.h and veil.h agree");
+
+bool core_has_room(const struct core *c)
+{
+	return c->free != NULL;
+}
+
+static struct route route_of(const struct msg_knock *m)
+{
+	return (struct route){.carrier = (enum carrier_id)m->carrier,
+	    .client = address_v6(m->client),
+	    .server = address_v6(m->server),
+	    .client_port = m->client_port,
+	    .server_port = m->server_port,
+	    .tcp_seq = m->tcp_seq,
+	    .tcp_ack = m->tcp_ack,
+	    .request_len = m->request_len,
+	    .ifindex = m->ifindex};
+}
+
+/* Whoever got this far has the door key: that is worth a line, but not many. */
+static void junk(struct core *c, enum auth_counter reason, const struct route *r)
+{
+	char from[ADDRESS_TEXT];
+	uint64_t missed = 0;
+
+	count(&c->counters, reason);
+	if (log_allowed(&c->junk_log, c->w.boot_ms(c->w.arg), &missed))
+		log_info("dropped", "why=%s from=%s missed=%llu", counter_name(reason),
+		    address_text(&r->client, from), (unsigned long long)missed);
+}
+
+static void store_failed(struct core *c)
+{
+	count(&c->counters, COUNT_STORE_FAILED);
+	keep_abort(c);
+}
+
+/* A first message is newer than all before it, and its client has tokens left. */
+static bool first_passes(struct core *c, const struct knock *k)
+{
+	uint64_t mark;
+
+	if (keep_mark(c, k->veiled.label.cid, &mark) < 0) {
+		store_failed(c);
+		return false;
+	}
+	if (!freshness_newer(mark, k->veiled.label.t)) {
+		junk(c, COUNT_REPLAY, &k->route);
+		return false;
+	}
+	if (!peers_queue(c->peers, k->client, k->veiled.label.t, false)) {
+		count(&c->counters, COUNT_REPEAT);
+		return false;
+	}
+	if (!peers_allow(c->peers, k->client, c->w.boot_ms(c->w.arg))) {
+		peers_unqueue(c->peers, k->client);
+		junk(c, COUNT_RATE, &k->route);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * An answer costs no Diffie-Hellman and takes no token, or whoever repeats it
+ * could use up its sender's. Its t only has to be newer than that of the one
+ * before, so that no packet is ever answered twice.
+ */
+static bool answer_passes(struct core *c, const struct knock *k)
+{
+	const struct challenge *ch = challenge_find(c, k->veiled.label.cid);
+
+	if (!ch) {
+		junk(c, COUNT_ANSWER_NONE, &k->route);
+		return false;
+	}
+	if (!freshness_newer(ch->answer_t, k->veiled.label.t)) {
+		junk(c, COUNT_ANSWER_OLD, &k->route);
+		return false;
+	}
+	if (!peers_queue(c->peers, k->client, k->veiled.label.t, true)) {
+		count(&c->counters, COUNT_REPEAT);
+		return false;
+	}
+	return true;
+}
+
+static bool passes(struct core *c, struct knock *k, uint16_t plain_len)
+{
+	const struct envelope *e;
+	const struct client *cl;
+	const struct client_keys *keys;
+
+	if (veil_parse(k->plain, plain_len, &k->veiled) < 0 || !kind_from_client(k->veiled.kind) ||
+	    !(e = envelope_by_kind(k->veiled.kind))) {
+		junk(c, COUNT_FORM, &k->route);
+		return false;
+	}
+	cl = clients_by_cid(c->realm->clients, k->veiled.label.cid);
+	if (!cl) {
+		junk(c, COUNT_CLIENT, &k->route);
+		return false;
+	}
+	k->client = clients_index(c->realm->clients, cl);
+	keys = peers_keys(c->peers, k->client, cl);
+	if (!label_ok(&k->veiled.label, keys->label, k->veiled.kind, k->route.carrier,
+		k->veiled.body, k->veiled.body_len)) {
+		junk(c, COUNT_LABEL, &k->route);
+		return false;
+	}
+	return k->veiled.kind == e->request ? first_passes(c, k) : answer_passes(c, k);
+}
+
+/* What even a message full of junk keeps to, unless the capture that sends it was taken. */
+static bool is_honest(const struct core *c, const struct msg_knock *m)
+{
+	return m->plain_len <= KNOCK_PLAIN_MAX && m->door_key < c->realm->keys->doors &&
+	       carrier_by_id((enum carrier_id)m->carrier) != NULL;
+}
+
+int core_receive(struct core *c, const struct msg_knock *m)
+{
+	struct knock *k = c->free;
+
+	count(&c->counters, COUNT_RECEIVED);
+	FAULT("auth.received");
+	/* After a change of door keys a capture may still speak of one that is gone. */
+	if (m->plain_len > KNOCK_PLAIN_MAX || m->door_key >= DOOR_KEYS_MAX)
+		return -E_FORMAT;
+	if (!is_honest(c, m)) {
+		count(&c->counters, COUNT_FORM);
+		return 0;
+	}
+	if (!k) {
+		count(&c->counters, COUNT_QUEUE);
+		return 0;
+	}
+	k->route = route_of(m);
+	k->door_key = m->door_key;
+	memcpy(k->plain, m->plain, m->plain_len);
+	if (passes(c, k, m->plain_len)) {
+		LL_DELETE(c->free, k);
+		DL_APPEND(c->queue, k);
+		c->queued++;
+	}
+	return 0;
+}

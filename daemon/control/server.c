@@ -1,0 +1,356 @@
+/* server - see server.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "control.h"
+#include "log.h"
+#include "noise.h"
+#include "server.h"
+
+enum {
+	CONNECTIONS_MAX = 8,
+	WINDOW = 32, /* sessions that the kernel is asked for at once */
+};
+
+/* One that waits for room in its socket. */
+struct message {
+	struct message *prev, *next;
+	union {
+		struct ipc_head head;
+		struct control_session session;
+		struct control_counter counter;
+		struct control_done done;
+	} u;
+};
+
+struct connection {
+	struct control *control;
+	int fd;		/* -1: free */
+	uint64_t since; /* which came first */
+	bool busy, wants_stats, wants_reload, filling;
+	uint64_t *ids; /* of sessions to be told */
+	size_t ids_len, next;
+	unsigned in_flight;
+	struct message *out;
+	size_t out_len;
+};
+
+struct control {
+	struct control_env env;
+	uint64_t accepted;
+	struct connection connection[CONNECTIONS_MAX];
+};
+
+static void hang_up(struct connection *cn)
+{
+	struct message *m, *next;
+
+	if (cn->fd < 0)
+		return;
+	loop_unwatch(cn->control->env.loop, cn->fd);
+	close(cn->fd);
+	core_view_forget(cn->control->env.core, cn);
+	DL_FOREACH_SAFE(cn->out, m, next)
+	free(m);
+	free(cn->ids);
+	*cn = (struct connection){.control = cn->control, .fd = -1};
+}
+
+static void flush(void *arg)
+{
+	struct connection *cn = arg;
+
+	while (cn->out) {
+		struct message *m = cn->out;
+
+		if (ipc_send(cn->fd, &m->u, NULL, 0) < 0) {
+			if (errno == EAGAIN)
+				loop_want_write(cn->control->env.loop, cn->fd, flush, cn);
+			else
+				hang_up(cn);
+			return;
+		}
+		DL_DELETE(cn->out, m);
+		cn->out_len--;
+		free(m);
+	}
+	loop_no_write(cn->control->env.loop, cn->fd);
+}
+
+static struct message *new_message(struct connection *cn, enum control_type type, size_t len)
+{
+	struct message *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		abort();
+	m->u.head.type = type;
+	m->u.head.len = (uint32_t)len;
+	DL_APPEND(cn->out, m);
+	cn->out_len++;
+	return m;
+}
+
+static void finish(struct connection *cn, int status, const char *text)
+{
+	struct message *m = new_message(cn, CONTROL_DONE, sizeof(struct control_done));
+
+	m->u.done.status = status;
+	strncpy(m->u.done.text, text, CONTROL_TEXT_MAX - 1);
+	cn->busy = false;
+	flush(cn);
+}
+
+/* --- sessions --- */
+
+static void tell_sessions(struct connection *cn);
+
+static void tell_session(void *arg, const struct session_view *v)
+{
+	struct connection *cn = arg;
+
+	cn->in_flight--;
+	if (v) {
+		struct control_session *s =
+		    &new_message(cn, CONTROL_SESSION, sizeof(struct control_session))->u.session;
+
+		s->session = v->id;
+		strncpy(s->client, v->client, CONTROL_NAME_MAX - 1);
+		strncpy(s->service, v->service, CONTROL_NAME_MAX - 1);
+		memcpy(s->address, v->admit.addr.b, sizeof(s->address));
+		s->prefix_len = v->admit.len;
+		s->proto = v->proto;
+		s->port = v->port;
+		s->rest_s = v->rest_s;
+	}
+	if (!cn->filling)
+		tell_sessions(cn);
+}
+
+static void tell_sessions(struct connection *cn)
+{
+	cn->filling = true;
+	while (cn->next < cn->ids_len && cn->in_flight + cn->out_len < WINDOW) {
+		cn->in_flight++;
+		core_view(cn->control->env.core, cn->ids[cn->next++], tell_session, cn);
+	}
+	core_pump(cn->control->env.core);
+	cn->filling = false;
+	if (cn->next == cn->ids_len && cn->in_flight == 0 && cn->busy)
+		finish(cn, 0, "");
+	else
+		flush(cn);
+}
+
+static void serve_sessions(struct connection *cn)
+{
+	free(cn->ids);
+	cn->ids = core_sessions(cn->control->env.core, &cn->ids_len);
+	cn->next = 0;
+	tell_sessions(cn);
+}
+
+/* --- close --- */
+
+static void serve_close(struct connection *cn, const struct control_request *q)
+{
+	if (core_close(cn->control->env.core, q->session) > 0)
+		finish(cn, 0, "");
+	else
+		finish(cn, ENOENT, "there is no such session; posternctl sessions lists them");
+}
+
+static void serve_close_client(struct connection *cn, const struct control_request *q)
+{
+	char text[CONTROL_TEXT_MAX];
+	bool known;
+	unsigned n = core_close_client(cn->control->env.core, q->name, &known);
+
+	if (!known) {
+		finish(cn, ENOENT, "there is no such client; posternctl client list names them");
+		return;
+	}
+	snprintf(text, sizeof(text), "%u closed", n);
+	finish(cn, 0, text);
+}
+
+/* --- stats --- */
+
+static void tell_counter(struct connection *cn, const char *name, uint64_t value)
+{
+	struct control_counter *k =
+	    &new_message(cn, CONTROL_COUNTER, sizeof(struct control_counter))->u.counter;
+
+	strncpy(k->name, name, CONTROL_NAME_MAX - 1);
+	k->value = value;
+}
+
+static void tell_capture(struct connection *cn, const struct source_stats *s)
+{
+	char name[CONTROL_NAME_MAX];
+
+	for (enum capture_counter i = 0; i < CAPTURE_COUNTERS; i++) {
+		snprintf(name, sizeof(name), "capture.%s.%s", s->interface, source_counter_name(i));
+		tell_counter(cn, name, s->counter[i]);
+	}
+}
+
+static void tell_stats(struct connection *cn)
+{
+	const struct counters *auth = core_counters(cn->control->env.core);
+	struct source_stats s;
+	char name[CONTROL_NAME_MAX];
+
+	cn->wants_stats = false;
+	for (unsigned i = 0; sources_stats(cn->control->env.sources, i, &s); i++)
+		tell_capture(cn, &s);
+	for (enum auth_counter i = 0; i < AUTH_COUNTERS; i++) {
+		snprintf(name, sizeof(name), "auth.%s", counter_name(i));
+		tell_counter(cn, name, auth->n[i]);
+	}
+	tell_counter(cn, "auth.dh", noise_dh_count());
+	finish(cn, 0, "");
+}
+
+void control_stats(struct control *c)
+{
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+		if (c->connection[i].fd >= 0 && c->connection[i].wants_stats)
+			tell_stats(&c->connection[i]);
+}
+
+void control_reloaded(struct control *c, bool ok, const char *text)
+{
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+		struct connection *cn = &c->connection[i];
+
+		if (cn->fd < 0 || !cn->wants_reload)
+			continue;
+		cn->wants_reload = false;
+		finish(cn, ok ? 0 : EINVAL, text);
+	}
+}
+
+/* --- requests --- */
+
+static bool is_request(uint32_t type)
+{
+	return type >= CONTROL_SESSIONS && type <= CONTROL_RELOAD;
+}
+
+bool control_request_ok(const void *bytes, size_t len)
+{
+	struct control_request q;
+
+	if (len != sizeof(q))
+		return false;
+	memcpy(&q, bytes, sizeof(q));
+	return q.head.len == len && is_request(q.head.type) && memchr(q.name, '\0', sizeof(q.name));
+}
+
+static void serve(struct connection *cn, const struct control_request *q)
+{
+	cn->busy = true;
+	switch ((enum control_type)q->head.type) {
+	case CONTROL_SESSIONS:
+		serve_sessions(cn);
+		break;
+	case CONTROL_CLOSE:
+		serve_close(cn, q);
+		break;
+	case CONTROL_CLOSE_CLIENT:
+		serve_close_client(cn, q);
+		break;
+	case CONTROL_STATS:
+		cn->wants_stats = true;
+		sources_query(cn->control->env.sources);
+		break;
+	case CONTROL_RELOAD:
+		cn->wants_reload = true;
+		cn->control->env.reload(cn->control->env.arg);
+		break;
+	case CONTROL_SESSION:
+	case CONTROL_COUNTER:
+	case CONTROL_DONE:
+		hang_up(cn);
+		break;
+	}
+}
+
+static void readable(void *arg)
+{
+	struct connection *cn = arg;
+	struct control_request q;
+	int n = ipc_recv(cn->fd, &q, sizeof(q), NULL, 0, NULL);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	/* One request at a time, or they are not the ones we know. */
+	if (n <= 0 || cn->busy || !control_request_ok(&q, (size_t)n))
+		hang_up(cn);
+	else
+		serve(cn, &q);
+}
+
+static bool is_root(int fd)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.uid == 0;
+}
+
+/* A free place, or that of the one who has been here longest. */
+static struct connection *place_for_one(struct control *c)
+{
+	struct connection *oldest = &c->connection[0];
+
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+		struct connection *cn = &c->connection[i];
+
+		if (cn->fd < 0)
+			return cn;
+		if (cn->since < oldest->since)
+			oldest = cn;
+	}
+	hang_up(oldest);
+	return oldest;
+}
+
+static void acceptable(void *arg)
+{
+	struct control *c = arg;
+	int fd = accept4(c->env.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct connection *cn;
+
+	if (fd < 0)
+		return;
+	if (!is_root(fd)) {
+		close(fd);
+		return;
+	}
+	cn = place_for_one(c);
+	if (loop_watch(c->env.loop, fd, readable, cn) < 0) {
+		close(fd);
+		return;
+	}
+	cn->fd = fd;
+	cn->since = ++c->accepted;
+}
+
+struct control *control_new(const struct control_env *env)
+{
+	struct control *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		abort();
+	c->env = *env;
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+		c->connection[i] = (struct connection){.control = c, .fd = -1};
+	if (loop_watch(env->loop, env->listener, acceptable, c) < 0)
+		abort();
+	return c;
+}

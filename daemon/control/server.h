@@ -1,0 +1,39 @@
+/*
+ * server - the control socket's end in the daemon: what posternctl asks, root
+ * alone. Requests and answers are in control.h.
+ */
+#ifndef POSTERN_CONTROL_SERVER_H
+#define POSTERN_CONTROL_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core.h"
+#include "loop.h"
+#include "source.h"
+
+struct control_env {
+	struct loop *loop;
+	struct core *core;
+	struct sources *sources;
+	int listener;		   /* borrowed */
+	void (*reload)(void *arg); /* ask the monitor; control_reloaded() tells how it went */
+	void *arg;
+};
+
+struct control;
+
+/* env is copied. Aborts when there is no memory. */
+struct control *control_new(const struct control_env *env);
+/* A reload is over; text for a person. */
+void control_reloaded(struct control *c, bool ok, const char *text);
+/* The captures' counters are there: see struct source_ops. */
+void control_stats(struct control *c);
+
+/*
+ * Is this a request that may be served? Exact length, a known type, a name
+ * that ends. For the server and its fuzzer.
+ */
+bool control_request_ok(const void *bytes, size_t len);
+
+#endif
