@@ -11,9 +11,7 @@
 static int refuse(struct job *j, enum verdict v, const char *reason)
 {
 	j->kind = JOB_REPLY;
-	j->reply.verdict = v;
-	if (reason)
-		strncpy(j->reply.reason, reason, REASON_MAX);
+	job_say(j, v, reason);
 	return 0;
 }
 
@@ -38,7 +36,7 @@ static struct session_record wanted_record(
 	    .end_ms = c->w.boot_ms(c->w.arg) + (uint64_t)w->hold_s * 1000};
 
 	memcpy(r.cid, j->key.cid, CID_BYTES);
-	strncpy(r.service, s->name, sizeof(r.service) - 1);
+	memcpy(r.service, s->name, sizeof(r.service));
 	return r;
 }
 

@@ -210,6 +210,8 @@ struct job *job_find(struct core *c, const struct attempt_key *k);
 void jobs_free(struct core *c);
 /* doors.c: the three verbs that need the monitor. */
 void doors_start(struct core *c, struct job *j);
+/* job.c: a verdict, and a reason for a person unless NULL. */
+void job_say(struct job *j, enum verdict v, const char *reason);
 /* job.c: the end of a job: result kept, answer sent, freed. */
 void job_finish(struct core *c, struct job *j, enum verdict v, const char *reason);
 

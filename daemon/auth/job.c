@@ -80,11 +80,20 @@ static void complete_reply(struct core *c, struct job *j)
 		memcpy(j->reply.door_key, keys->door_key[0], KEY_BYTES);
 }
 
+void job_say(struct job *j, enum verdict v, const char *reason)
+{
+	size_t len = reason ? strnlen(reason, REASON_MAX) : 0;
+
+	j->reply.verdict = v;
+	if (reason) {
+		memcpy(j->reply.reason, reason, len);
+		j->reply.reason[len] = '\0';
+	}
+}
+
 void job_finish(struct core *c, struct job *j, enum verdict v, const char *reason)
 {
-	j->reply.verdict = v;
-	if (reason)
-		strncpy(j->reply.reason, reason, REASON_MAX);
+	job_say(j, v, reason);
 	complete_reply(c, j);
 	count_verdict(&c->counters, v);
 	if (j->acted)

@@ -44,25 +44,18 @@ static int open_request(struct core *c, const struct knock *k, struct job *j)
 	return len;
 }
 
-static void reply_with(struct job *j, enum verdict v, const char *reason)
-{
-	j->kind = JOB_REPLY;
-	j->reply.verdict = v;
-	if (reason)
-		strncpy(j->reply.reason, reason, REASON_MAX);
-}
-
 /* A request that cannot be read draws its verdict at once: there is nothing in it to act on. */
 static void unreadable(struct job *j, int error, uint8_t unknown)
 {
 	char reason[sizeof("unknown field 255")];
 
+	j->kind = JOB_REPLY;
 	if (error != -E_UNKNOWN) {
-		reply_with(j, VERDICT_MALFORMED, NULL);
+		job_say(j, VERDICT_MALFORMED, NULL);
 		return;
 	}
 	snprintf(reason, sizeof(reason), "unknown field %u", unknown);
-	reply_with(j, VERDICT_UNKNOWN_FIELD, reason);
+	job_say(j, VERDICT_UNKNOWN_FIELD, reason);
 }
 
 static const char *doubt_word(

@@ -182,7 +182,7 @@ static int check_visit(
 	const unsigned *t = arg;
 
 	(void)key;
-	return record_check((enum store_table)*t, value, len);
+	return record_check((enum store_table) * t, value, len);
 }
 
 /* Reads all there is. */

@@ -275,7 +275,7 @@ const struct source_stats *sources_stats(struct sources *ss, unsigned i, struct 
 	if (!name)
 		return NULL;
 	memset(out, 0, sizeof(*out));
-	strncpy(out->interface, name, SOURCE_NAME_MAX);
+	memcpy(out->interface, name, strnlen(name, SOURCE_NAME_MAX));
 	for (unsigned at = 0; at < SOURCES; at++) {
 		if (ss->source[at].sock >= 0 && strcmp(ss->source[at].interface, name) == 0)
 			add_counters(out, ss->source[at].last);

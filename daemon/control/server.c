@@ -45,6 +45,15 @@ struct control {
 	struct connection connection[CONNECTIONS_MAX];
 };
 
+/* Cut to fit, always ended. */
+static void copy_text(char *out, size_t cap, const char *in)
+{
+	size_t n = strnlen(in, cap - 1);
+
+	memcpy(out, in, n);
+	out[n] = '\0';
+}
+
 static void hang_up(struct connection *cn)
 {
 	struct message *m, *next;
@@ -99,7 +108,7 @@ static void finish(struct connection *cn, int status, const char *text)
 	struct message *m = new_message(cn, CONTROL_DONE, sizeof(struct control_done));
 
 	m->u.done.status = status;
-	strncpy(m->u.done.text, text, CONTROL_TEXT_MAX - 1);
+	copy_text(m->u.done.text, CONTROL_TEXT_MAX, text);
 	cn->busy = false;
 	flush(cn);
 }
@@ -118,8 +127,8 @@ static void tell_session(void *arg, const struct session_view *v)
 		    &new_message(cn, CONTROL_SESSION, sizeof(struct control_session))->u.session;
 
 		s->session = v->id;
-		strncpy(s->client, v->client, CONTROL_NAME_MAX - 1);
-		strncpy(s->service, v->service, CONTROL_NAME_MAX - 1);
+		copy_text(s->client, CONTROL_NAME_MAX, v->client);
+		copy_text(s->service, CONTROL_NAME_MAX, v->service);
 		memcpy(s->address, v->admit.addr.b, sizeof(s->address));
 		s->prefix_len = v->admit.len;
 		s->proto = v->proto;
@@ -184,7 +193,7 @@ static void tell_counter(struct connection *cn, const char *name, uint64_t value
 	struct control_counter *k =
 	    &new_message(cn, CONTROL_COUNTER, sizeof(struct control_counter))->u.counter;
 
-	strncpy(k->name, name, CONTROL_NAME_MAX - 1);
+	copy_text(k->name, CONTROL_NAME_MAX, name);
 	k->value = value;
 }
 
