@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Write the seed corpora of the protocol's fuzz targets from the golden file."""
+
+import json
+from pathlib import Path
+
+HERE = Path(__file__).parent
+GOLDEN = json.loads((HERE.parent / "golden" / "protocol.json").read_text())
+PAYLOAD = 96 + 40  # an M1 of fuzz_noise.c
+
+
+def seeds():
+    """(target, name, bytes)"""
+    for exchange in GOLDEN["exchanges"]:
+        for message in exchange["messages"]:
+            kind, name = message["kind"], f"{exchange['name']}-m{message['kind']}"
+            said = {1: "request", 2: "reply", 3: "answer", 4: "reply"}[kind]
+            yield said, name, bytes.fromhex(message["plain"])
+            yield "veil", name, bytes.fromhex(message["veil_plain"])
+            yield "veil", name + "-packet", bytes.fromhex(message["packet"])
+            yield "noise", name, b"\0" + bytes.fromhex(message["body"])
+    for name, plain in GOLDEN["requests"].items():
+        yield "request", name, bytes.fromhex(plain)
+    for name, plain in GOLDEN["replies"].items():
+        yield "reply", name, bytes.fromhex(plain)
+    for number, case in enumerate(GOLDEN["judgements"]):
+        yield "request", f"judged-{number}", bytes.fromhex(case["request"])
+    for mode in 1, 2, 3:
+        yield "noise", f"unchanged-m{mode}", bytes([mode])
+        yield "noise", f"changed-m{mode}", bytes([mode]) + bytes(PAYLOAD - 1) + b"\1"
+
+
+if __name__ == "__main__":
+    for target, name, data in seeds():
+        folder = HERE / "corpus" / target
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
