@@ -30,7 +30,7 @@
 
 static int failed(const char *step)
 {
-	log_error("sandbox-failed", "step=%s error=\"%s\": not going on without it", step,
+	log_error("sandbox_failed", "step=%s error=\"%s\": not going on without it", step,
 	    strerror(errno));
 	return -1;
 }
@@ -148,7 +148,7 @@ static int landlock_all(void)
 	    landlock_known(syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_QUERY_VERSION));
 
 	if (!abi) {
-		log_warning("landlock-missing",
+		log_warning("landlock_missing",
 		    "this kernel offers none: empty root and seccomp alone hold the process");
 		return 0;
 	}
@@ -253,7 +253,7 @@ int sandbox_user(const char *name, uid_t *uid, gid_t *gid)
 	const struct passwd *pw = getpwnam(name);
 
 	if (!pw) {
-		log_error("user-missing",
+		log_error("user_missing",
 		    "user=%s: make it with systemd-sysusers or adduser --system --group, or name "
 		    "another in posternd.conf%s%s",
 		    name, errno ? ": " : "", errno ? strerror(errno) : "");
@@ -261,7 +261,7 @@ int sandbox_user(const char *name, uid_t *uid, gid_t *gid)
 	}
 	if (pw->pw_uid == 0 || pw->pw_gid == 0) {
 		log_error(
-		    "user-is-root", "user=%s: name an unprivileged user in posternd.conf", name);
+		    "user_is_root", "user=%s: name an unprivileged user in posternd.conf", name);
 		return -1;
 	}
 	*uid = pw->pw_uid;

@@ -162,12 +162,12 @@ static void died(void *arg, int status, uint64_t lived_ms)
 
 	cut_off(l);
 	l->ready = false;
-	if (!l->stopping) {
-		log_error("child_died", "process=auth status=\"%s\"",
-		    child_status_text(text, sizeof(text), status));
-		start_later(l, lived_ms);
-	}
+	if (!l->stopping)
+		log_error(
+		    "child_died", "process=auth %s", child_status_text(text, sizeof(text), status));
 	l->events->gone(l->arg, status, was_ready);
+	if (!l->stopping)
+		start_later(l, lived_ms);
 }
 
 void auth_link_init(

@@ -18,7 +18,7 @@ struct auth_events {
 	void (*door)(void *arg, const struct msg_door *m, struct msg_door_done *done);
 	void (*reload_wanted)(void *arg);
 	int (*loaded)(void *arg, const struct msg_loaded *m);
-	/* It is gone, and will be started again after a while unless auth_link_stop() is called. */
+	/* It is gone, and will be started again after a while unless auth_link_stop() is called now. */
 	void (*gone)(void *arg, int status, bool was_ready);
 	/* Time to start it again. */
 	void (*start)(void *arg);

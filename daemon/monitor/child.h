@@ -40,7 +40,7 @@ void child_init(struct child *c, struct loop *loop, void (*died)(void *, int, ui
 
 /*
  * Fork and exec of ourselves with exactly those descriptors, SIGKILL when we
- * die, no signal blocked, an environment of nothing. What it logs comes out
+ * die, no signal blocked, an environment of next to nothing. What it logs comes out
  * with c->tag. Returns 0; -1 and logged.
  */
 int child_start(struct child *c, const struct child_start *s) __attribute__((warn_unused_result));
@@ -48,7 +48,7 @@ void child_signal(const struct child *c, int signal);
 /* It said what no child of ours says: kill it. died() is called as for any death. */
 void child_condemn(const struct child *c, const char *why);
 
-/* How it ended, for a person. */
+/* How it ended, for the log: "exit=1", "signal=9". */
 const char *child_status_text(char *out, size_t size, int status);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,28 @@ static void wait_and_exit(int fd)
 	_exit(EXIT_FAILURE);
 }
 
+/* Returns 0 or -1. With fd 0 to 2 taken nobody gets one of them by chance. */
+static int take_standard_descriptors(bool over)
+{
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int status = null < 0 ? -1 : 0;
+
+	for (int i = STDIN_FILENO; !status && i <= STDERR_FILENO; i++)
+		if ((over || fcntl(i, F_GETFD) < 0 || i == null) && dup2(null, i) < 0)
+			status = -1;
+	if (null > STDERR_FILENO)
+		close(null);
+	return status;
+}
+
+int daemon_tidy(void)
+{
+	if (take_standard_descriptors(false) == 0 && close_range(STDERR_FILENO + 1, ~0U, 0) == 0)
+		return 0;
+	log_error("start_failed", "descriptors: %s", strerror(errno));
+	return -1;
+}
+
 int daemon_leave(void)
 {
 	int ready[2];
@@ -48,7 +71,7 @@ int daemon_leave(void)
 	const pid_t second = first == 0 && setsid() > 0 ? fork() : -1;
 	if (second > 0)
 		_exit(EXIT_SUCCESS);
-	if (second < 0) {
+	if (second < 0 || chdir("/") || take_standard_descriptors(true)) {
 		log_error("daemon_failed", "error=\"%s\"", strerror(errno));
 		close(ready[1]);
 		return -1;
@@ -58,13 +81,6 @@ int daemon_leave(void)
 
 void daemon_ready(int fd)
 {
-	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int i = STDIN_FILENO; null >= 0 && i <= STDERR_FILENO; i++)
-		if (dup2(null, i) < 0)
-			log_warning("daemon", "cannot let go of the terminal: %s", strerror(errno));
-	if (null >= 0)
-		close(null);
 	if (write(fd, "", 1) != 1)
 		log_warning("daemon", "nobody waits for us to be ready");
 	close(fd);

@@ -29,13 +29,14 @@ struct monitor {
 	struct links links;
 	struct notify notify;
 	int pidfile, empty, control, signals;
-	int waiter; /* who started us in the background and waits; -1 */
+	int waiter;	    /* who started us in the background and waits; -1 */
+	unsigned listening; /* interfaces, as last told to the service manager */
 	bool announced, stopping, failed;
 };
 
 /* The law as the files have it now, given; NULL and logged, all that is wrong. */
 struct law *monitor_read_law(const struct monitor *m);
-/* Ready, and on how many interfaces: to the service manager and the log. */
+/* Ready, and on how many interfaces: to the service manager. */
 void monitor_tell_status(struct monitor *m);
 
 extern const struct reload_ops monitor_reload_ops; /* arg: the monitor */

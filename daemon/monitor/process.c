@@ -34,17 +34,17 @@ void monitor_tell_status(struct monitor *m)
 {
 	char text[STATUS_MAX];
 	unsigned of = 0;
-	const unsigned ready = sources_count(&m->sources, &of);
 
-	(void)snprintf(text, sizeof(text), "listening on %u of %u interfaces", ready, of);
+	m->listening = sources_count(&m->sources, &of);
+	(void)snprintf(text, sizeof(text), "listening on %u of %u interfaces", m->listening, of);
 	notify_ready(&m->notify, text);
-	log_info("ready", "interfaces=%u of=%u services=%u%s", ready, of, m->law->config.services,
-	    m->args->dry_run ? " dry_run=yes" : "");
 }
 
 /* An interface that is not there yet holds nobody up. */
 static void announce(struct monitor *m)
 {
+	unsigned of = 0;
+
 	if (m->announced || m->stopping || !m->auth.ready || !sources_settled(&m->sources))
 		return;
 	m->announced = true;
@@ -52,6 +52,8 @@ static void announce(struct monitor *m)
 	if (m->waiter >= 0)
 		daemon_ready(m->waiter);
 	m->waiter = -1;
+	log_info("ready", "interfaces=%u of=%u services=%u%s", sources_count(&m->sources, &of), of,
+	    m->law->config.services, m->args->dry_run ? " dry_run=yes" : "");
 }
 
 /* --- the end --- */
@@ -190,7 +192,12 @@ static void sources_changed(void *arg)
 {
 	struct monitor *m = arg;
 
+	unsigned of = 0;
+
 	announce(m);
+	if (m->announced && !m->stopping && m->reload.state == RELOAD_IDLE &&
+	    sources_count(&m->sources, &of) != m->listening)
+		monitor_tell_status(m);
 	finish_if_alone(m);
 }
 
@@ -254,8 +261,7 @@ static int give_up_rights(void)
 	const struct rlimit memlock = {MEMLOCK_BYTES, MEMLOCK_BYTES}, no_core = {0, 0};
 
 	if (setrlimit(RLIMIT_MEMLOCK, &memlock))
-		log_debug("memlock", "error=\"%s\": secrets beyond the limit are not locked",
-		    strerror(errno));
+		log_debug("memlock", "error=\"%s\": the limit stays as it is", strerror(errno));
 	if (setrlimit(RLIMIT_CORE, &no_core) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
 		log_error("start_failed", "error=\"%s\"", strerror(errno));
 		return -1;
@@ -373,7 +379,7 @@ int monitor_main(const struct child_args *a, bool foreground)
 	int status = EXIT_FAILURE;
 
 	log_start(LOG_TO_STDERR, LOG_LEVEL_INFO, "posternd", -1);
-	if (prepare(m))
+	if (daemon_tidy() || prepare(m))
 		goto out;
 	notify_open(&m->notify, getenv("NOTIFY_SOCKET"));
 	if (!foreground) {

@@ -22,11 +22,10 @@ static void give_up(struct reload *r)
 static void start(struct reload *r)
 {
 	r->again = false;
+	r->state = RELOAD_OFFERED;
 	r->ops->begin(r->arg);
 	if (r->ops->prepare(r->arg) || r->ops->offer(r->arg, ++r->offered))
 		give_up(r);
-	else
-		r->state = RELOAD_OFFERED;
 }
 
 /* Not recursion: what fails at once must not be tried for ever within one call. */

@@ -95,7 +95,7 @@ static void died(void *arg, int status, uint64_t lived_ms)
 
 	loop_cancel(s->all->loop, kill_now, s);
 	if (wanted)
-		log_error("child_died", "process=\"%s\" status=\"%s\"", s->child.tag,
+		log_error("child_died", "process=\"%s\" %s", s->child.tag,
 		    child_status_text(text, sizeof(text), status));
 	if (s->retired)
 		s->state = SOURCE_FREE;

@@ -1,0 +1,166 @@
+/* doors - the monitor opens what its own configuration allows, whatever auth asks for. */
+#include "unit.h"
+
+#include "doors.h"
+
+enum { NOW = 7, BEFORE = 5 };
+
+static const struct service ssh = {"ssh", 6, 22, 60, 3600, 32, 128, 1};
+static const struct service web = {"web", 6, 80, 60, 600, 24, 64, 2};
+static const struct service dns = {"dns", 17, 53, 60, 600, 32, 128, 3};
+
+struct law {
+	struct config now, before;
+	struct doors_law law;
+};
+
+/* Now: ssh, web. Before: dns, web, ssh at another port. */
+static void make_law(struct law *l)
+{
+	memset(l, 0, sizeof(*l));
+	l->now.services = 2;
+	l->now.service[0] = ssh;
+	l->now.service[1] = web;
+	l->before.services = 3;
+	l->before.service[0] = dns;
+	l->before.service[1] = web;
+	l->before.service[2] = ssh;
+	l->before.service[2].port = 2222;
+	l->law = (struct doors_law){&l->now, &l->before, NOW, BEFORE};
+}
+
+static struct msg_door ask(enum message_type type, uint32_t generation, uint32_t service,
+    const char *address, uint8_t len, uint32_t seconds)
+{
+	struct msg_door m = {.head = {type, sizeof(m)},
+	    .generation = generation,
+	    .service = service,
+	    .prefix_len = len,
+	    .seconds = seconds};
+	struct address a;
+
+	assert_int_equal(address_parse(address, &a), 0);
+	memcpy(m.address, a.b, sizeof(m.address));
+	return m;
+}
+
+static const struct {
+	const char *what;
+	enum message_type type;
+	uint32_t generation, service;
+	const char *address;
+	uint8_t len;
+	uint32_t seconds;
+	enum doors_verdict want;
+} cases[] = {
+    {"a host", MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 3600, DOORS_FINE},
+    {"a host of v6", MSG_DOOR_OPEN, NOW, 0, "2001:db8::1", 128, 1, DOORS_FINE},
+    {"a prefix that is allowed", MSG_DOOR_OPEN, NOW, 1, "192.0.2.0", 24, 600, DOORS_FINE},
+    {"the same of v6", MSG_DOOR_OPEN, NOW, 1, "2001:db8::", 64, 600, DOORS_FINE},
+    {"no such service", MSG_DOOR_OPEN, NOW, 2, "192.0.2.1", 32, 60, DOORS_SERVICE},
+    {"far out of range", MSG_DOOR_OPEN, NOW, UINT32_MAX, "192.0.2.1", 32, 60, DOORS_SERVICE},
+    {"a generation to come", MSG_DOOR_OPEN, NOW + 1, 0, "192.0.2.1", 32, 60, DOORS_GENERATION},
+    {"one that never was", MSG_DOOR_OPEN, NOW - 1, 0, "192.0.2.1", 32, 60, DOORS_GENERATION},
+    {"no time", MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 0, DOORS_TIME},
+    {"a second too long", MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 3601, DOORS_TIME},
+    {"for ever", MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, UINT32_MAX, DOORS_TIME},
+    {"too wide", MSG_DOOR_OPEN, NOW, 0, "192.0.2.0", 31, 60, DOORS_WIDTH},
+    {"too wide by one", MSG_DOOR_OPEN, NOW, 1, "192.0.2.0", 23, 60, DOORS_WIDTH},
+    {"too wide in v6", MSG_DOOR_OPEN, NOW, 1, "2001:db8::", 63, 60, DOORS_WIDTH},
+    {"everybody", MSG_DOOR_OPEN, NOW, 1, "0.0.0.0", 0, 60, DOORS_ADDRESS},
+    {"host bits", MSG_DOOR_OPEN, NOW, 1, "192.0.2.1", 24, 60, DOORS_FORM},
+    {"33 bits of v4", MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 33, 60, DOORS_FORM},
+    {"v6's length on v4", MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 128, 60, DOORS_FORM},
+    {"129 bits of v6", MSG_DOOR_OPEN, NOW, 0, "2001:db8::1", 129, 60, DOORS_FORM},
+    {"loopback", MSG_DOOR_OPEN, NOW, 0, "127.0.0.1", 32, 60, DOORS_ADDRESS},
+    {"loopback of v6", MSG_DOOR_OPEN, NOW, 0, "::1", 128, 60, DOORS_ADDRESS},
+    {"multicast", MSG_DOOR_OPEN, NOW, 0, "224.0.0.1", 32, 60, DOORS_ADDRESS},
+    {"multicast of v6", MSG_DOOR_OPEN, NOW, 0, "ff02::1", 128, 60, DOORS_ADDRESS},
+    {"link-local", MSG_DOOR_OPEN, NOW, 0, "fe80::1", 128, 60, DOORS_ADDRESS},
+    {"broadcast", MSG_DOOR_OPEN, NOW, 0, "255.255.255.255", 32, 60, DOORS_ADDRESS},
+    /* Just after a reload: counted as before, judged as now. */
+    {"web, as it was", MSG_DOOR_OPEN, BEFORE, 1, "192.0.2.1", 32, 600, DOORS_FINE},
+    {"dns, which is gone", MSG_DOOR_OPEN, BEFORE, 0, "192.0.2.1", 32, 60, DOORS_SERVICE},
+    {"ssh, which has moved", MSG_DOOR_OPEN, BEFORE, 2, "192.0.2.1", 32, 60, DOORS_SERVICE},
+    {"none, even then", MSG_DOOR_OPEN, BEFORE, 3, "192.0.2.1", 32, 60, DOORS_SERVICE},
+    /* A door may be older than the law that forbids it; it must be possible to close it. */
+    {"close", MSG_DOOR_CLOSE, NOW, 0, "192.0.2.1", 32, 0, DOORS_FINE},
+    {"close a wide one", MSG_DOOR_CLOSE, NOW, 0, "10.0.0.0", 8, 0, DOORS_FINE},
+    {"close with host bits", MSG_DOOR_CLOSE, NOW, 0, "10.0.0.1", 8, 0, DOORS_FORM},
+    {"close with a time", MSG_DOOR_CLOSE, NOW, 0, "192.0.2.1", 32, 1, DOORS_FORM},
+    {"close of no service", MSG_DOOR_CLOSE, NOW, 9, "192.0.2.1", 32, 0, DOORS_SERVICE},
+    {"query", MSG_DOOR_QUERY, NOW, 1, "2001:db8::1", 128, 0, DOORS_FINE},
+    {"query of old", MSG_DOOR_QUERY, NOW - 1, 1, "2001:db8::1", 128, 0, DOORS_GENERATION},
+};
+
+static void test_judgements(void **state)
+{
+	struct law l;
+	struct door_wanted w;
+
+	(void)state;
+	make_law(&l);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const struct msg_door m = ask(cases[i].type, cases[i].generation, cases[i].service,
+		    cases[i].address, cases[i].len, cases[i].seconds);
+		const enum doors_verdict got = doors_judge(&l.law, &m, &w);
+
+		if (got != cases[i].want)
+			fail_msg("%s: %s, not %s", cases[i].what, doors_verdict_text(got),
+			    doors_verdict_text(cases[i].want));
+	}
+}
+
+static void test_what_is_opened(void **state)
+{
+	struct law l;
+	struct door_wanted w;
+	struct msg_door m = ask(MSG_DOOR_OPEN, BEFORE, 1, "192.0.2.0", 24, 59);
+	char text[PREFIX_TEXT];
+
+	(void)state;
+	make_law(&l);
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FINE);
+	assert_ptr_equal(w.service, &l.now.service[1]);
+	assert_string_equal(prefix_text(&w.from, text), "192.0.2.0/24");
+	assert_int_equal(w.seconds, 59);
+}
+
+static void test_stray_bytes(void **state)
+{
+	struct law l;
+	struct door_wanted w;
+
+	(void)state;
+	make_law(&l);
+	for (size_t i = 0; i < sizeof(((struct msg_door *)0)->unused); i++) {
+		struct msg_door m = ask(MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 60);
+
+		m.unused[i] = 1;
+		assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FORM);
+	}
+}
+
+static void test_nothing_was_before(void **state)
+{
+	struct law l;
+	struct door_wanted w;
+	const struct msg_door m = ask(MSG_DOOR_OPEN, BEFORE, 1, "192.0.2.1", 32, 60);
+
+	(void)state;
+	make_law(&l);
+	l.law.before = NULL;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_GENERATION);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_judgements),
+	    cmocka_unit_test(test_what_is_opened),
+	    cmocka_unit_test(test_stray_bytes),
+	    cmocka_unit_test(test_nothing_was_before),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
