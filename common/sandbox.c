@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -208,6 +209,23 @@ static int allow_all(scmp_filter_ctx ctx, const int *nrs, size_t len)
 	return 0;
 }
 
+static bool listed(const int *list, size_t len, int what)
+{
+	for (size_t i = 0; i < len; i++)
+		if (list[i] == what)
+			return true;
+	return false;
+}
+
+/* Lexers ask whether their input is a terminal: they hear that it is none, and need no ioctl(2). */
+static int deny_terminals(scmp_filter_ctx ctx, const int *nrs, size_t len)
+{
+	if (listed(nrs, len, SCMP_SYS(ioctl)))
+		return 0;
+	return seccomp_rule_add(
+	    ctx, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS));
+}
+
 static int filter_syscalls(const int *nrs, size_t len)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -217,6 +235,8 @@ static int filter_syscalls(const int *nrs, size_t len)
 		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!err)
 		err = allow_all(ctx, nrs, len);
+	if (!err)
+		err = deny_terminals(ctx, nrs, len);
 #ifdef SANDBOX_UNDER_ASAN
 	if (!err)
 		err = allow_all(ctx, sanitizer_syscalls,
@@ -267,14 +287,6 @@ int sandbox_user(const char *name, uid_t *uid, gid_t *gid)
 	*uid = pw->pw_uid;
 	*gid = pw->pw_gid;
 	return 0;
-}
-
-static bool listed(const int *caps, size_t len, int cap)
-{
-	for (size_t i = 0; i < len; i++)
-		if (caps[i] == cap)
-			return true;
-	return false;
 }
 
 /* First the bounding set, because that needs a capability which may go with the rest. */

@@ -394,7 +394,7 @@ static int run(struct auth *a)
 	a->core = core_new(&w, realm);
 	if (start_loop(a) < 0 || core_start(a->core) < 0)
 		return EXIT_FAILURE;
-	log_info("ready", "clients=%zu services=%u", clients_count(realm->clients),
+	log_info("loaded", "clients=%zu services=%u", clients_count(realm->clients),
 	    realm->config.services);
 	tell_plain(a, MSG_AUTH_READY);
 	if (loop_run(a->loop) < 0)

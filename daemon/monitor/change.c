@@ -11,7 +11,10 @@
 static void say_report(void *arg, const char *line)
 {
 	(void)arg;
-	log_error("config", "%s", line);
+	if (strstr(line, ": warning: "))
+		log_warning("config", "%s", line);
+	else
+		log_error("config", "%s", line);
 }
 
 struct law *monitor_read_law(const struct monitor *m)

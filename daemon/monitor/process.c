@@ -44,6 +44,7 @@ void monitor_tell_status(struct monitor *m)
 static void announce(struct monitor *m)
 {
 	unsigned of = 0;
+	const unsigned ready = sources_count(&m->sources, &of);
 
 	if (m->announced || m->stopping || !m->auth.ready || !sources_settled(&m->sources))
 		return;
@@ -52,8 +53,8 @@ static void announce(struct monitor *m)
 	if (m->waiter >= 0)
 		daemon_ready(m->waiter);
 	m->waiter = -1;
-	log_info("ready", "interfaces=%u of=%u services=%u%s", sources_count(&m->sources, &of), of,
-	    m->law->config.services, m->args->dry_run ? " dry_run=yes" : "");
+	log_info("ready", "interfaces=%u of=%u services=%u%s", ready, of, m->law->config.services,
+	    m->args->dry_run ? " dry_run=yes" : "");
 }
 
 /* --- the end --- */
@@ -93,7 +94,7 @@ static void auth_ready(void *arg)
 {
 	struct monitor *m = arg;
 
-	log_info("auth_ready", "generation=%u", m->reload.generation);
+	log_debug("auth_ready", "generation=%u", m->reload.generation);
 	sources_run(&m->sources);
 	reload_auth_ready(&m->reload);
 	announce(m);

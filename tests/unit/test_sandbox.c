@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -150,6 +151,20 @@ static int make_memory_executable(void)
 	return FINE;
 }
 
+/* fileno() of a stream in memory is -1, and a lexer asks all the same. */
+static int look_for_terminal(void)
+{
+	return isatty(STDERR_FILENO) || isatty(-1);
+}
+
+static int use_ioctl(void)
+{
+	int n = 0;
+
+	(void)ioctl(STDERR_FILENO, FIONREAD, &n);
+	return FINE;
+}
+
 static int make_socket(void)
 {
 	(void)socket(AF_INET, SOCK_DGRAM, 0);
@@ -176,7 +191,7 @@ static int trace_parent(void)
 static void test_what_is_allowed(void **state)
 {
 	static try_fn *const tries[] = {nothing, look_for_user, look_for_rights,
-	    look_for_capabilities, look_for_files, look_for_executable_memory};
+	    look_for_capabilities, look_for_files, look_for_executable_memory, look_for_terminal};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(tries); i++)
@@ -191,7 +206,8 @@ static void test_other_processes(void **state)
 
 static void test_forbidden_calls_kill(void **state)
 {
-	static try_fn *const tries[] = {make_socket, run_something, make_process, trace_parent};
+	static try_fn *const tries[] = {
+	    make_socket, use_ioctl, run_something, make_process, trace_parent};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(tries); i++)
