@@ -40,15 +40,15 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
-static void print_commands(void)
+static void print_commands(FILE *out)
 {
-	printf("usage: postern COMMAND [OPTION...] ...\n\n");
+	(void)fprintf(out, "usage: postern COMMAND [OPTION...] ...\n\n");
 	for (const struct command *c = commands; c->name; c++) {
 		char left[40];
 		(void)snprintf(left, sizeof(left), "%s %s", c->name, c->operands);
-		printf("  %-28s %s\n", left, c->summary);
+		(void)fprintf(out, "  %-28s %s\n", left, c->summary);
 	}
-	printf(
+	(void)fprintf(out,
 	    "\nExit status: 0 granted, 1 denied, 2 no answer, 3 bad usage, 4 bad profile, "
 	    "5 system error.\n'postern help COMMAND' has the options; postern(1) has the rest.\n");
 }
@@ -77,7 +77,7 @@ static int print_about(const struct command *c, const struct settings *s)
 		return POSTERN_OK;
 	}
 	if (s->operands == 0) {
-		print_commands();
+		print_commands(stdout);
 		return POSTERN_OK;
 	}
 	const struct command *about = command_find(s->operand[0]);
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
-		print_commands();
+		print_commands(stderr);
 		return POSTERN_BAD_ARGUMENT;
 	}
 	const char *name = argv[1];

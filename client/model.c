@@ -62,7 +62,7 @@ static const char *result_word(int status)
 {
 	switch ((enum postern_status)status) {
 	case POSTERN_OK:
-		return "granted";
+		return "done";
 	case POSTERN_DENIED:
 		return "denied";
 	case POSTERN_NO_ANSWER:
@@ -79,9 +79,12 @@ static const char *result_word(int status)
 	return "system error";
 }
 
+/* What the server allowed is granted; what was never asked of it is done. */
 static void set_result(json_t *model, int status)
 {
-	model_set(model, "result", json_string(result_word(status)));
+	bool granted = status == POSTERN_OK && json_object_get(model, "answers");
+
+	model_set(model, "result", json_string(granted ? "granted" : result_word(status)));
 	model_set(model, "exit", json_integer(status));
 }
 
@@ -155,7 +158,8 @@ json_t *model_answer(const struct postern_answer *a, const char *named)
 	json_t *out = must(json_object());
 
 	model_set(out, "family", json_string(a->family == AF_INET6 ? "ipv6" : "ipv4"));
-	model_set(out, "result", json_string(result_word(a->status)));
+	model_set(out, "result",
+	    json_string(a->status == POSTERN_OK ? "granted" : result_word((int)a->status)));
 	model_set(out, "server", model_text(a->server));
 	model_set(out, "local", model_text(a->local));
 	if (a->seen[0])

@@ -3,7 +3,8 @@
  *
  * An object of JSON values:
  *   command, profile   strings
- *   result             "granted", "denied", "no answer", "bad usage", "bad profile", "system error"
+ *   result             "granted" ("done" where no server was asked), "denied", "no answer",
+ *                      "bad usage", "bad profile", "system error"; of an answer also "left alone"
  *   exit               the exit status
  *   error, note        sentences; lines, if several
  *   answers            one a family: family, result, server, local, seen, for, verdict, reason,

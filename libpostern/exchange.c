@@ -17,6 +17,7 @@ struct exchange *exchange_new(const struct postern_profile *p, const struct memo
 	x->profile = p;
 	x->memory = *m;
 	x->room = p->sender->room;
+	x->least_wait_ms = EXCHANGE_FIRST_WAIT_MS;
 	x->request.flags = REQUEST_REPLY;
 	secret_random(&x->request.attempt, sizeof(x->request.attempt));
 	return x;
@@ -44,8 +45,7 @@ static void begin_phase(struct exchange *x, enum exchange_phase phase, uint64_t 
 	x->sends = 0;
 	x->due_ns = at_ns;
 	/* Once it is known how long the way is, do not repeat what cannot have been answered yet. */
-	x->first_wait_ms =
-	    two_trips_ms > EXCHANGE_FIRST_WAIT_MS ? two_trips_ms : EXCHANGE_FIRST_WAIT_MS;
+	x->first_wait_ms = two_trips_ms > x->least_wait_ms ? two_trips_ms : x->least_wait_ms;
 }
 
 void exchange_wake(struct exchange *x, uint64_t at_ns)

@@ -72,8 +72,9 @@ struct exchange {
 	struct memory memory;
 	struct request request; /* own_address set and REQUEST_STRICT: what must be seen */
 	unsigned retries;
-	size_t room;	    /* longest packet to send; made smaller when the way is narrow */
-	uint64_t *newest_t; /* of all M1s of this client, siblings' included; borrowed */
+	uint64_t least_wait_ms; /* EXCHANGE_FIRST_WAIT_MS, or more */
+	size_t room;		/* longest packet to send; made smaller when the way is narrow */
+	uint64_t *newest_t;	/* of all M1s of this client, siblings' included; borrowed */
 
 	/* where it stands */
 	enum exchange_phase phase;

@@ -12,10 +12,17 @@ static struct exchange *sibling(const struct pair *p, unsigned i)
 	return p->sides == PAIR_MAX ? p->side[1 - i] : NULL;
 }
 
+/*
+ * An M1 that is overtaken by a newer one is met with silence. The second family
+ * waits longer, so that its retries fall between those of the first: in step,
+ * the quicker way would overtake the slower one each time.
+ */
 void pair_begin(struct pair *p, struct moment now)
 {
 	uint64_t delay_ms = p->any ? PAIR_DELAY_ANY_MS : PAIR_DELAY_MS;
 
+	if (p->sides == PAIR_MAX)
+		p->side[1]->least_wait_ms = PAIR_WAIT_MS;
 	for (unsigned i = 0; i < p->sides; i++) {
 		p->begun_ns[i] = now.mono_ns + i * delay_ms * NS_PER_MS;
 		p->side[i]->newest_t = &p->newest_t;

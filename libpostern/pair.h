@@ -15,7 +15,8 @@ enum {
 	PAIR_MAX = 2,
 	PAIR_DELAY_MS = 50,	 /* the second family begins so much later */
 	PAIR_DELAY_ANY_MS = 300, /* or so, where one family is enough */
-	PAIR_GRACE_MS = 3000, /* how long a mute family is waited for once the other was granted */
+	PAIR_WAIT_MS = 450,	 /* its first wait: see pair_begin() */
+	PAIR_GRACE_MS = 3500, /* how long a mute family is waited for once the other was granted */
 };
 
 struct pair {

@@ -1,0 +1,249 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "profile.h"
+
+#define KEY_A "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+#define KEY_B "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
+#define KEY_0 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define CID "CQkJCQkJCQk="
+#define FIRST "# postern profile\n"
+#define NEEDED \
+	"version = 1\nname = alice\nserver = host.example.org\nport = 62201\n" \
+	"server-key = " KEY_A "\ndoor-key = " KEY_B "\ncid = " CID "\nprivate-key = " KEY_A \
+	"\nsecret = " KEY_B "\n"
+
+static struct postern_profile *parse(const char *text, size_t len, struct trouble *t)
+{
+	struct postern_profile *p = profile_new();
+
+	assert_non_null(p);
+	trouble_clear(t);
+	if (profile_parse(p, "a.postern", text, len, t) == 0)
+		return p;
+	profile_free(p);
+	return NULL;
+}
+
+static struct postern_profile *parse_good(const char *text)
+{
+	static struct trouble t;
+	struct postern_profile *p = parse(text, strlen(text), &t);
+
+	if (!p)
+		fail_msg("%s", t.text);
+	assert_int_equal(t.count, 0);
+	return p;
+}
+
+static void reads_all_of_it(void **state)
+{
+	(void)state;
+	struct postern_profile *p = parse_good(FIRST
+	    "# a comment\n\n" NEEDED "server = 2001:db8::1\n  service =  ssh   tcp 22 \r\n"
+	    "service = dns udp 53\ncarrier = udp\nenvelope = noise\ncover = none\nconfirm = reply\n"
+	    "former-door-key = " KEY_A); /* without a last newline */
+	struct keypair own;
+
+	keypair_from_secret(&own, (const uint8_t *)"\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"
+						   "\1\1\1\1\1\1\1\1\1");
+	assert_string_equal(p->name, "alice");
+	assert_int_equal(p->servers, 2);
+	assert_string_equal(p->server[0], "host.example.org");
+	assert_string_equal(p->server[1], "2001:db8::1");
+	assert_int_equal(p->port, 62201);
+	assert_int_equal(p->services, 2);
+	assert_string_equal(p->service[0].name, "ssh");
+	assert_int_equal(p->service[0].protocol, 6);
+	assert_int_equal(p->service[0].port, 22);
+	assert_int_equal(p->service[1].protocol, 17);
+	assert_string_equal(profile_service_name(p, 17, 53), "dns");
+	assert_null(profile_service_name(p, 6, 53));
+	assert_true(p->has_former_key);
+	assert_int_equal(p->server_key[31], 1);
+	assert_int_equal(p->cid[7], 9);
+	assert_memory_equal(p->secrets->own.public, own.public, KEY_BYTES);
+	assert_int_equal(p->secrets->door_key[DOOR_KEY_CURRENT][0], 2);
+	assert_int_equal(p->secrets->door_key[DOOR_KEY_FORMER][0], 1);
+	profile_free(p);
+}
+
+static void defaults_are_those_of_the_manual(void **state)
+{
+	(void)state;
+	struct postern_profile *p = parse_good(FIRST NEEDED);
+
+	assert_string_equal(p->sender->name, "udp");
+	assert_string_equal(p->envelope->name, "noise");
+	assert_string_equal(p->cover->name, "none");
+	assert_int_equal(p->services, 0);
+	assert_false(p->has_former_key);
+	profile_free(p);
+}
+
+static const struct {
+	const char *text;
+	const char *told; /* one of the lines */
+} bad[] = {
+    {"", "a.postern:1: is not a profile: its first line must be '# postern profile'"},
+    {"\n" FIRST NEEDED, "a.postern:1: is not a profile"},
+    {"# postern profile 2\n" NEEDED, "a.postern:1: is not a profile"},
+    {FIRST, "a.postern: version: is missing: ask for a new profile"},
+    {FIRST, "a.postern: secret: is missing: ask for a new profile"},
+    {FIRST NEEDED "nonsense\n", "a.postern:11: must be 'key = value', or begin with '#'"},
+    {FIRST NEEDED "colour = red\n",
+	"a.postern:11: colour: there is no such key: remove it, or update postern"},
+    {FIRST NEEDED "bad\x1b[31mkey = 1\n", "a.postern:11: bad\\x1b[31mkey: there is no such key"},
+    {FIRST NEEDED "= 1\n", "a.postern:11: : there is no such key"},
+    {FIRST NEEDED "name = bob\n", "a.postern:11: name: stands in line 3 already: remove one"},
+    {FIRST NEEDED "carrier =\n", "a.postern:11: carrier: has no value"},
+    {FIRST NEEDED "carrier = pigeon\n", "a.postern:11: carrier: is not known to this program"},
+    {FIRST NEEDED "envelope = brown\n", "a.postern:11: envelope: is not known to this program"},
+    {FIRST NEEDED "cover = hat\n", "a.postern:11: cover: is not known to this program"},
+    {FIRST NEEDED "confirm = maybe\n", "a.postern:11: confirm: is not known to this program"},
+    {FIRST NEEDED "service = ssh tcp\n", "a.postern:11: service: must be NAME PROTOCOL PORT"},
+    {FIRST NEEDED "service = ssh tcp 22 23\n", "a.postern:11: service: must be NAME PROTOCOL PORT"},
+    {FIRST NEEDED "service = SSH tcp 22\n", "a.postern:11: service: the name must be"},
+    {FIRST NEEDED "service = ssh sctp 22\n",
+	"a.postern:11: service: the protocol must be tcp or udp"},
+    {FIRST NEEDED "service = ssh tcp 0\n", "a.postern:11: service: the port must be a number"},
+    {FIRST NEEDED "service = ssh tcp 65536\n", "a.postern:11: service: the port must be a number"},
+    {FIRST NEEDED "service = ssh tcp +22\n", "a.postern:11: service: the port must be a number"},
+    {FIRST NEEDED "service = a tcp 1\nservice = a tcp 2\n",
+	"a.postern:12: service: this name stands above already"},
+    {FIRST NEEDED "server = -oProxyCommand\n", "a.postern:11: server: must be a host name"},
+    {FIRST NEEDED "server = a b\n", "a.postern:11: server: must be a host name"},
+    {FIRST NEEDED "server = a\nserver = b\nserver = c\nserver = d\nserver = e\nserver = f\n"
+		  "server = g\nserver = h\n",
+	"a.postern:18: server: more than 8 servers"},
+    {FIRST "version = 2\n", "a.postern:2: version: is not a version that this program speaks (1)"},
+    {FIRST "name = Alice!\n", "a.postern:2: name: must be 1 to 32 of"},
+    {FIRST "name = ../../x\n", "a.postern:2: name: must be 1 to 32 of"},
+    {FIRST "port = 0\n", "a.postern:2: port: must be a number from 1 to 65535"},
+    {FIRST "port = 022\n", "a.postern:2: port: must be a number from 1 to 65535"},
+    {FIRST "port = 99999999999999999999\n", "a.postern:2: port: must be a number"},
+    {FIRST "door-key = abc\n", "a.postern:2: door-key: must be 32 bytes in base64"},
+    {FIRST "door-key = " CID "\n", "a.postern:2: door-key: must be 32 bytes in base64"},
+    {FIRST "door-key = " KEY_A "A\n", "a.postern:2: door-key: must be 32 bytes in base64"},
+    {FIRST "server-key = " KEY_0 "\n", "a.postern:2: server-key: is all zeros"},
+    {FIRST "private-key = " KEY_0 "\n", "a.postern:2: private-key: is all zeros"},
+    {FIRST "secret = x\n", "a.postern:2: secret: must be 32 bytes in base64"},
+    {FIRST "former-door-key = x\n", "a.postern:2: former-door-key: must be 32 bytes in base64"},
+    {FIRST "cid = " KEY_A "\n", "a.postern:2: cid: must be 8 bytes in base64"},
+};
+
+static void refuses_bad_ones(void **state)
+{
+	static struct trouble t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct postern_profile *p = parse(bad[i].text, strlen(bad[i].text), &t);
+		if (p || !strstr(t.text, bad[i].told))
+			fail_msg("case %zu: wanted '%s', was told '%s'", i, bad[i].told, t.text);
+	}
+}
+
+static void tells_all_that_is_wrong(void **state)
+{
+	static struct trouble t;
+	const char *text = FIRST NEEDED "port = 1\ncolour = red\nservice = x\n";
+
+	(void)state;
+	assert_null(parse(text, strlen(text), &t));
+	assert_int_equal(t.count, 3);
+	assert_non_null(strstr(t.text, "a.postern:11: port"));
+	assert_non_null(strstr(t.text, "a.postern:12: colour"));
+	assert_non_null(strstr(t.text, "a.postern:13: service"));
+}
+
+static void never_tells_a_secret(void **state)
+{
+	static struct trouble t;
+	const char *text =
+	    FIRST "secret = topsecret\nprivate-key = topsecret\ndoor-key = topsecret\n";
+
+	(void)state;
+	assert_null(parse(text, strlen(text), &t));
+	assert_null(strstr(t.text, "topsecret"));
+}
+
+static void refuses_nul_and_overlong_values(void **state)
+{
+	static struct trouble t;
+	static const char nul[] = FIRST NEEDED "carrier = udp\0x\n";
+	char lengthy[600];
+
+	(void)state;
+	assert_null(parse(nul, sizeof(nul) - 1, &t));
+	assert_non_null(strstr(t.text, "a.postern:11: carrier: is longer than 256 characters, or"));
+	int len = snprintf(lengthy, sizeof(lengthy), FIRST "name = %0300d\n", 1);
+	assert_null(parse(lengthy, (size_t)len, &t));
+	assert_non_null(strstr(t.text, "a.postern:2: name: is longer than 256 characters, or"));
+}
+
+static void many_errors_are_counted(void **state)
+{
+	static struct trouble t;
+	static char text[PROFILE_TEXT_MAX];
+	size_t len = strlen(FIRST);
+
+	(void)state;
+	memcpy(text, FIRST, len);
+	for (; len + 2 <= sizeof(text); len += 2)
+		memcpy(text + len, "x\n", 2);
+	assert_null(parse(text, len, &t));
+	assert_true(t.count > 8000);
+	assert_non_null(strstr(t.text, "\n... and "));
+	assert_true(strlen(t.text) < sizeof(t.text));
+}
+
+static void a_new_door_key_changes_nothing_else(void **state)
+{
+	const char *old =
+	    FIRST "# door-key = stays\n" NEEDED "former-door-key = " KEY_A "\n# the end";
+	char text[2048];
+	uint8_t fresh[KEY_BYTES], former[KEY_BYTES];
+
+	(void)state;
+	memset(fresh, 1, sizeof(fresh));
+	memset(former, 2, sizeof(former));
+	size_t len = profile_rekey(old, strlen(old), fresh, former, text);
+	text[len] = '\0';
+	assert_non_null(strstr(text, "\ndoor-key = " KEY_A "\nformer-door-key = " KEY_B "\ncid ="));
+	assert_non_null(strstr(text, "# door-key = stays\nversion = 1\n"));
+	assert_non_null(strstr(text, "\n# the end"));
+	assert_null(strstr(text, "former-door-key = " KEY_A));
+	profile_free(parse_good(text));
+
+	char again[2048];
+	len = profile_rekey(text, len, former, NULL, again);
+	again[len] = '\0';
+	assert_null(strstr(again, "former-door-key"));
+	assert_non_null(strstr(again, "\ndoor-key = " KEY_B "\n"));
+	profile_free(parse_good(again));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(reads_all_of_it),
+	    cmocka_unit_test(defaults_are_those_of_the_manual),
+	    cmocka_unit_test(refuses_bad_ones),
+	    cmocka_unit_test(tells_all_that_is_wrong),
+	    cmocka_unit_test(never_tells_a_secret),
+	    cmocka_unit_test(refuses_nul_and_overlong_values),
+	    cmocka_unit_test(many_errors_are_counted),
+	    cmocka_unit_test(a_new_door_key_changes_nothing_else),
+	};
+
+	if (secret_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
