@@ -44,15 +44,12 @@ enum child_fd {
 	FD_CHILD_END = 10,
 };
 
-/* Folder of the empty root of all jailed children, in run_dir; the monitor makes it (root's, 0555). */
-#define JAIL_DIR_NAME "empty"
-
 /*
  * How a capture ends. The first two are no fault of the process: the monitor
  * starts it again, at once when a link comes up and else with back-off.
  */
 enum capture_exit {
-	CAPTURE_EXIT_OK = 0,            /* auth is gone */
+	CAPTURE_EXIT_OK = 0,            /* auth is gone, or SIGTERM came */
 	CAPTURE_EXIT_NO_INTERFACE = 75, /* not there yet, or down: nothing was opened */
 	CAPTURE_EXIT_LOST = 76,         /* it was there and is gone (down alone is waited for) */
 	CAPTURE_EXIT_CONFIG = 78,       /* starting again would not help: method, filter, user */

@@ -53,7 +53,10 @@ struct pcap_source {
 
 static const int capabilities[] = {CAP_NET_RAW};
 
-/* libpcap polls the ring itself when it finds it empty, and asks a socket that reports an error what became of its interface. */
+/*
+ * libpcap polls the ring itself when it finds it empty, and asks a socket that
+ * reports an error what became of its interface.
+ */
 static const int syscalls[] = {SYS_poll, SYS_ioctl, SYS_getsockname, SYS_getsockopt};
 
 static enum capture_status refuse(
@@ -63,7 +66,7 @@ static enum capture_status refuse(
 	return status;
 }
 
-/* What must be said before a handle is activated. These fail only on an active handle, which ours is not. */
+/* Before the handle is activated: on an active one alone could these fail. */
 static void configure(pcap_t *p, const struct capture_want *want)
 {
 	(void)pcap_set_snaplen(p, SNAP_BYTES);

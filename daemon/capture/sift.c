@@ -140,9 +140,11 @@ static void fill(struct msg_knock *out, const struct route *route,
 	out->plain_len = (uint16_t)plain_len;
 }
 
+/* What is inside s->veil. */
 static enum capture_counter open_veil(struct sift *s, const struct route *route,
-    const struct capture_frame *frame, const uint8_t *veil, size_t len, struct msg_knock *out)
+    const struct capture_frame *frame, size_t len, struct msg_knock *out)
 {
+	const uint8_t *veil = s->veil;
 	struct veiled inside;
 	int key = find_key(s, veil, len);
 
@@ -200,7 +202,7 @@ static enum capture_counter examine(
 	    &(struct cover_args){0}, covered, covered_len, s->veil, sizeof(s->veil));
 	if (len < VEIL_OVERHEAD_CLIENT)
 		return CAPTURE_LENGTH;
-	return open_veil(s, &route, frame, s->veil, (size_t)len, out);
+	return open_veil(s, &route, frame, (size_t)len, out);
 }
 
 enum capture_counter sift_frame(

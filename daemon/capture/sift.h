@@ -44,7 +44,7 @@ void sift_handed(struct sift *s, bool handed);
 /* Who sent the last frame; zeros when its headers could not be read. */
 const struct address *sift_sender(const struct sift *s);
 
-/* The carriers' filter expression for these ports; returns its length or -1 when it does not fit. */
+/* The carriers' filter expression for these ports. Its length; -1 when it does not fit. */
 int sift_filter(const struct carrier_ports *ports, char *out, size_t cap);
 
 /* CAPTURE_SEEN and CAPTURE_LOST are the method's to tell, and 0 here. */

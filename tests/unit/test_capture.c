@@ -7,6 +7,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -599,6 +600,25 @@ static void says_how_it_ended(void **state)
 	(void)close(s.sender);
 }
 
+static void ends_politely(void **state)
+{
+	struct live_scene s;
+	struct msg_capture_stats stats;
+
+	(void)state;
+	start(&s, LIVE_NEAR);
+	live_keys(&s.capture, door_key);
+	knock_and_expect(&s, 1);
+	assert_int_equal(kill(s.capture.pid, SIGHUP), 0);
+	assert_int_equal(kill(s.capture.pid, SIGINT), 0);
+	knock_and_expect(&s, 2);
+	assert_int_equal(kill(s.capture.pid, SIGTERM), 0);
+	live_expect(&s.capture, MSG_CAPTURE_STATS, &stats, sizeof(stats));
+	assert_int_equal(stats.counter[CAPTURE_MATCHED], 2);
+	assert_int_equal(live_end(&s.capture), CAPTURE_EXIT_OK);
+	(void)close(s.sender);
+}
+
 static void obeys_only_what_is_of_ours(void **state)
 {
 	struct msg_keys strange[] = {
@@ -715,6 +735,7 @@ int main(void)
 	    cmocka_unit_test(gives_everything_up),
 	    cmocka_unit_test(lives_through_down_and_up),
 	    cmocka_unit_test(says_how_it_ended),
+	    cmocka_unit_test(ends_politely),
 	    cmocka_unit_test(obeys_only_what_is_of_ours),
 	    cmocka_unit_test(drops_what_auth_cannot_take),
 	    cmocka_unit_test(finds_a_knock_in_a_burst),

@@ -1,0 +1,30 @@
+/*
+ * run - the loop of the capture process: frames in, knocks to auth, keys and
+ * questions from it.
+ */
+#ifndef POSTERN_CAPTURE_RUN_H
+#define POSTERN_CAPTURE_RUN_H
+
+#include "capture.h"
+#include "loop.h"
+#include "sift.h"
+
+/* All borrowed. */
+struct run {
+	const char *interface; /* for messages */
+	const struct capture_method *method;
+	void *source; /* open */
+	struct sift *sift;
+	struct loop *loop;
+	int peer;    /* auth */
+	int signals; /* readable when it is time to end */
+};
+
+/*
+ * Tell auth that frames are being seen, and serve until auth, the source or a
+ * signal ends it; auth gets the last counters. Until the keys come, frames
+ * wait in the ring. Returns the process's exit status, of enum capture_exit.
+ */
+int run_capture(const struct run *r);
+
+#endif
