@@ -1,11 +1,13 @@
 /* firewall - the table of backends, and what is the same for all of them: the dry run and the caller's bugs. */
 #include "firewall.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fault.h"
 #include "firewall_ops.h"
+#include "flows.h"
 #include "log.h"
 
 static const struct firewall_ops *const backends[] = {
@@ -43,12 +45,33 @@ static void check_door(const struct service *s, const struct prefix *from)
 		abort();
 }
 
+/* Connections to what is not guarded yet shall outlive the guard's coming. Best effort: a kernel without the means still guards. */
+static void keep_connections(struct firewall *f, const struct config *c)
+{
+	struct firewall_state state = {0};
+	int rc;
+
+	if (f->ops->read(f, &state) != FIREWALL_OK)
+		return;
+	for (unsigned i = 0; i < c->services; i++) {
+		const struct service *s = &c->service[i];
+
+		if (s->proto != IPPROTO_TCP || firewall_guards(&state, s->proto, s->port))
+			continue;
+		rc = flows_adopt(s->port);
+		if (rc != 0)
+			log_warning("firewall", "connections=cut service=%s kernel=\"%s\"", s->name,
+			    strerror(-rc));
+	}
+}
+
 enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
 {
 	if (f->dry_run) {
 		log_info("firewall", "dry_run=ensure services=%u", c->services);
 		return FIREWALL_OK;
 	}
+	keep_connections(f, c);
 	return f->ops->ensure(f, c);
 }
 
@@ -136,15 +159,10 @@ static void check_wet(const struct firewall *f)
 		abort();
 }
 
-enum firewall_status firewall_prepare(struct firewall *f, const struct config *c)
-{
-	check_wet(f);
-	return f->ops->prepare(f, c);
-}
-
 enum firewall_status firewall_install(struct firewall *f, const struct config *c)
 {
 	check_wet(f);
+	keep_connections(f, c);
 	return f->ops->install(f, c);
 }
 
@@ -155,6 +173,7 @@ enum firewall_status firewall_try(struct firewall *f, const struct config *c, ui
 		log_error("firewall", "no_trial=%s use=install", f->ops->name);
 		return FIREWALL_FAILED;
 	}
+	keep_connections(f, c);
 	return f->ops->trial(f, c, seconds);
 }
 

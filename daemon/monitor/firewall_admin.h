@@ -35,10 +35,6 @@ struct firewall_state {
 	struct firewall_guarded guard[FIREWALL_GUARDED_MAX];
 };
 
-/* Install the guard of c with nothing newly guarded, so that the kernel begins to track connections. Idempotent. */
-enum firewall_status firewall_prepare(struct firewall *f, const struct config *c)
-    __attribute__((warn_unused_result));
-
 /* As firewall_ensure(), but all services are guarded for good and a trial is over. */
 enum firewall_status firewall_install(struct firewall *f, const struct config *c)
     __attribute__((warn_unused_result));

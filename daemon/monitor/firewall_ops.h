@@ -33,7 +33,6 @@ struct firewall_ops {
 	void (*stop)(struct firewall *f); /* frees the state, too */
 
 	/* For the administrator. trial NULL: this backend cannot end a trial without us, so it has none. */
-	enum firewall_status (*prepare)(struct firewall *f, const struct config *c);
 	enum firewall_status (*install)(struct firewall *f, const struct config *c);
 	enum firewall_status (*trial)(struct firewall *f, const struct config *c, uint32_t seconds);
 	enum firewall_status (*confirm)(struct firewall *f, const struct config *c);

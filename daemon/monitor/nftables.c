@@ -134,16 +134,6 @@ static enum firewall_status nftables_install(struct firewall *f, const struct co
 	return close_stale(t, c);
 }
 
-static enum firewall_status nftables_prepare(struct firewall *f, const struct config *c)
-{
-	struct nft_table *t = table_of(f);
-
-	if (nft_table_replace(t, c, NFT_ARM_MARK, NULL) == 0)
-		return FIREWALL_OK;
-	log_error("firewall", "prepare=refused kernel=\"%s\"", nft_run_error(t->run));
-	return FIREWALL_FAILED;
-}
-
 /* What the kernel said about a door. */
 static enum firewall_status door_status(int rc, const char *what)
 {
@@ -266,7 +256,6 @@ const struct firewall_ops firewall_nftables = {
     .changed = nftables_changed,
     .remove = nftables_remove,
     .stop = nftables_stop,
-    .prepare = nftables_prepare,
     .install = nftables_install,
     .trial = nftables_try,
     .confirm = nftables_confirm,

@@ -3,8 +3,8 @@
  *
  *   firewall_tool SILENCE KNOCK-PORT NAME:PROTO:PORT... <commands
  *
- * One command a line, one line of answer (list has more): ensure, prepare,
- * install, confirm, remove, read, list, changed, print; try SECONDS; open NAME
+ * One command a line, one line of answer (list has more): ensure, install,
+ * confirm, remove, read, list, changed, print; try SECONDS; open NAME
  * PREFIX SECONDS; close NAME PREFIX; query NAME PREFIX; many NAME COUNT SECONDS
  * (addresses from 10.0.0.1 on); bench NAME COUNT; config SILENCE KNOCK-PORT ...
  */
@@ -15,7 +15,7 @@
 #include "clock.h"
 #include "firewall_admin.h"
 
-enum { LINE_MAX_BYTES = 1024, WORDS_MAX = 32, MS = 1000 };
+enum { LINE_BYTES = 1024, WORDS_MAX = 32, MS = 1000 };
 
 struct tool {
 	struct config config;
@@ -91,11 +91,6 @@ static void do_ensure(struct tool *t)
 	say(firewall_ensure(t->firewall, &t->config));
 }
 
-static void do_prepare(struct tool *t)
-{
-	say(firewall_prepare(t->firewall, &t->config));
-}
-
 static void do_install(struct tool *t)
 {
 	say(firewall_install(t->firewall, &t->config));
@@ -169,12 +164,20 @@ static void do_list(struct tool *t)
 	say(firewall_list(t->firewall, print_door, NULL));
 }
 
+static int by_port(const void *a, const void *b)
+{
+	const struct firewall_guarded *x = a, *y = b;
+
+	return x->port < y->port ? -1 : x->port > y->port;
+}
+
 static void do_read(struct tool *t)
 {
 	static const char *const trial[] = {"none", "running", "ended"};
 	struct firewall_state s;
 	enum firewall_status status = firewall_read(t->firewall, &s);
 
+	qsort(s.guard, s.guarded, sizeof(s.guard[0]), by_port);
 	printf("%s there=%d trial=%s", status_word[status], s.there, trial[s.trial]);
 	for (unsigned i = 0; i < s.guarded; i++)
 		printf(
@@ -259,7 +262,6 @@ static const struct {
 	void (*run)(struct tool *t);
 } commands[] = {
     {"ensure", do_ensure},
-    {"prepare", do_prepare},
     {"install", do_install},
     {"try", do_try},
     {"confirm", do_confirm},
@@ -300,7 +302,7 @@ static void split(struct tool *t, char *line)
 int main(int argc, char **argv)
 {
 	static struct tool t;
-	char line[LINE_MAX_BYTES];
+	char line[LINE_BYTES];
 
 	configure(&t.config, argv + 1, argc - 1);
 	t.firewall = firewall_start(&t.config, getenv("DRY_RUN") != NULL);
