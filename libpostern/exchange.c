@@ -50,6 +50,8 @@ static void begin_phase(struct exchange *x, enum exchange_phase phase, uint64_t 
 
 void exchange_wake(struct exchange *x, uint64_t at_ns)
 {
+	if (x->phase != EXCHANGE_ASLEEP)
+		return;
 	x->rounds = 1;
 	begin_phase(x, EXCHANGE_KNOCKING, at_ns);
 }

@@ -102,7 +102,7 @@ struct exchange {
 struct exchange *exchange_new(const struct postern_profile *p, const struct memory *m);
 void exchange_free(struct exchange *x);
 
-/* Begin: the first M1 is due at_ns. */
+/* Begin, unless it has ended already: the first M1 is due at_ns. */
 void exchange_wake(struct exchange *x, uint64_t at_ns);
 
 /*

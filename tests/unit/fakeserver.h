@@ -54,7 +54,7 @@ struct fake_server {
 	bool mute;	       /* hears and says nothing */
 	bool wrong_attempt;    /* answers as if to another */
 	bool wrong_address;    /* sees what is not there */
-	bool junk;	       /* sends noise, and a reply under a foreign key, first */
+	bool junk;	       /* sends noise first */
 	unsigned lose_replies; /* so many are not sent */
 
 	/* its memory */
