@@ -10,7 +10,7 @@ from lab.user import GRANTED
 
 HOUR, DAY = 3600, 86400
 S = 10**9
-SINCE_1970 = int(time.time())
+SINCE_1970 = 1_700_000_000  # nearly: a fixed number, so that test names are the same in all workers
 
 
 def verdicts(bob, t):
@@ -23,7 +23,7 @@ def verdicts(bob, t):
     return ["challenge", second and second.verdict]
 
 
-@pytest.mark.parametrize("off", [-HOUR, HOUR, -61 * 1.5, 61 * 1.5, -365 * DAY, 365 * DAY, 10 - SINCE_1970])
+@pytest.mark.parametrize("off", [-HOUR, HOUR, -61 * 1.5, 61 * 1.5, -365 * DAY, 365 * DAY, -SINCE_1970])
 def test_a_client_whose_clock_is_off_pays_a_round_trip(house, off):
     bob = house.knocker()
     t = time.time_ns() + int(off * S)
@@ -108,8 +108,8 @@ def test_a_server_whose_clock_steps(house):
 
 def lose_store(house):
     house.postern.stop()
-    shutil.rmtree(house.postern.state)
-    house.postern.state.mkdir(mode=0o700)
+    for inside in house.postern.state.iterdir():
+        shutil.rmtree(inside)
     house.postern.start()
 
 
@@ -119,8 +119,6 @@ def test_the_store_lost(house):
     assert bob.exchange(old.m1, old).verdict in ("ok", "challenge")
     assert bob.open().verdict in ("ok", "refreshed")
     lose_store(house)
-    until(lambda: house.knocker(house.card).ping(0.3) or True, 1)
-    bob.last_t = time.time_ns()
     # Each client owes one challenge, and no more.
     assert verdicts(bob, bob.next_t())[0] == "challenge"
     assert verdicts(bob, bob.next_t())[0] in ("ok", "refreshed")

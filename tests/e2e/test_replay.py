@@ -84,49 +84,59 @@ def test_while_the_door_is_open_it_is_not_extended(house):
     until(lambda: not house.postern.doors(), HOLD + 2, "the door's end")
 
 
+def start_with_fault(house, step):
+    """The daemon is ready and will die at the step; a step that the start itself passes is left to its next time."""
+    for times in range(1, 5):
+        house.postern.start(fault=f"{step}:{times}")
+        if not house.postern.log_lines("child_died"):
+            return
+        house.postern.stop()
+    raise AssertionError(f"the start alone passes {step} all the time")
+
+
+def revive(house, role, old):
+    """Waits for the death, and until all are there again."""
+    if role == "monitor":
+        until(lambda: not house.postern.process.running(), 3, "the monitor's death")
+        until(lambda: not any(alive(pid) for pid in old.values()), 5, "the children's death")
+        house.postern.start()
+        return
+    until(lambda: not any(alive(pid) for name, pid in old.items() if name.startswith(role)), 3, f"{role}'s death")
+    until(lambda: house.knocker(house.card, house.attacker).ping(0.3), 15, "the return")
+
+
 @pytest.mark.house(services=SHORT, start=False)
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_each_step(house, step):
-    """kill -9 there; then the same message is silent for ever, the honest retry works, and no door outlives its time."""
-    house.postern.start(fault=step)
+    """kill -9 there: the same message is silent for ever, the honest retry is answered, no door outlives its time."""
+    house.postern.start()
     bob = house.knocker()
+    assert bob.ping().verdict == "ok"  # from now on his word is taken without a challenge
+    house.postern.stop()
+    start_with_fault(house, step)
     pids = house.postern.pids()
+    carol = house.knocker()
+    carol.last_t = bob.last_t
+
     knock = bob.make(hold=HOLD)
     sent = time.monotonic()
-    first = bob.exchange(knock.m1, knock, 1.0)
-    died = [role for role, pid in pids.items() if not alive(pid)]
-    assert died, f"nobody died at {step}"
-    if "monitor" in died:
-        until(lambda: not house.postern.pids(), 5, "the children's death")
-        house.postern.process.kill()
-        house.postern.start()
-    other = house.knocker(house.card)
-    other.last_t = bob.last_t
-    until(lambda: (house.postern.pid("auth") and house.postern.pid("capture")), 15, "the return")
-
-    reaction = None
-    if first is None:
-        # Nobody may have seen it (capture died): then, and only then, it may be new once.
-        reaction = bob.exchange(knock.m1, knock, 1.0)
+    bob.send(knock.m1)
+    first = bob.reply_to(knock, 0.3)
+    revive(house, step.split(".")[0], pids)
+    seen_by_auth = first or not step.startswith("capture.received")
+    again = bob.exchange(knock.m1, knock, 0.3)
+    if seen_by_auth and "received" not in step:
+        assert again is None
     for _ in range(3):
-        assert bob.exchange(knock.m1, knock, 0.3) is None
-    doors = house.postern.doors()
-    assert set(doors) <= {(v4("client"), "tcp", 22)}
-    if step.startswith("auth.") and "receiv" not in step:
-        assert reaction is None
-    end = sent + HOLD + (2 if reaction else 1)
-    until(lambda: not house.postern.doors(), end - time.monotonic() + 1, "the door's end")
-    connect.closes(house.client, v4("server"), seconds=1)
-    # An honest retry is a new message with the same attempt; it gets an answer.
-    again = bob.make(attempt=knock.request.attempt, hold=HOLD)
-    reply = until(lambda: bob.exchange(again.m1, again, 0.5) or retry(bob, again), 10, "an answer")
+        assert bob.exchange(knock.m1, knock, 0.2) is None
+    assert set(house.postern.doors()) <= {(v4("client"), "tcp", 22)}
+    # Whether it was opened by the first message, or (if that was never seen) by the second.
+    last = connect.Watch(house.client, v4("server")).last_open(time.monotonic() + HOLD + 1.5)
+    assert last is None or last - sent < HOLD + (2 if again else 0.7)
+    assert not house.postern.doors()
+    retry = bob.make(attempt=knock.request.attempt, hold=HOLD)
+    reply = bob.exchange(retry.m1, retry, 1)
     assert reply.verdict in ("ok", "refreshed", "challenge", "result-unknown")
-
-
-def retry(bob, knock):
-    """One more message of the same attempt, as a client's retry is."""
-    again = bob.make(attempt=knock.request.attempt, hold=HOLD)
-    return bob.exchange(again.m1, again, 0.5)
 
 
 def test_every_process_has_its_steps():

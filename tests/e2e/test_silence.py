@@ -56,6 +56,8 @@ def normal(frame, port):
     ip, tcp = bytearray(frame[14:head]), bytearray(frame[head:])
     if ip[0] >> 4 == 4:
         ip[10:12] = b"\0\0"
+    else:
+        ip[1:4] = bytes(3)  # the kernel's own resets bear a flow label, those of nftables none
     assert int.from_bytes(tcp[0:2], "big") == port
     tcp[0:4] = tcp[8:12] = bytes(4)
     tcp[16:18] = b"\0\0"

@@ -118,7 +118,7 @@ def test_what_a_client_may_not(house):
 @pytest.mark.parametrize("admit", ["0.0.0.0/0", "10.88.0.0/24", "127.0.0.1/32", "224.0.0.1/32",
                                    "10.88.0.1/32", "255.255.255.255/32", "fe80::1/128", "::1/128", "fd88::1/128"])
 def test_addresses_that_no_door_is_opened_for(house, admit):
-    assert house.knocker().open(admits=(admit,)).verdict == "address"
+    assert house.knocker(six=":" in admit).open(admits=(admit,)).verdict == "address"
     assert not house.postern.doors()
 
 

@@ -88,6 +88,7 @@ class Lab:
         host = self._namespace(role)
         self.roles.append(role)
         setattr(self, role, host)
+        host.sysctl("net.ipv4.conf.all.arp_ignore", 1)  # all cables end in one switch
         self.connect(host, "eth0", NUMBERS[role])
         host.ip("addr", "add", v4(role) + "/24", "brd", "+", "dev", "eth0")
         host.ip("addr", "add", v6(role) + "/64", "dev", "eth0", "nodad")

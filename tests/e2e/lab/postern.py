@@ -114,7 +114,7 @@ class Postern:
         command = [self.bin / PLACES["posternd"], "-f", "-c", self.config, *args]
         self.process = self.host.start(*command, env=env, name="posternd")
         if wait:
-            self.process.wait_line(r"\bready\b")
+            self.process.wait_line("^monitor: ready")
         return self
 
     def stop(self):
