@@ -73,14 +73,15 @@ static void expect(bool good, int got, const struct noise *now, const struct noi
 static void read_all(const struct exchange *x, const uint8_t *msg, size_t len)
 {
 	uint8_t got[MESSAGE_MAX];
-	struct noise n = x->before_m1;
+	struct noise n;
 
+	memcpy(&n, &x->before_m1, sizeof(n)); /* to the last byte of padding, for expect() */
 	bool good = len == x->m1_len && memcmp(msg, x->m1, len) == 0;
 	expect(good, noise_read_m1(&n, &x->server_knows, msg, len, got), &n, &x->before_m1);
-	n = x->before_m2;
+	memcpy(&n, &x->before_m2, sizeof(n));
 	good = len == x->m2_len && memcmp(msg, x->m2, len) == 0;
 	expect(good, noise_read_m2(&n, &x->client_knows, msg, len, got), &n, &x->before_m2);
-	n = x->before_m3;
+	memcpy(&n, &x->before_m3, sizeof(n));
 	good = len == x->m3_len && memcmp(msg, x->m3, len) == 0;
 	expect(good, noise_decrypt(&n, msg, len, got), &n, &x->before_m3);
 }
