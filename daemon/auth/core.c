@@ -4,6 +4,7 @@
 #include <utlist.h>
 
 #include "clock.h"
+#include "fault.h"
 #include "inside.h"
 
 enum {
@@ -89,6 +90,18 @@ static void store_failed(struct core *c)
 		    (unsigned long long)missed);
 }
 
+/* The point where what was decided becomes so. */
+static int commit_turn(struct core *c)
+{
+	int r;
+
+	FAULT("auth.commit");
+	r = keep_commit(c);
+	if (r == 0)
+		FAULT("auth.committed");
+	return r;
+}
+
 /* One message of each client a turn, so that no decision rests on another that is not committed yet. */
 static int work_queue(struct core *c)
 {
@@ -130,7 +143,7 @@ bool core_turn(struct core *c)
 		ask_pump(c);
 		return false;
 	}
-	if (keep_begin(c) < 0 || keep_write_late(c) < 0 || work_queue(c) < 0 || keep_commit(c) < 0)
+	if (keep_begin(c) < 0 || keep_write_late(c) < 0 || work_queue(c) < 0 || commit_turn(c) < 0)
 		store_failed(c);
 	else
 		run_turn_jobs(c);

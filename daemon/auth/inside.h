@@ -167,6 +167,9 @@ struct core {
 	struct late_session *late_sessions;
 };
 
+/* take.c: counts why a message is dropped, and logs it at a limited rate: who gets that far has the door key. */
+void drop(struct core *c, enum auth_counter why, const struct route *r);
+
 /* keep.c: the store. Those that return int: 0, or -1 when the store failed (then only keep_abort() is left). */
 int keep_begin(struct core *c);
 int keep_mark(struct core *c, const uint8_t *cid, uint64_t *mark);

@@ -11,7 +11,6 @@
 #include <utlist.h>
 
 #include "errors.h"
-#include "fault.h"
 #include "inside.h"
 #include "secret.h"
 
@@ -208,12 +207,10 @@ int keep_commit(struct core *c)
 
 	if (!c->in_transaction)
 		return 0;
-	FAULT("auth.commit");
 	r = c->w.store->ops->commit(c->w.store);
 	c->in_transaction = false;
 	if (r != 0)
 		return -1;
-	FAULT("auth.committed");
 	forget_late(c);
 	return 0;
 }

@@ -120,19 +120,19 @@ int knock_first(struct core *c, const struct knock *k, const struct client *cl)
 		goto out;
 	r = 0;
 	if (!freshness_newer(before.mark, k->veiled.label.t)) {
-		count(&c->counters, COUNT_REPLAY);
+		drop(c, COUNT_REPLAY, &k->route);
 		goto out;
 	}
 	j = job_new(c, k, cl);
 	len = open_request(c, k, j);
 	if (len < 0) {
-		count(&c->counters, COUNT_FORGED);
+		drop(c, COUNT_FORGED, &k->route);
 		goto out;
 	}
 	now = before;
 	now.mark = k->veiled.label.t;
 	if (len < REQUEST_HEAD_BYTES)
-		count(&c->counters, COUNT_SHORT);
+		drop(c, COUNT_SHORT, &k->route);
 	else
 		r = judge(c, j, cl, &now, &before, len);
 	if (r == 0)

@@ -50,7 +50,7 @@ static struct entry *find(struct memory *m, enum store_table t, const uint8_t *k
 	return e;
 }
 
-static void drop(struct memory *m, enum store_table t, struct entry *e)
+static void remove_entry(struct memory *m, enum store_table t, struct entry *e)
 {
 	HASH_DELETE(hh, m->table[t], e);
 	free(e->value);
@@ -126,7 +126,7 @@ static void memory_abort(struct store *s)
 		if (u->value)
 			set(m, u->table, u->key, copy_of(u->value, u->len), u->len);
 		else if (e)
-			drop(m, u->table, e);
+			remove_entry(m, u->table, e);
 	}
 	forget_undo(m);
 }
@@ -170,7 +170,7 @@ static int memory_del(struct store *s, enum store_table t, const uint8_t *key)
 
 	if (e) {
 		remember(of(s), t, key);
-		drop(of(s), t, e);
+		remove_entry(of(s), t, e);
 	}
 	return 0;
 }
@@ -197,7 +197,7 @@ static void memory_close(struct store *s)
 	forget_undo(m);
 	for (unsigned t = 0; t < STORE_TABLES; t++)
 		HASH_ITER(hh, m->table[t], e, next)
-	drop(m, (enum store_table)t, e);
+	remove_entry(m, (enum store_table)t, e);
 	free(m);
 }
 

@@ -74,18 +74,20 @@ bool peers_allow(struct peers *ps, size_t client, uint64_t now_ms)
 	return true;
 }
 
-bool peers_queue(struct peers *ps, size_t client, uint64_t t, bool answer)
+enum peers_queued peers_queue(struct peers *ps, size_t client, uint64_t t, bool answer)
 {
 	struct bucket *b = &ps->bucket[client];
 	uint64_t *newest = answer ? &b->queued_answer_t : &b->queued_t;
 
 	if (b->queued == 0)
 		b->queued_t = b->queued_answer_t = 0;
-	if (b->queued == QUEUED_PER_CLIENT || t <= *newest)
-		return false;
+	if (t <= *newest)
+		return PEERS_REPEAT;
+	if (b->queued == QUEUED_PER_CLIENT)
+		return PEERS_MANY;
 	b->queued++;
 	*newest = t;
-	return true;
+	return PEERS_QUEUED;
 }
 
 void peers_unqueue(struct peers *ps, size_t client)

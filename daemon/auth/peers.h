@@ -23,12 +23,17 @@ void peers_free(struct peers *ps);
 /* Takes one token. False: the client has used up its share for now. */
 bool peers_allow(struct peers *ps, size_t client, uint64_t now_ms);
 
+enum peers_queued {
+	PEERS_QUEUED,
+	PEERS_REPEAT, /* one as new as it waits already */
+	PEERS_MANY,   /* the client has too many that wait */
+};
+
 /*
- * A message of time t waits from now on: true when none as new as it waits
- * already and the client has not too many. Answers to challenges count their
- * own times. Each that was let in is to be taken out again.
+ * A message of time t waits from now on, if it may. Answers to challenges
+ * count their own times. Each that was let in is to be taken out again.
  */
-bool peers_queue(struct peers *ps, size_t client, uint64_t t, bool answer);
+enum peers_queued peers_queue(struct peers *ps, size_t client, uint64_t t, bool answer);
 void peers_unqueue(struct peers *ps, size_t client);
 /* A turn begins; is this the client's first message in it? (Asking makes it so.) */
 void peers_turn(struct peers *ps);

@@ -33,7 +33,10 @@ static bool is_right(
 	else if (answer_decode(&a, plain, (size_t)len) < 0 || a.attempt != ch->attempt ||
 		 a.t != ch->t || !address_equal(&a.seen, &ch->seen))
 		verdict = COUNT_ANSWER_WRONG;
-	count(&c->counters, verdict);
+	if (verdict == COUNT_ANSWER_RIGHT)
+		count(&c->counters, verdict);
+	else
+		drop(c, verdict, &k->route);
 	secret_wipe(plain, sizeof(plain));
 	secret_wipe(&a, sizeof(a));
 	return verdict == COUNT_ANSWER_RIGHT;
@@ -67,7 +70,7 @@ static void repeated(
 
 	hash_body(k, hash);
 	if (!secret_equal(hash, ch->answer_hash, sizeof(hash))) {
-		count(&c->counters, COUNT_ANSWER_WRONG);
+		drop(c, COUNT_ANSWER_WRONG, &k->route);
 		return;
 	}
 	count(&c->counters, COUNT_ANSWER_AGAIN);
@@ -110,15 +113,15 @@ int knock_answer(struct core *c, const struct knock *k, const struct client *cl)
 	int r = 0;
 
 	if (!ch || ch->until_ms <= c->w.boot_ms(c->w.arg)) {
-		count(&c->counters, COUNT_ANSWER_NONE);
+		drop(c, COUNT_ANSWER_NONE, &k->route);
 		return 0;
 	}
 	if (!freshness_newer(ch->answer_t, k->veiled.label.t)) {
-		count(&c->counters, COUNT_ANSWER_OLD);
+		drop(c, COUNT_ANSWER_OLD, &k->route);
 		return 0;
 	}
 	if (!is_same_place(ch, &k->route)) {
-		count(&c->counters, COUNT_ANSWER_PLACE);
+		drop(c, COUNT_ANSWER_PLACE, &k->route);
 		return 0;
 	}
 	if (ch->accepted) {
@@ -129,7 +132,7 @@ int knock_answer(struct core *c, const struct knock *k, const struct client *cl)
 		r = keep_load(c, cl->cid, &rec);
 		/* A newer message of the client was reacted to: this one's time is over. */
 		if (r == 0 && rec.mark != ch->t)
-			count(&c->counters, COUNT_ANSWER_NONE);
+			drop(c, COUNT_ANSWER_NONE, &k->route);
 		else if (r == 0)
 			r = accept(c, k, cl, ch, &rec, &state);
 	}

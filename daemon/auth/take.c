@@ -32,15 +32,14 @@ static struct route route_of(const struct msg_knock *m)
 	    .ifindex = m->ifindex};
 }
 
-/* Whoever got this far has the door key: that is worth a line, but not many. */
-static void junk(struct core *c, enum auth_counter reason, const struct route *r)
+void drop(struct core *c, enum auth_counter why, const struct route *r)
 {
 	char from[ADDRESS_TEXT];
 	uint64_t missed = 0;
 
-	count(&c->counters, reason);
+	count(&c->counters, why);
 	if (log_allowed(&c->junk_log, c->w.boot_ms(c->w.arg), &missed))
-		log_info("dropped", "why=%s from=%s missed=%llu", counter_name(reason),
+		log_info("dropped", "why=%s from=%s missed=%llu", counter_name(why),
 		    address_text(&r->client, from), (unsigned long long)missed);
 }
 
@@ -48,6 +47,22 @@ static void store_failed(struct core *c)
 {
 	count(&c->counters, COUNT_STORE_FAILED);
 	keep_abort(c);
+}
+
+/* The same message may come several times before it is worked on: that must cost its client nothing. */
+static bool has_place(struct core *c, const struct knock *k, bool answer)
+{
+	switch (peers_queue(c->peers, k->client, k->veiled.label.t, answer)) {
+	case PEERS_QUEUED:
+		return true;
+	case PEERS_REPEAT:
+		count(&c->counters, COUNT_REPEAT);
+		break;
+	case PEERS_MANY:
+		drop(c, COUNT_RATE, &k->route);
+		break;
+	}
+	return false;
 }
 
 /* A first message is newer than all before it, and its client has tokens left. */
@@ -60,16 +75,14 @@ static bool first_passes(struct core *c, const struct knock *k)
 		return false;
 	}
 	if (!freshness_newer(mark, k->veiled.label.t)) {
-		junk(c, COUNT_REPLAY, &k->route);
+		drop(c, COUNT_REPLAY, &k->route);
 		return false;
 	}
-	if (!peers_queue(c->peers, k->client, k->veiled.label.t, false)) {
-		count(&c->counters, COUNT_REPEAT);
+	if (!has_place(c, k, false))
 		return false;
-	}
 	if (!peers_allow(c->peers, k->client, c->w.boot_ms(c->w.arg))) {
 		peers_unqueue(c->peers, k->client);
-		junk(c, COUNT_RATE, &k->route);
+		drop(c, COUNT_RATE, &k->route);
 		return false;
 	}
 	return true;
@@ -85,18 +98,14 @@ static bool answer_passes(struct core *c, const struct knock *k)
 	const struct challenge *ch = challenge_find(c, k->veiled.label.cid);
 
 	if (!ch) {
-		junk(c, COUNT_ANSWER_NONE, &k->route);
+		drop(c, COUNT_ANSWER_NONE, &k->route);
 		return false;
 	}
 	if (!freshness_newer(ch->answer_t, k->veiled.label.t)) {
-		junk(c, COUNT_ANSWER_OLD, &k->route);
+		drop(c, COUNT_ANSWER_OLD, &k->route);
 		return false;
 	}
-	if (!peers_queue(c->peers, k->client, k->veiled.label.t, true)) {
-		count(&c->counters, COUNT_REPEAT);
-		return false;
-	}
-	return true;
+	return has_place(c, k, true);
 }
 
 static bool passes(struct core *c, struct knock *k, uint16_t plain_len)
@@ -107,19 +116,19 @@ static bool passes(struct core *c, struct knock *k, uint16_t plain_len)
 
 	if (veil_parse(k->plain, plain_len, &k->veiled) < 0 || !kind_from_client(k->veiled.kind) ||
 	    !(e = envelope_by_kind(k->veiled.kind))) {
-		junk(c, COUNT_FORM, &k->route);
+		drop(c, COUNT_FORM, &k->route);
 		return false;
 	}
 	cl = clients_by_cid(c->realm->clients, k->veiled.label.cid);
 	if (!cl) {
-		junk(c, COUNT_CLIENT, &k->route);
+		drop(c, COUNT_CLIENT, &k->route);
 		return false;
 	}
 	k->client = clients_index(c->realm->clients, cl);
 	keys = peers_keys(c->peers, k->client, cl);
 	if (!label_ok(&k->veiled.label, keys->label, k->veiled.kind, k->route.carrier,
 		k->veiled.body, k->veiled.body_len)) {
-		junk(c, COUNT_LABEL, &k->route);
+		drop(c, COUNT_LABEL, &k->route);
 		return false;
 	}
 	return k->veiled.kind == e->request ? first_passes(c, k) : answer_passes(c, k);
