@@ -78,6 +78,27 @@ enum capture_counter {
 	CAPTURE_COUNTERS,
 };
 
+/* As the log and posternctl name them. */
+static inline const char *capture_counter_word(enum capture_counter c)
+{
+	static const char *const word[CAPTURE_COUNTERS] = {
+	    [CAPTURE_SEEN] = "seen",
+	    [CAPTURE_MATCHED] = "matched",
+	    [CAPTURE_LOST] = "lost",
+	    [CAPTURE_MALFORMED] = "malformed",
+	    [CAPTURE_FRAGMENT] = "fragment",
+	    [CAPTURE_NOT_OURS] = "not-ours",
+	    [CAPTURE_LENGTH] = "length",
+	    [CAPTURE_GATE] = "gate",
+	    [CAPTURE_REPEAT] = "repeat",
+	    [CAPTURE_FORGED] = "forged",
+	    [CAPTURE_FORM] = "form",
+	    [CAPTURE_QUEUE_FULL] = "queue-full",
+	};
+
+	return (unsigned)c < CAPTURE_COUNTERS ? word[c] : "?";
+}
+
 struct msg_capture_stats {
 	struct ipc_head head;
 	uint64_t counter[CAPTURE_COUNTERS];

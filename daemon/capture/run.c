@@ -73,8 +73,8 @@ static void tell_stranger(struct process *p, enum capture_counter reason)
 	p->untold++;
 	if (!log_allowed(&p->strangers, p->now_ms, &missed))
 		return;
-	log_info("stranger", "dropped reason=%s from=%s count=%" PRIu64, sift_reason(reason),
-	    address_text(sift_sender(p->with.sift), from), p->untold);
+	log_info("stranger", "dropped reason=%s from=%s count=%" PRIu64,
+	    capture_counter_word(reason), address_text(sift_sender(p->with.sift), from), p->untold);
 	p->untold = 0;
 }
 

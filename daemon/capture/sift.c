@@ -252,23 +252,3 @@ const uint64_t *sift_counters(const struct sift *s)
 {
 	return s->counter;
 }
-
-const char *sift_reason(enum capture_counter counter)
-{
-	static const char *const word[CAPTURE_COUNTERS] = {
-	    [CAPTURE_SEEN] = "seen",
-	    [CAPTURE_MATCHED] = "matched",
-	    [CAPTURE_LOST] = "lost",
-	    [CAPTURE_MALFORMED] = "malformed",
-	    [CAPTURE_FRAGMENT] = "fragment",
-	    [CAPTURE_NOT_OURS] = "not-ours",
-	    [CAPTURE_LENGTH] = "length",
-	    [CAPTURE_GATE] = "gate",
-	    [CAPTURE_REPEAT] = "repeat",
-	    [CAPTURE_FORGED] = "forged",
-	    [CAPTURE_FORM] = "form",
-	    [CAPTURE_QUEUE_FULL] = "queue-full",
-	};
-
-	return counter < CAPTURE_COUNTERS ? word[counter] : "?";
-}

@@ -50,7 +50,4 @@ int sift_filter(const struct carrier_ports *ports, char *out, size_t cap);
 /* CAPTURE_SEEN and CAPTURE_LOST are the method's to tell, and 0 here. */
 const uint64_t *sift_counters(const struct sift *s);
 
-/* A word for each counter, as posternctl and the log have it. */
-const char *sift_reason(enum capture_counter counter);
-
 #endif

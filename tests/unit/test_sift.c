@@ -423,7 +423,7 @@ static void has_a_word_for_each_counter(void **state)
 {
 	(void)state;
 	for (int i = 0; i < CAPTURE_COUNTERS; i++)
-		assert_true(strlen(sift_reason((enum capture_counter)i)) > 1);
+		assert_true(strlen(capture_counter_word((enum capture_counter)i)) > 1);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
