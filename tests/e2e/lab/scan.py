@@ -10,11 +10,11 @@ class Result(dict):
         return set(self.values())
 
 
-def nmap(client, address, *options, timeout=120):
+def nmap(client, address, *options, rate=200, timeout=120):
     """One scan: a Result of state, reason and TTL of each port."""
     six = ["-6"] if ":" in address else []
     done = client.run(
-        "nmap", *six, "-n", "-Pn", "-T4", "--min-rate", "200", "--max-retries", "1", "--reason",
+        "nmap", *six, "-n", "-Pn", "-T4", "--min-rate", rate, "--max-retries", "1", "--reason",
         "-d", "-oX", "-", *options, address, timeout=timeout,
     )
     result = Result()
@@ -25,9 +25,9 @@ def nmap(client, address, *options, timeout=120):
     return result
 
 
-def syn(client, address, ports):
-    return nmap(client, address, "-sS", "-p", ports)
+def syn(client, address, ports, **more):
+    return nmap(client, address, "-sS", "-p", ports, **more)
 
 
-def udp(client, address, ports):
-    return nmap(client, address, "-sU", "-p", ports)
+def udp(client, address, ports, **more):
+    return nmap(client, address, "-sU", "-p", ports, **more)
