@@ -35,6 +35,8 @@ void output_text(struct ctl *c, const char *name, const char *text);
 
 /* A table, empty; when it stays so, the sentence is printed. */
 json_t *output_table(struct ctl *c, const char *name, const char *when_empty);
+/* Takes a table back that has nothing to say, because the asking failed. */
+void output_drop(struct ctl *c, const char *name);
 /* A row of it, to be filled with row_...(), which make the columns. */
 json_t *output_row(json_t *table);
 void row_text(json_t *row, const char *column, const char *text); /* NULL: "-" */

@@ -1,0 +1,85 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "init.h"
+#include "output.h"
+#include "secret.h"
+
+enum { PORT_FIRST = 1024, PORT_LAST = 65535, TRIES = 2000, SSH_PORT = 22 };
+
+/* From which the kernel takes ports for connections of this host's own. */
+static void ephemeral_range(unsigned *first, unsigned *last)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+	if (f == NULL || fscanf(f, "%u %u", first, last) != 2) {
+		*first = 32768;
+		*last = 60999;
+	}
+	if (f != NULL)
+		(void)fclose(f);
+}
+
+static bool cannot_bind(const struct sockaddr *at, socklen_t len)
+{
+	const int one = 1;
+	int fd = socket(at->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool taken;
+
+	if (fd < 0)
+		return false; /* no such family here */
+	if (at->sa_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	taken = bind(fd, at, len) != 0 && errno == EADDRINUSE;
+	(void)close(fd);
+	return taken;
+}
+
+bool init_port_is_taken(uint16_t port)
+{
+	const struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	const struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+	return cannot_bind((const struct sockaddr *)&v4, sizeof(v4)) ||
+	       cannot_bind((const struct sockaddr *)&v6, sizeof(v6));
+}
+
+int init_port_choose(struct ctl *c, uint16_t *out)
+{
+	unsigned first, last;
+	int i;
+
+	ephemeral_range(&first, &last);
+	for (i = 0; i < TRIES; i++) {
+		unsigned port = PORT_FIRST + secret_random_below(PORT_LAST - PORT_FIRST + 1);
+
+		if (port >= first && port <= last)
+			continue;
+		/* What has a name is somebody's, though he does not listen now. */
+		if (getservbyport(htons((uint16_t)port), "udp") != NULL ||
+		    init_port_is_taken((uint16_t)port))
+			continue;
+		*out = (uint16_t)port;
+		return 0;
+	}
+	(void)output_fail(c, CTL_FAILED, "no free port was found for knocks; choose one: --port N");
+	return -1;
+}
+
+uint16_t init_ssh_port(void)
+{
+	const char *connection = getenv("SSH_CONNECTION");
+	unsigned port = 0;
+
+	if (connection != NULL && sscanf(connection, "%*s %*u %*s %u", &port) == 1 && port >= 1 &&
+	    port <= PORT_LAST)
+		return (uint16_t)port;
+	return SSH_PORT;
+}

@@ -1,0 +1,335 @@
+#include "output.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SENTENCE_MAX = 2048, CELL_MAX = 512, COLUMNS_MAX = 16 };
+
+#define MESSAGES "messages"
+#define WARNINGS "warnings"
+#define ERRORS "errors"
+
+struct output {
+	json_t *model;
+	json_t *when_empty; /* table name: sentence */
+	bool has_text;
+};
+
+static json_t *must(json_t *value)
+{
+	if (value == NULL)
+		abort(); /* no memory */
+	return value;
+}
+
+static void set(json_t *object, const char *name, json_t *value)
+{
+	if (json_object_set_new(object, name, must(value)) != 0)
+		abort();
+}
+
+static void append(json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, must(value)) != 0)
+		abort();
+}
+
+/* As a string with all but printable ASCII, newlines and tabs as \xNN. */
+static json_t *printable(const char *text)
+{
+	size_t room = 4 * strlen(text) + 1;
+	char *out = malloc(room);
+	size_t at = 0;
+	json_t *value;
+
+	if (out == NULL)
+		abort();
+	for (; *text != '\0'; text++) {
+		unsigned char b = (unsigned char)*text;
+
+		if ((b >= 0x20 && b < 0x7f) || b == '\n' || b == '\t')
+			out[at++] = *text;
+		else
+			at += (size_t)snprintf(out + at, room - at, "\\x%02x", b);
+	}
+	out[at] = '\0';
+	value = must(json_string(out));
+	free(out);
+	return value;
+}
+
+struct output *output_new(const char *command)
+{
+	struct output *o = calloc(1, sizeof(*o));
+
+	if (o == NULL)
+		abort();
+	o->model = must(json_object());
+	o->when_empty = must(json_object());
+	set(o->model, "command", json_string(command));
+	return o;
+}
+
+void output_free(struct output *o)
+{
+	if (o == NULL)
+		return;
+	json_decref(o->model);
+	json_decref(o->when_empty);
+	free(o);
+}
+
+static void add_sentence(struct ctl *c, const char *list, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static void add_sentence(struct ctl *c, const char *list, const char *format, va_list args)
+{
+	char text[SENTENCE_MAX];
+
+	(void)vsnprintf(text, sizeof(text), format, args);
+	if (json_object_get(c->out->model, list) == NULL)
+		set(c->out->model, list, json_array());
+	append(json_object_get(c->out->model, list), printable(text));
+}
+
+void output_say(struct ctl *c, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_sentence(c, MESSAGES, format, args);
+	va_end(args);
+}
+
+void output_warn(struct ctl *c, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_sentence(c, WARNINGS, format, args);
+	va_end(args);
+}
+
+int output_fail(struct ctl *c, enum ctl_status status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_sentence(c, ERRORS, format, args);
+	va_end(args);
+	return status;
+}
+
+void output_text(struct ctl *c, const char *name, const char *text)
+{
+	c->out->has_text = true;
+	set(c->out->model, name, printable(text));
+}
+
+json_t *output_table(struct ctl *c, const char *name, const char *when_empty)
+{
+	set(c->out->when_empty, name, json_string(when_empty));
+	set(c->out->model, name, json_array());
+	return json_object_get(c->out->model, name);
+}
+
+void output_drop(struct ctl *c, const char *name)
+{
+	(void)json_object_del(c->out->model, name);
+}
+
+json_t *output_row(json_t *table)
+{
+	json_t *row = json_object();
+
+	append(table, row);
+	return row;
+}
+
+void row_text(json_t *row, const char *column, const char *text)
+{
+	set(row, column, text != NULL ? printable(text) : json_null());
+}
+
+void row_number(json_t *row, const char *column, uint64_t value)
+{
+	set(row, column, json_integer((json_int_t)value));
+}
+
+void row_flag(json_t *row, const char *column, bool value)
+{
+	set(row, column, json_boolean(value));
+}
+
+json_t *row_list(json_t *row, const char *column)
+{
+	set(row, column, json_array());
+	return json_object_get(row, column);
+}
+
+void list_text(json_t *list, const char *text)
+{
+	append(list, printable(text));
+}
+
+void output_fact(struct ctl *c, const char *name, json_t *value)
+{
+	set(c->out->model, name, value);
+}
+
+/* What stands in a cell of a table. */
+static void cell_text(const json_t *value, char out[static CELL_MAX])
+{
+	const json_t *item;
+	size_t at = 0;
+	size_t i;
+
+	(void)snprintf(out, CELL_MAX, "-");
+	if (json_is_string(value) && json_string_length(value) > 0)
+		(void)snprintf(out, CELL_MAX, "%s", json_string_value(value));
+	else if (json_is_integer(value))
+		(void)snprintf(out, CELL_MAX, "%" PRIu64, (uint64_t)json_integer_value(value));
+	else if (json_is_true(value))
+		(void)snprintf(out, CELL_MAX, "yes");
+	json_array_foreach(value, i, item)
+	{
+		if (at < CELL_MAX)
+			at += (size_t)snprintf(out + at, CELL_MAX - at, "%s%s", i > 0 ? "," : "",
+			    json_string_value(item));
+	}
+}
+
+static void measure(const json_t *table, size_t width[static COLUMNS_MAX])
+{
+	char cell[CELL_MAX];
+	const char *column;
+	const json_t *row, *value;
+	size_t i, n;
+
+	json_array_foreach(table, i, row)
+	{
+		n = 0;
+		json_object_foreach((json_t *)(uintptr_t)row, column, value)
+		{
+			cell_text(value, cell);
+			if (n < COLUMNS_MAX && strlen(cell) > width[n])
+				width[n] = strlen(cell);
+			if (n < COLUMNS_MAX && strlen(column) > width[n])
+				width[n] = strlen(column);
+			n++;
+		}
+	}
+}
+
+static void print_cell(const char *text, size_t width, bool is_last)
+{
+	if (is_last)
+		(void)printf("%s\n", text);
+	else
+		(void)printf("%-*s  ", (int)width, text);
+}
+
+static void print_head(const json_t *row, const size_t width[static COLUMNS_MAX])
+{
+	char cell[CELL_MAX];
+	const char *column;
+	const json_t *value;
+	size_t n = 0;
+	size_t i;
+
+	json_object_foreach((json_t *)(uintptr_t)row, column, value)
+	{
+		for (i = 0; column[i] != '\0' && i < sizeof(cell) - 1; i++)
+			cell[i] = column[i] == '_' ? '-' : (char)toupper((unsigned char)column[i]);
+		cell[i] = '\0';
+		print_cell(cell, n < COLUMNS_MAX ? width[n] : 0, n + 1 == json_object_size(row));
+		n++;
+	}
+}
+
+static void print_row(const json_t *row, const size_t width[static COLUMNS_MAX])
+{
+	char cell[CELL_MAX];
+	const char *column;
+	const json_t *value;
+	size_t n = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)row, column, value)
+	{
+		cell_text(value, cell);
+		print_cell(cell, n < COLUMNS_MAX ? width[n] : 0, n + 1 == json_object_size(row));
+		n++;
+	}
+}
+
+static void print_table(const json_t *table, const char *when_empty, bool quiet)
+{
+	size_t width[COLUMNS_MAX] = {0};
+	const json_t *row;
+	size_t i;
+
+	if (json_array_size(table) == 0 && !quiet)
+		(void)printf("%s\n", when_empty);
+	measure(table, width);
+	json_array_foreach(table, i, row)
+	{
+		if (i == 0)
+			print_head(row, width);
+		print_row(row, width);
+	}
+}
+
+static void print_sentences(const json_t *list, const char *mark, FILE *out)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		(void)fprintf(out, "%s%s\n", mark, json_string_value(item));
+	}
+}
+
+static void print_member(const struct ctl *c, const char *name, const json_t *value)
+{
+	const char *when_empty = json_string_value(json_object_get(c->out->when_empty, name));
+
+	if (strcmp(name, MESSAGES) == 0) {
+		if (!c->quiet)
+			print_sentences(value, "", c->out->has_text ? stderr : stdout);
+	} else if (strcmp(name, WARNINGS) == 0) {
+		print_sentences(value, "posternctl: warning: ", stderr);
+	} else if (strcmp(name, ERRORS) == 0) {
+		print_sentences(value, "posternctl: ", stderr);
+	} else if (when_empty != NULL) {
+		print_table(value, when_empty, c->quiet);
+	} else if (json_is_string(value) && strcmp(name, "command") != 0) {
+		(void)fputs(json_string_value(value), stdout);
+	}
+}
+
+int output_print(struct ctl *c, int status)
+{
+	const char *name;
+	json_t *value;
+
+	set(c->out->model, "exit", json_integer(status));
+	if (c->json) {
+		(void)json_dumpf(c->out->model, stdout, JSON_INDENT(2));
+		(void)fputc('\n', stdout);
+	} else {
+		json_object_foreach(c->out->model, name, value)
+		{
+			print_member(c, name, value);
+		}
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		(void)fprintf(stderr, "posternctl: standard output cannot be written\n");
+		return status == CTL_OK ? CTL_FAILED : status;
+	}
+	return status;
+}

@@ -1,0 +1,134 @@
+/*
+ * running - what is asked of the daemon that runs: sessions, close, stats, reload.
+ */
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "command.h"
+#include "daemon.h"
+#include "output.h"
+
+enum { SESSION_TEXT = 17, HEXADECIMAL = 16, PROTO_TEXT = 8 };
+
+static const char *proto_word(uint8_t proto, char number[static PROTO_TEXT])
+{
+	if (proto == IPPROTO_TCP)
+		return "tcp";
+	if (proto == IPPROTO_UDP)
+		return "udp";
+	(void)snprintf(number, PROTO_TEXT, "%u", proto);
+	return number;
+}
+
+static void add_session(void *arg, const struct control_session *s)
+{
+	json_t *row = output_row(arg);
+	struct prefix admitted = {.addr = address_v6(s->address), .len = s->prefix_len};
+	char session[SESSION_TEXT], prefix[PREFIX_TEXT], proto[PROTO_TEXT];
+
+	/* As text: 64 bits are more than many readers of JSON hold in a number. */
+	(void)snprintf(session, sizeof(session), "%016" PRIx64, s->session);
+	row_text(row, "session", session);
+	row_text(row, "client", s->client);
+	row_text(row, "service", s->service);
+	row_text(row, "protocol", proto_word(s->proto, proto));
+	row_number(row, "port", s->port);
+	row_text(row, "address", prefix_text(&admitted, prefix));
+	row_number(row, "rest_s", s->rest_s);
+}
+
+int cmd_sessions(struct ctl *c, const struct arguments *a)
+{
+	json_t *table = output_table(c, "sessions", "no door is open");
+	const struct daemon_listener l = {.session = add_session, .arg = table};
+	const struct daemon_question q = {.type = CONTROL_SESSIONS, .listener = &l};
+	char text[CONTROL_TEXT_MAX];
+	int status = daemon_ask(c, &q, text);
+
+	(void)a;
+	if (status != CTL_OK)
+		output_drop(c, "sessions");
+	return status;
+}
+
+static void add_counter(void *arg, const struct control_counter *n)
+{
+	json_t *row = output_row(arg);
+
+	row_text(row, "counter", n->name);
+	row_number(row, "value", n->value);
+}
+
+int cmd_stats(struct ctl *c, const struct arguments *a)
+{
+	json_t *table = output_table(c, "counters", "nothing is counted yet");
+	const struct daemon_listener l = {.counter = add_counter, .arg = table};
+	const struct daemon_question q = {.type = CONTROL_STATS, .listener = &l};
+	char text[CONTROL_TEXT_MAX];
+	int status = daemon_ask(c, &q, text);
+
+	(void)a;
+	if (status != CTL_OK)
+		output_drop(c, "counters");
+	return status;
+}
+
+static int close_session(struct ctl *c, const char *id)
+{
+	char text[CONTROL_TEXT_MAX];
+	struct daemon_question q = {.type = CONTROL_CLOSE};
+	size_t len = strlen(id);
+	int status;
+
+	if (len == 0 || len >= SESSION_TEXT || strspn(id, "0123456789abcdefABCDEF") != len)
+		return output_fail(c, CTL_USAGE,
+		    "'%s' is not a session: it has up to 16 hexadecimal digits; posternctl "
+		    "sessions lists them",
+		    id);
+	q.session = strtoull(id, NULL, HEXADECIMAL);
+	status = daemon_ask(c, &q, text);
+	if (status == CTL_OK)
+		output_say(c, "session %s is closed", id);
+	return status;
+}
+
+static int close_client(struct ctl *c, const char *name)
+{
+	const struct daemon_question q = {.type = CONTROL_CLOSE_CLIENT, .name = name};
+	char text[CONTROL_TEXT_MAX];
+	int status;
+
+	if (!config_is_name(name))
+		return output_fail(c, CTL_USAGE, "'%s' is not the name of a client", name);
+	status = daemon_ask(c, &q, text);
+	if (status == CTL_OK)
+		output_say(c, "doors of %s: %s", name, text);
+	return status;
+}
+
+int cmd_close(struct ctl *c, const struct arguments *a)
+{
+	const char *client = arguments_value(a, "client");
+
+	if ((client != NULL) == (a->operands == 1))
+		return output_fail(c, CTL_USAGE, "say which: a session, or --client NAME");
+	return client != NULL ? close_client(c, client) : close_session(c, a->operand[0]);
+}
+
+int cmd_reload(struct ctl *c, const struct arguments *a)
+{
+	const struct daemon_question q = {.type = CONTROL_RELOAD};
+	char text[CONTROL_TEXT_MAX];
+	int status = daemon_ask(c, &q, text);
+
+	(void)a;
+	if (status == CTL_OK)
+		output_say(c, "configuration, clients and keys were read again");
+	else if (status == CTL_REFUSED)
+		output_say(c, "posternd goes on by what it had");
+	return status;
+}
