@@ -52,6 +52,11 @@ void noise_start(struct noise *n, bool initiator, bool psk, const struct noise_s
 /* Tests only: the ephemeral to use instead of a random one. */
 void noise_set_ephemeral(struct noise *n, const uint8_t secret[static KEY_BYTES]);
 
+/*
+ * All of these return -E_STATE when it is not their turn, and a call that fails leaves
+ * the state as it was.
+ */
+
 /* M1. out has room for len + NOISE_M1_OVERHEAD. Returns the length or -E_KEY. */
 int noise_write_m1(struct noise *n, const struct noise_static *st, const uint8_t *payload,
     size_t len, uint8_t *out) __attribute__((warn_unused_result));

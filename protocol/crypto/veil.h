@@ -71,8 +71,9 @@ bool veil_gate_ok(const struct veil_keys *k, const uint8_t *packet, size_t len);
 /*
  * Open a packet whose gate holds.
  *   plain   borrowed, VEIL_PLAIN_MAX bytes; filled with the plaintext
- * Returns the plaintext's length and fills *out; -E_SHORT, -E_FORGED, or
- * -E_FORMAT (unknown kind, body_len beyond the end, padding that is not zero).
+ * Returns the plaintext's length and fills *out; -E_SHORT (not the length of a veil),
+ * -E_FORGED, or -E_FORMAT (unknown kind, body_len beyond the end, padding that is not
+ * zero). Whether the kind is one of this direction is the caller's to ask.
  */
 int veil_open(const struct veil_keys *k, enum carrier_id carrier, const uint8_t *packet, size_t len,
     uint8_t plain[static VEIL_PLAIN_MAX], struct veiled *out) __attribute__((warn_unused_result));
