@@ -54,10 +54,10 @@ struct pcap_source {
 static const int capabilities[] = {CAP_NET_RAW};
 
 /*
- * libpcap polls the ring itself when it finds it empty, and asks a socket that
- * reports an error what became of its interface.
+ * Beside poll, which libpcap, too, calls when it finds the ring empty: it asks
+ * a socket that reports an error what became of its interface.
  */
-static const int syscalls[] = {SYS_poll, SYS_ioctl, SYS_getsockname, SYS_getsockopt};
+static const int syscalls[] = {SYS_getsockname, SYS_getsockopt, SYS_ioctl};
 
 static enum capture_status refuse(
     enum capture_status status, const struct pcap_source *s, const char *what, const char *why)

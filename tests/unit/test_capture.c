@@ -717,6 +717,39 @@ static void finds_a_knock_in_a_burst(void **state)
 	stop(&s);
 }
 
+#ifdef POSTERN_FAULT_HOOKS
+/* Test builds can be told to die at a step, and to call what the sandbox forbids. */
+static void dies_where_it_is_told(void **state)
+{
+	static const struct {
+		const char *step;
+		int signal;
+		bool handed;
+	} faults[] = {
+	    {"capture.received", SIGKILL, false},
+	    {"capture.handed", SIGKILL, true},
+	    {"capture.forbidden", SIGSYS, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(faults); i++) {
+		struct live_scene s;
+		struct msg_knock k;
+
+		assert_int_equal(setenv("POSTERN_FAULT", faults[i].step, 1), 0);
+		start(&s, LIVE_NEAR);
+		assert_int_equal(unsetenv("POSTERN_FAULT"), 0);
+		live_keys(&s.capture, door_key);
+		knock(&s, (struct shape){.link = LINK_ETHERNET}, 1);
+		live_await(s.capture.peer);
+		int len = ipc_recv(s.capture.peer, &k, sizeof(k), NULL, 0, NULL);
+		assert_int_equal(len, faults[i].handed ? sizeof(k) : 0);
+		assert_int_equal(live_end(&s.capture), -faults[i].signal);
+		(void)close(s.sender);
+	}
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -739,6 +772,9 @@ int main(void)
 	    cmocka_unit_test(obeys_only_what_is_of_ours),
 	    cmocka_unit_test(drops_what_auth_cannot_take),
 	    cmocka_unit_test(finds_a_knock_in_a_burst),
+#ifdef POSTERN_FAULT_HOOKS
+	    cmocka_unit_test(dies_where_it_is_told),
+#endif
 	};
 
 	if (!live_possible()) {
