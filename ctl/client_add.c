@@ -230,12 +230,10 @@ static int deliver_file(
 	int status;
 
 	(void)snprintf(path, sizeof(path), "%s.profile", n->name);
-	if (n->output == NULL)
-		output_fact(c, "file", json_string(path));
-	else if (strlen(n->output) < sizeof(path))
-		(void)snprintf(path, sizeof(path), "%s", n->output);
-	else
+	if (n->output != NULL && strlen(n->output) >= sizeof(path))
 		return output_fail(c, CTL_USAGE, "--output: the path is too long");
+	if (n->output != NULL)
+		(void)snprintf(path, sizeof(path), "%s", n->output);
 	if (replace_create(c, path, profile) != 0)
 		return CTL_FAILED;
 	status = commit(c, n, r);
@@ -243,7 +241,8 @@ static int deliver_file(
 		(void)unlink(path);
 		return status;
 	}
-	output_say(c, "%s may knock now; its profile is in %s, and nowhere else", n->name, path);
+	output_fact(c, "file", json_string(path));
+	output_say(c, "%s is a client now; its profile is in %s, and nowhere else", n->name, path);
 	output_say(c,
 	    "bring it there by a way that nobody else reads (scp); 'postern import %s' takes it in",
 	    path);
@@ -260,7 +259,7 @@ static int deliver(struct ctl *c, const struct newcomer *n, struct roster *r, co
 	if (status != CTL_OK)
 		return status;
 	output_text(c, "profile", profile);
-	output_say(c, "%s may knock now; its profile was printed, and is nowhere else", n->name);
+	output_say(c, "%s is a client now; its profile was printed, and is nowhere else", n->name);
 	return CTL_OK;
 }
 

@@ -232,29 +232,28 @@ static int make_all(struct ctl *c, struct init *n)
 	return init_users_make(c, n->users, n->made_users);
 }
 
+static void tell_step(
+    struct ctl *c, const struct init *n, const char *program, const char *words, const char *why)
+{
+	bool usual = strcmp(n->config_dir, "/etc/postern") == 0;
+	char line[2 * CTL_PATH_MAX];
+
+	(void)snprintf(line, sizeof(line), "%s%s%s%s %s", program, usual ? "" : " -c ",
+	    usual ? "" : n->config_dir, usual ? "" : "/posternd.conf", words);
+	output_say(c, "  %-58s # %s", line, why);
+}
+
 static void tell_next(struct ctl *c, const struct init *n)
 {
-	char option[CTL_PATH_MAX] = "";
-
-	if (strcmp(n->config_dir, "/etc/postern") != 0)
-		(void)snprintf(option, sizeof(option), " -c %s/posternd.conf", n->config_dir);
 	output_say(c, "made %s: posternd.conf, server.key, door.key and clients", n->config_dir);
-	output_say(c, "knocks come in at UDP port %u; guarded is ssh, TCP port %u",
+	output_say(c, "knocks come in at UDP port %u; guarded is ssh at TCP port %u",
 	    n->config.udp_port, n->config.service[0].port);
 	output_say(c, "next:");
-	output_say(
-	    c, "  posternctl%s client add NAME --service ssh   a profile for each device", option);
-	output_say(c, "  posternctl%s firewall try --for 60           guard for a minute", option);
-	if (option[0] == '\0')
-		output_say(c, "  systemctl start posternd                      then knock, and log "
-			      "in once more");
-	else
-		output_say(c,
-		    "  posternd%s                                    then knock, and log in once "
-		    "more",
-		    option);
-	output_say(
-	    c, "  posternctl%s firewall confirm                and it stays guarded", option);
+	tell_step(c, n, "posternctl", "client add NAME --service ssh --server HOST",
+	    "a profile for each device");
+	tell_step(c, n, "posternctl", "firewall try --for 60", "guard for a minute");
+	tell_step(c, n, "posternd", "", "or by systemctl; then knock, and log in once more");
+	tell_step(c, n, "posternctl", "firewall confirm", "and it stays guarded");
 }
 
 int cmd_init(struct ctl *c, const struct arguments *a)

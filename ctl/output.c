@@ -16,7 +16,7 @@ enum { SENTENCE_MAX = 2048, CELL_MAX = 512, COLUMNS_MAX = 16 };
 struct output {
 	json_t *model;
 	json_t *when_empty; /* table name: sentence */
-	bool has_text;
+	json_t *texts;	    /* name of a text: true */
 };
 
 static json_t *must(json_t *value)
@@ -70,6 +70,7 @@ struct output *output_new(const char *command)
 		abort();
 	o->model = must(json_object());
 	o->when_empty = must(json_object());
+	o->texts = must(json_object());
 	set(o->model, "command", json_string(command));
 	return o;
 }
@@ -80,6 +81,7 @@ void output_free(struct output *o)
 		return;
 	json_decref(o->model);
 	json_decref(o->when_empty);
+	json_decref(o->texts);
 	free(o);
 }
 
@@ -126,7 +128,7 @@ int output_fail(struct ctl *c, enum ctl_status status, const char *format, ...)
 
 void output_text(struct ctl *c, const char *name, const char *text)
 {
-	c->out->has_text = true;
+	set(c->out->texts, name, json_true());
 	set(c->out->model, name, printable(text));
 }
 
@@ -300,14 +302,15 @@ static void print_member(const struct ctl *c, const char *name, const json_t *va
 
 	if (strcmp(name, MESSAGES) == 0) {
 		if (!c->quiet)
-			print_sentences(value, "", c->out->has_text ? stderr : stdout);
+			print_sentences(
+			    value, "", json_object_size(c->out->texts) > 0 ? stderr : stdout);
 	} else if (strcmp(name, WARNINGS) == 0) {
 		print_sentences(value, "posternctl: warning: ", stderr);
 	} else if (strcmp(name, ERRORS) == 0) {
 		print_sentences(value, "posternctl: ", stderr);
 	} else if (when_empty != NULL) {
 		print_table(value, when_empty, c->quiet);
-	} else if (json_is_string(value) && strcmp(name, "command") != 0) {
+	} else if (json_object_get(c->out->texts, name) != NULL) {
 		(void)fputs(json_string_value(value), stdout);
 	}
 }

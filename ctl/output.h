@@ -5,10 +5,10 @@
  *   command, exit            which command, and its exit status
  *   messages                 sentences: standard output, unless --quiet
  *   warnings, errors         sentences: standard error
- *   any other array          a table of objects that have the same members:
- *                            one line a row, aligned under a head
- *   any other string         a text, printed as it is
- *   other values             for programs only
+ *   tables                   arrays of objects that have the same members: one
+ *                            line a row, aligned under a head
+ *   texts                    printed as they are
+ *   facts                    for programs only
  * Strings are made printable, whoever wrote them.
  */
 #ifndef POSTERN_CTL_OUTPUT_H
