@@ -18,7 +18,8 @@
 #include "replace.h"
 #include "secret.h"
 
-enum { MADE_MAX = 8, SECRET_MODE = 0700 };
+/* The state's folder is walked by the auth user to his own below it, which nobody else can enter. */
+enum { MADE_MAX = 8, SECRET_MODE = 0700, PASSABLE_MODE = 0711 };
 
 struct init {
 	char config_dir[CONFIG_PATH_MAX];
@@ -153,13 +154,13 @@ static void undo(struct ctl *c, const struct init *n)
 	init_users_undo(c, n->users, n->made_users);
 }
 
-static int make_folder(struct ctl *c, struct init *n, const char *path)
+static int make_folder(struct ctl *c, struct init *n, const char *path, mode_t mode)
 {
 	struct stat st;
 
-	if (mkdir(path, SECRET_MODE) == 0) {
+	if (mkdir(path, mode) == 0) {
 		keep(n, path);
-		return chmod(path, SECRET_MODE); /* whatever the umask is */
+		return chmod(path, mode); /* whatever the umask is */
 	}
 	if (errno != EEXIST)
 		return -output_fail(
@@ -220,7 +221,8 @@ static const char clients_text[] =
 
 static int make_all(struct ctl *c, struct init *n)
 {
-	if (make_folder(c, n, n->config_dir) != 0 || make_folder(c, n, n->config.state_dir) != 0)
+	if (make_folder(c, n, n->config_dir, SECRET_MODE) != 0 ||
+	    make_folder(c, n, n->config.state_dir, PASSABLE_MODE) != 0)
 		return -1;
 	if (make_key(c, n, n->config.server_key, "server key: it never leaves this host") != 0)
 		return -1;
