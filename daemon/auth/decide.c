@@ -114,17 +114,35 @@ static void add_step(struct job *j, const struct session *s)
 		j->step[j->steps++].session = s->id;
 }
 
+/* Which services a close means, as a set. Returns 0, or -1 when one of them is not this client's to close. */
+static int services_meant(const struct policy_case *p, uint64_t set[static CLIENT_SERVICE_WORDS])
+{
+	const struct request *q = p->request;
+
+	memset(set, 0, CLIENT_SERVICE_WORDS * sizeof(*set));
+	for (unsigned i = 0; i < q->services; i++) {
+		int service = config_service(&p->realm->config, q->service[i]);
+
+		if (service < 0 || !client_has_service(p->client, (unsigned)service))
+			return -1;
+		set[service / 64] |= UINT64_C(1) << (service % 64);
+	}
+	return 0;
+}
+
 static int plan_close(
     struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
 {
 	const struct request *q = p->request;
 	struct session *s = sessions_of(c->sessions, j->key.cid, NULL);
-	int service = q->has_session ? -1 : config_service(&c->realm->config, q->service[0]);
+	uint64_t meant[CLIENT_SERVICE_WORDS];
 
-	if (!q->has_session && (service < 0 || !client_has_service(p->client, (unsigned)service)))
+	if (services_meant(p, meant) < 0)
 		return refuse(j, VERDICT_DENIED, NULL);
 	for (; s; s = s->owner_next)
-		if (q->has_session ? s->id == q->session : s->service == service)
+		if (q->has_session
+			? s->id == q->session
+			: s->service >= 0 && meant[s->service / 64] >> (s->service % 64) & 1)
 			add_step(j, s);
 	if (q->has_session && j->steps == 0)
 		return refuse(j, VERDICT_DENIED, NULL);

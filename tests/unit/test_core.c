@@ -361,6 +361,27 @@ static void test_close_and_list(void **state)
 	assert_int_equal(p.doors, 0);
 }
 
+static void test_close_names_several(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request close = lab_request(VERB_CLOSE);
+
+	assert_true(lab_prove(l, c));
+	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(open_service(l, c, "web", NULL), VERDICT_OK);
+	close.services = 2;
+	strcpy(close.service[0], "ssh");
+	strcpy(close.service[1], "nobody");
+	assert_int_equal(ask_for(l, c, &close, NULL), VERDICT_DENIED);
+	assert_non_null(lab_door(l, &c->address, SSH));
+	strcpy(close.service[1], "web");
+	close.attempt++;
+	assert_int_equal(ask_for(l, c, &close, NULL), VERDICT_OK);
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_null(lab_door(l, &c->address, WEB));
+}
+
 static void test_no_reply_wanted(void **state)
 {
 	struct lab *l = *state;
@@ -640,6 +661,7 @@ int main(void)
 	    TEST(test_several_services_are_all_or_none),
 	    TEST(test_shared_door_stays_for_the_other),
 	    TEST(test_close_and_list),
+	    TEST(test_close_names_several),
 	    TEST(test_no_reply_wanted),
 	    TEST(test_clocks_in_doubt_are_challenged),
 	    TEST(test_door_key_rotation),
