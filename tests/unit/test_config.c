@@ -347,7 +347,7 @@ static void test_golden_print(void **state)
 
 	(void)state;
 	assert_non_null(f);
-	(void)fread(want, 1, sizeof(want) - 1, f);
+	assert_int_not_equal(fread(want, 1, sizeof(want) - 1, f), 0);
 	(void)fclose(f);
 	assert_int_equal(parse("udp-port = 62201\n" SERVICE), 0);
 	print(&parsed, got, sizeof(got));
