@@ -5,7 +5,7 @@
 
 #include "model.h"
 
-enum { WHAT_MAX = 64, SESSIONS_MAX = 64 };
+enum { WHAT_MAX = 64, SESSIONS_MAX = 64, ROUNDS_MAX = 16, LIST_SURELY_WHOLE = 10 };
 
 struct sessions {
 	size_t len;
@@ -38,20 +38,32 @@ static int close_session(
 	return status;
 }
 
-static int close_services(
-    struct knocking *k, const struct settings *s, json_t *model, json_t *closed)
+/* All doors of one service, for whatever address: so the word need come over one family alone. */
+static int close_service(struct knocking *k, const struct settings *s, const char *service,
+    json_t *model, json_t *closed)
 {
 	int status = knocking_make(k, s, POSTERN_CLOSE, model);
 
 	if (status != POSTERN_OK)
 		return status;
-	for (unsigned i = 1; status == POSTERN_OK && i < s->operands; i++)
-		status = postern_knock_service(k->knock, s->operand[i]);
+	status = postern_knock_service(k->knock, service);
+	if (status == POSTERN_OK)
+		status = postern_knock_set(k->knock, POSTERN_ANY, 1);
 	if (status != POSTERN_OK)
 		return model_status(model, k->lib, status);
 	status = knocking_run(k, model);
+	if (status == POSTERN_OK)
+		note_closed(closed, service);
+	return status;
+}
+
+static int close_services(
+    struct knocking *k, const struct settings *s, json_t *model, json_t *closed)
+{
+	int status = POSTERN_OK;
+
 	for (unsigned i = 1; status == POSTERN_OK && i < s->operands; i++)
-		note_closed(closed, s->operand[i]);
+		status = close_service(k, s, s->operand[i], model, closed);
 	return status;
 }
 
@@ -78,14 +90,22 @@ static int list_sessions(
 	return status;
 }
 
-/* Each by its number: what is open is known to the server alone. */
+/*
+ * Each by its number: what is open is known to the server alone. A list that is
+ * long may have been cut to fit its packet: then once more.
+ */
 static int close_all(struct knocking *k, const struct settings *s, json_t *model, json_t *closed)
 {
 	struct sessions sessions;
-	int status = list_sessions(k, s, model, &sessions);
+	int status = POSTERN_OK;
 
-	for (size_t i = 0; status == POSTERN_OK && i < sessions.len; i++)
-		status = close_session(k, s, sessions.id[i], model, closed);
+	for (int round = 0; status == POSTERN_OK && round < ROUNDS_MAX; round++) {
+		status = list_sessions(k, s, model, &sessions);
+		for (size_t i = 0; status == POSTERN_OK && i < sessions.len; i++)
+			status = close_session(k, s, sessions.id[i], model, closed);
+		if (sessions.len < LIST_SURELY_WHOLE)
+			break;
+	}
 	return status;
 }
 

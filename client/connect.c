@@ -140,7 +140,9 @@ static int find_profile(
 	return status == POSTERN_OK ? status : model_status(model, p, status);
 }
 
-/* By the name that the profile has for the port; else by the port, which a server may allow, too. */
+/*
+ * By the name that the profile has for the port; else by the port, which a server may allow, too.
+ */
 static int ask_port(struct knocking *k, uint16_t port)
 {
 	const struct postern_service *service;

@@ -28,7 +28,10 @@ json_t *model_text(const char *text);
 /* Sets a member, taking value. */
 void model_set(json_t *object, const char *key, json_t *value);
 
-/* The status and, when it is not POSTERN_OK, what the library says of it; always its notes. Returns status. */
+/*
+ * The status and, when it is not POSTERN_OK, what the library says of it; always its notes. Returns
+ * status.
+ */
 int model_status(json_t *model, const struct postern *p, int status);
 /* The same with an error of the program's own. */
 int model_error(json_t *model, int status, const char *format, ...)

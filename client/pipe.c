@@ -88,7 +88,10 @@ static struct pollfd watch(int fd, short events)
 	return (struct pollfd){.fd = events ? fd : -1, .events = events};
 }
 
-/* One turn. Returns 0; -1 with errno: the connection broke; 1: nobody takes what we put out any more. */
+/*
+ * One turn. Returns 0; -1 with errno: the connection broke; 1: nobody takes what we put out any
+ * more.
+ */
 static int turn(struct flow *up, struct flow *down)
 {
 	enum { IN, OUT, SOCK, FDS };

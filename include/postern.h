@@ -114,10 +114,16 @@ POSTERN_API void postern_free(struct postern *p);
 /* Other folders, for what is loaded or made from now on; NULL leaves one as it is. */
 POSTERN_CHECKED int postern_set_folders(struct postern *p, const char *profiles, const char *state);
 
-/* Why the last call with p, or with what was made with it, failed: lines without a last newline; "" when it did not. */
+/*
+ * Why the last call with p, or with what was made with it, failed: lines without a last newline; ""
+ * when it did not.
+ */
 POSTERN_API const char *postern_error(const struct postern *p);
 
-/* What is worth telling although nothing failed (a damaged state file, a new door key): lines, "" when there is none. */
+/*
+ * What is worth telling although nothing failed (a damaged state file, a new door key): lines, ""
+ * when there is none.
+ */
 POSTERN_API const char *postern_note(const struct postern *p);
 
 /* "0.1.0". */
@@ -156,7 +162,10 @@ POSTERN_CHECKED int postern_profile_find(
 POSTERN_CHECKED int postern_profile_import(
     struct postern *p, const char *file, const char *name, struct postern_profile **out);
 
-/* Calls each with the name of every profile in the folder, in alphabetical order. No folder means no profiles. */
+/*
+ * Calls each with the name of every profile in the folder, in alphabetical order. No folder means
+ * no profiles.
+ */
 POSTERN_CHECKED int postern_profile_names(
     struct postern *p, void (*each)(void *arg, const char *name), void *arg);
 
@@ -194,10 +203,14 @@ POSTERN_API void postern_knock_free(struct postern_knock *k);
  * What to ask for, before the knock starts. Each returns POSTERN_OK or
  * POSTERN_BAD_ARGUMENT, which leaves the knock as it was.
  */
-POSTERN_CHECKED int postern_knock_service(
-    struct postern_knock *k, const char *name); /* up to 8 times */
+/* By name: up to 8 times for POSTERN_OPEN, once for POSTERN_CLOSE. */
+POSTERN_CHECKED int postern_knock_service(struct postern_knock *k, const char *name);
+/* By what it is, for POSTERN_OPEN, in place of names. */
 POSTERN_CHECKED int postern_knock_port(struct postern_knock *k, uint8_t protocol, uint16_t port);
-/* Open for this address or prefix in place of the one that knocks: "203.0.113.7", "2001:db8::/64"; one a family. */
+/*
+ * Open for this address or prefix in place of the one that knocks: "203.0.113.7", "2001:db8::/64";
+ * one a family.
+ */
 POSTERN_CHECKED int postern_knock_admit(struct postern_knock *k, const char *prefix);
 POSTERN_CHECKED int postern_knock_session(
     struct postern_knock *k, uint64_t session); /* POSTERN_CLOSE */
@@ -222,7 +235,10 @@ POSTERN_CHECKED int postern_knock_run(struct postern_knock *k);
  * postern_knock_run() would.
  */
 POSTERN_CHECKED int postern_knock_start(struct postern_knock *k);
-/* Fills up to cap descriptors and the longest time to wait; returns how many there are (POSTERN_POLL_MAX at most). */
+/*
+ * Fills up to cap descriptors and the longest time to wait; returns how many there are
+ * (POSTERN_POLL_MAX at most).
+ */
 POSTERN_API size_t postern_knock_poll(
     struct postern_knock *k, struct pollfd *fds, size_t cap, int *timeout_ms);
 POSTERN_CHECKED int postern_knock_step(struct postern_knock *k);
@@ -258,7 +274,10 @@ struct postern_answer {
 	const struct postern_door *door;
 };
 
-/* How many families were tried, and the i-th; NULL past the last, or before the end. The first to be tried comes first. */
+/*
+ * How many families were tried, and the i-th; NULL past the last, or before the end. The first to
+ * be tried comes first.
+ */
 POSTERN_API size_t postern_knock_answers(const struct postern_knock *k);
 POSTERN_API const struct postern_answer *postern_knock_answer(
     const struct postern_knock *k, size_t i);

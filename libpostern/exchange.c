@@ -44,7 +44,9 @@ static void begin_phase(struct exchange *x, enum exchange_phase phase, uint64_t 
 	x->phase = phase;
 	x->sends = 0;
 	x->due_ns = at_ns;
-	/* Once it is known how long the way is, do not repeat what cannot have been answered yet. */
+	/*
+	 * Once it is known how long the way is, do not repeat what cannot have been answered yet.
+	 */
 	x->first_wait_ms = two_trips_ms > x->least_wait_ms ? two_trips_ms : x->least_wait_ms;
 }
 
@@ -185,7 +187,9 @@ static size_t send_answer(struct exchange *x, struct moment now, uint8_t *packet
 	return wrap(x, &m, packet);
 }
 
-/* A newer M1 of this client, whichever family it went over, makes the server forget the challenge. */
+/*
+ * A newer M1 of this client, whichever family it went over, makes the server forget the challenge.
+ */
 static bool may_be_forgotten(const struct exchange *x)
 {
 	return x->newest_t && *x->newest_t > exchange_challenge_t(x);
@@ -227,6 +231,12 @@ size_t exchange_send(struct exchange *x, struct moment now, uint8_t packet[stati
 	x->sent++;
 	set_next_due(x, now.mono_ns);
 	return len;
+}
+
+void exchange_sent(struct exchange *x, struct moment now)
+{
+	if (x->phase == EXCHANGE_KNOCKING && x->tries > 0)
+		x->try[x->tries - 1].sent = now;
 }
 
 /* ---- receiving ---- */

@@ -111,6 +111,9 @@ void exchange_wake(struct exchange *x, uint64_t at_ns);
  */
 size_t exchange_send(struct exchange *x, struct moment now, uint8_t packet[static VEIL_ROOM]);
 
+/* When that packet really left, if that was later: writing the state takes its time. */
+void exchange_sent(struct exchange *x, struct moment now);
+
 /* A packet has come. True when it was the server's and for this attempt. */
 bool exchange_receive(struct exchange *x, struct moment now, const uint8_t *packet, size_t len);
 

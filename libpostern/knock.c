@@ -83,8 +83,10 @@ int postern_knock_service(struct postern_knock *k, const char *name)
 		if (strcmp(q->service[i], name) == 0)
 			return POSTERN_OK;
 	}
+	if (q->verb == VERB_CLOSE && q->services == 1)
+		return refuse(k, "is one too many: close takes one service at a time", name);
 	if (q->services == SERVICES_MAX)
-		return refuse(k, "is one too many: at most 8 services at once", name);
+		return refuse(k, "is one too many: at most 8 services at once; name those", name);
 	memcpy(q->service[q->services++], name, strlen(name) + 1);
 	return POSTERN_OK;
 }

@@ -30,7 +30,10 @@ void pair_begin(struct pair *p, struct moment now)
 	}
 }
 
-/* Its M1 would cost the sibling its challenge. (If one went out after that challenge's, it is lost anyway.) */
+/*
+ * Its M1 would cost the sibling its challenge. (If one went out after that challenge's, it is lost
+ * anyway.)
+ */
 static bool is_held(const struct pair *p, unsigned i)
 {
 	const struct exchange *x = p->side[i];

@@ -34,7 +34,10 @@ void pair_begin(struct pair *p, struct moment now);
 void pair_settle(struct pair *p, struct moment now);
 /* The side that shall exchange_send() now, or -1. */
 int pair_next(const struct pair *p, struct moment now);
-/* Monotonic: when to call pair_settle() and pair_next() again at the latest. UINT64_MAX when all is done. */
+/*
+ * Monotonic: when to call pair_settle() and pair_next() again at the latest. UINT64_MAX when all is
+ * done.
+ */
 uint64_t pair_due(const struct pair *p);
 bool pair_done(const struct pair *p);
 

@@ -54,7 +54,9 @@ static int read_name(struct parse *s, char *value)
 	return 0;
 }
 
-/* Also what ssh-config prints, so nothing that ssh or a terminal could take for more than a name. */
+/*
+ * Also what ssh-config prints, so nothing that ssh or a terminal could take for more than a name.
+ */
 static bool is_host(const char *text)
 {
 	size_t len = strlen(text);
@@ -175,7 +177,7 @@ static int read_service(struct parse *s, char *value)
 	if (read_number(word[2], &port) < 0)
 		return complain(s, "the port must be a number from 1 to 65535");
 	if (p->services == PROFILE_SERVICES_MAX)
-		return complain(s, "more than 32 services: remove some");
+		return complain(s, "more than 256 services: remove some");
 	for (unsigned i = 0; i < p->services; i++) {
 		if (strcmp(p->service_name[i], word[0]) == 0)
 			return complain(s, "this name stands above already: remove one");

@@ -21,10 +21,10 @@
 #include "trouble.h"
 
 enum {
-	PROFILE_TEXT_MAX = 16384,
+	PROFILE_TEXT_MAX = 32768,
 	PROFILE_HOST_MAX = 253,
 	PROFILE_SERVERS_MAX = 8,
-	PROFILE_SERVICES_MAX = 32,
+	PROFILE_SERVICES_MAX = 256,
 };
 
 enum profile_door_key {

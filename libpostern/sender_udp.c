@@ -6,7 +6,9 @@
 
 enum { PENDING_ERRORS_MAX = 4 };
 
-/* Connected, so that the kernel drops what comes from anywhere else and tells us our own address. */
+/*
+ * Connected, so that the kernel drops what comes from anywhere else and tells us our own address.
+ */
 static int udp_open(const struct sockaddr *to, socklen_t len)
 {
 	int sock = socket(to->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -54,7 +56,10 @@ static int udp_send(int sock, const uint8_t *bytes, size_t len)
 static int udp_receive(int sock, uint8_t *out, size_t cap)
 {
 	for (int i = 0; i < PENDING_ERRORS_MAX; i++) {
-		/* MSG_TRUNC: the true length, so that what does not fit is known for not being ours. */
+		/*
+		 * MSG_TRUNC: the true length, so that what does not fit is known for not being
+		 * ours.
+		 */
 		ssize_t got = recv(sock, out, cap, MSG_TRUNC);
 		if (got >= 0)
 			return (size_t)got <= cap ? (int)got : 0;

@@ -63,7 +63,9 @@ static void way_open(const struct sender *sender, const struct target *t, struct
 		address_of(&own, len, w->local);
 }
 
-/* The address that must be seen when it is to be strict: the one that the current way sends from. */
+/*
+ * The address that must be seen when it is to be strict: the one that the current way sends from.
+ */
 static void set_own_address(struct side *s)
 {
 	struct request *q = &s->exchange->request;
@@ -75,7 +77,10 @@ static void set_own_address(struct side *s)
 	q->has_own_address = address_parse(plain, &q->own_address) == 0;
 }
 
-/* The next way that is open, from the one after s->current on; s->current itself when there is no other. */
+/*
+ * The next way that is open, from the one after s->current on; s->current itself when there is no
+ * other.
+ */
 static bool use_next(struct side *s)
 {
 	for (unsigned i = 1; i <= s->targets.len; i++) {
@@ -144,6 +149,7 @@ void side_send(struct postern_knock *k, struct side *s, struct moment now)
 	if (len == 0)
 		return;
 	struct way *w = &s->way[s->current];
+	exchange_sent(x, moment_now());
 	int sent = k->profile->sender->send(w->sock, packet, len);
 	if (sent == SENDER_TOO_LONG)
 		exchange_narrow(x, now.mono_ns);

@@ -228,7 +228,10 @@ int state_make_folder(const char *path)
 	return 0;
 }
 
-/* So that a new file is still there after a crash. Some file systems cannot; then it is not worse than before. */
+/*
+ * So that a new file is still there after a crash. Some file systems cannot; then it is not worse
+ * than before.
+ */
 static void sync_folder(const char *dir)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -18,7 +18,10 @@ struct trouble {
 
 void trouble_clear(struct trouble *t);
 
-/* Adds one line, cut at TROUBLE_LINE; when there is no room, the last line says how many are left out. */
+/*
+ * Adds one line, cut at TROUBLE_LINE; when there is no room, the last line says how many are left
+ * out.
+ */
 void trouble_say(struct trouble *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -213,7 +213,10 @@ void fakenet_start(struct fakenet *n)
 	    NULL, sizeof(*n->server), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	must(n->server != MAP_FAILED, "mmap");
 	fake_server_start(n->server);
-	/* One port for all: that of the first socket, which is free for the others in a network of our own. */
+	/*
+	 * One port for all: that of the first socket, which is free for the others in a network of
+	 * our own.
+	 */
 	tcp[0] = listen_on(AF_INET, SOCK_STREAM, 0);
 	n->port = port_of(tcp[0]);
 	tcp[1] = listen_on(AF_INET6, SOCK_STREAM, n->port);

@@ -23,7 +23,9 @@ struct fake_attempt {
 	bool used;
 };
 
-/* A challenge that waits, or was met: then its answer and result are kept for those who ask again. */
+/*
+ * A challenge that waits, or was met: then its answer and result are kept for those who ask again.
+ */
 struct fake_challenge {
 	bool waits, met;
 	uint64_t t;

@@ -184,7 +184,9 @@ static void a_newer_challenge_is_answered_too(void **state)
 {
 	struct sim *s = *state;
 
-	/* Both M1s are on their way before the first M2 is here: the second makes the first void. */
+	/*
+	 * Both M1s are on their way before the first M2 is here: the second makes the first void.
+	 */
 	s->delay_ns[0] = 200 * ms;
 	s->server.challenges = true;
 	sim_run(s, 0);

@@ -215,7 +215,10 @@ static void the_quick_family_does_not_always_overtake_the_slow_one(void **state)
 
 enum { RUNS = 300 };
 
-/* 20 % lost each way, both families wanted; in time means the first of them, as a person would see it. */
+/*
+ * 20 % lost each way, both families wanted; in time means the first of them, as a person would see
+ * it.
+ */
 static void assert_odds(
     bool challenges, uint64_t delay_ns, unsigned first_least, unsigned both_least)
 {
