@@ -366,6 +366,15 @@ void lab_monitor(struct lab *l)
 	l->asked = 0;
 }
 
+void lab_orphans(struct lab *l)
+{
+	uint32_t seconds;
+
+	for (unsigned i = 0; i < l->asked; i++)
+		(void)serve(l, &l->ask[i], &seconds);
+	l->asked = 0;
+}
+
 void lab_settle(struct lab *l)
 {
 	lab_turn(l);

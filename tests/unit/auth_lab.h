@@ -122,6 +122,8 @@ void lab_settle(struct lab *l);
 void lab_turn(struct lab *l);
 /* The monitor answers what it was asked. */
 void lab_monitor(struct lab *l);
+/* The same when auth is gone: nobody hears the answers. */
+void lab_orphans(struct lab *l);
 /* Deliver and settle. */
 void lab_knock(struct lab *l, const struct lab_message *m);
 
