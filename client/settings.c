@@ -14,8 +14,8 @@ typedef const char *read_fn(struct settings *s, const char *value);
 
 struct option_spec {
 	unsigned bit;
+	char letter;
 	const char *name;  /* NULL: a letter alone */
-	char letter;	   /* 0: none */
 	const char *value; /* what the value is called, NULL when there is none */
 	const char *help;
 	read_fn *read;
@@ -153,24 +153,24 @@ static const char *read_profile(struct settings *s, const char *value)
 }
 
 static const struct option_spec specs[] = {
-    {TAKES_NAME, "name", 'n', "NAME", "call it NAME, not what it calls itself", read_name},
-    {TAKES_PROFILE, "profile", 'p', "PROFILE", "use this one, not the one for HOST", read_profile},
-    {TAKES_HOLD, "hold", 't', "TIME", "keep it open so long: seconds, or like 30m, 2h", read_hold},
-    {TAKES_ADDRESS, "address", 'a', "ADDRESS",
+    {TAKES_NAME, 'n', "name", "NAME", "call it NAME, not what it calls itself", read_name},
+    {TAKES_PROFILE, 'p', "profile", "PROFILE", "use this one, not the one for HOST", read_profile},
+    {TAKES_HOLD, 't', "hold", "TIME", "keep it open so long: seconds, or like 30m, 2h", read_hold},
+    {TAKES_ADDRESS, 'a', "address", "ADDRESS",
 	"open for this address or prefix, not for the one this comes from; twice for two families",
 	read_address},
-    {TAKES_SESSION, "session", 's', "ID", "close the door of this session", read_session},
-    {TAKES_ALL, "all", 'A', NULL, "close all doors of this client", read_all},
-    {TAKES_FAMILY, NULL, '4', NULL, "knock over IPv4 alone", read_v4},
-    {TAKES_FAMILY, NULL, '6', NULL, "knock over IPv6 alone", read_v6},
-    {TAKES_CHALLENGE, "challenge", 'c', NULL, "have the server ask back before it acts",
+    {TAKES_SESSION, 's', "session", "ID", "close the door of this session", read_session},
+    {TAKES_ALL, 'A', "all", NULL, "close all doors of this client", read_all},
+    {TAKES_FAMILY, '4', NULL, NULL, "knock over IPv4 alone", read_v4},
+    {TAKES_FAMILY, '6', NULL, NULL, "knock over IPv6 alone", read_v6},
+    {TAKES_CHALLENGE, 'c', "challenge", NULL, "have the server ask back before it acts",
 	read_challenge},
-    {TAKES_STRICT, "strict", 'S', NULL, "stop if the server sees another address than this one has",
+    {TAKES_STRICT, 'S', "strict", NULL, "stop if the server sees another address than this one has",
 	read_strict},
-    {TAKES_RETRIES, "retries", 'r', "N", "knock again so often when nothing is heard (4)",
+    {TAKES_RETRIES, 'r', "retries", "N", "knock again so often when nothing is heard (4)",
 	read_retries},
-    {TAKES_JSON, "json", 'j', NULL, "print JSON", read_json},
-    {TAKES_QUIET, "quiet", 'q', NULL, "print nothing but errors", read_quiet},
+    {TAKES_JSON, 'j', "json", NULL, "print JSON", read_json},
+    {TAKES_QUIET, 'q', "quiet", NULL, "print nothing but errors", read_quiet},
 };
 
 enum { SPECS = sizeof(specs) / sizeof(specs[0]) };

@@ -12,78 +12,47 @@
 #include "library.h"
 #include "profile.h"
 
+/* The entries of the folder that are profiles, in order, as scandir(3) gives them. */
 struct names {
-	char **at;
-	size_t len, cap;
+	struct dirent **at;
+	int len;
 };
 
-static int names_add(struct names *n, const char *name)
-{
-	if (n->len == n->cap) {
-		size_t cap = n->cap ? 2 * n->cap : 16;
-		char **more = reallocarray(n->at, cap, sizeof(*more));
-		if (!more)
-			return -1;
-		n->at = more;
-		n->cap = cap;
-	}
-	n->at[n->len] = strdup(name);
-	return n->at[n->len] ? (n->len++, 0) : -1;
-}
-
-static void names_free(struct names *n)
-{
-	for (size_t i = 0; i < n->len; i++)
-		free(n->at[i]);
-	free(n->at);
-}
-
-static int compare(const void *a, const void *b)
-{
-	const char *const *left = a;
-	const char *const *right = b;
-
-	return strcmp(*left, *right);
-}
-
 /* Half-written files have a '.' in their names, which no profile's name has. */
-static int names_read(DIR *dir, struct names *n)
+static int is_profile(const struct dirent *entry)
 {
-	for (;;) {
-		errno = 0;
-		const struct dirent *entry = readdir(dir);
-		if (!entry)
-			return errno ? -1 : 0;
-		if (name_is_valid(entry->d_name) && names_add(n, entry->d_name) < 0)
-			return -1;
-	}
+	return name_is_valid(entry->d_name);
 }
 
 static int names_collect(struct postern *lib, struct names *n)
 {
-	DIR *dir = opendir(lib->profiles_dir);
+	*n = (struct names){0};
+	int len = scandir(lib->profiles_dir, &n->at, is_profile, alphasort);
 
-	if (!dir && errno == ENOENT)
-		return POSTERN_OK;
-	int done = dir ? names_read(dir, n) : -1;
-	if (done < 0)
+	if (len < 0 && errno != ENOENT) {
 		trouble_say(
 		    &lib->errors, "%s: cannot be read: %s", lib->profiles_dir, strerror(errno));
-	if (dir)
-		(void)closedir(dir);
-	if (n->len > 0)
-		qsort(n->at, n->len, sizeof(*n->at), compare);
-	return done < 0 ? POSTERN_SYSTEM : POSTERN_OK;
+		return POSTERN_SYSTEM;
+	}
+	n->len = len < 0 ? 0 : len;
+	return POSTERN_OK;
+}
+
+static void names_free(struct names *n)
+{
+	for (int i = 0; i < n->len; i++)
+		free(n->at[i]);
+	free(n->at);
 }
 
 int postern_profile_names(struct postern *lib, void (*each)(void *arg, const char *name), void *arg)
 {
-	struct names n = {0};
+	struct names n;
 
 	library_begin(lib);
 	int status = names_collect(lib, &n);
-	for (size_t i = 0; status == POSTERN_OK && i < n.len; i++)
-		each(arg, n.at[i]);
+	for (int i = 0; i < n.len; i++)
+		each(arg, n.at[i]->d_name);
 	names_free(&n);
 	return status;
 }
@@ -130,15 +99,15 @@ static void search_add(struct search *s, struct postern_profile *p, enum fit fit
 int postern_profile_find(
     struct postern *lib, const char *host, uint16_t port, struct postern_profile **out)
 {
-	struct names n = {0};
+	struct names n;
 	struct search s = {0};
 
 	library_begin(lib);
 	*out = NULL;
 	int status = names_collect(lib, &n);
-	for (size_t i = 0; status == POSTERN_OK && i < n.len; i++) {
+	for (int i = 0; i < n.len; i++) {
 		/* One that cannot be read is told only when none is found: that may be why. */
-		struct postern_profile *p = folder_load(lib, n.at[i]);
+		struct postern_profile *p = folder_load(lib, n.at[i]->d_name);
 		if (p)
 			search_add(&s, p, fit_of(p, host, port));
 	}
