@@ -49,8 +49,8 @@ def assert_replay_is_in_vain(house, taken):
         # They did arrive; each was dropped for being old.
         def dropped():
             now = house.postern.stats()
-            names = [n for n in now if n.endswith((".replay", ".repeat"))]
-            return sum(now[n] - before.get(n, 0) for n in names) >= 3 * len(taken)
+            reasons = (".replay", ".repeat", ".answer.none", ".answer.old", ".answer.place")
+            return sum(now[n] - before.get(n, 0) for n in now if n.endswith(reasons)) >= 3 * len(taken)
 
         until(dropped, 5, "the replays' count")
     stays(lambda: house.all_closed(), 0.5, "silence")

@@ -23,8 +23,7 @@ def view(lab, address):
 
 def plain_host(lab, dark):
     """A host that has neither postern nor anything to guard."""
-    for key in ("net.ipv4.icmp_ratelimit", "net.ipv6.icmp.ratelimit"):
-        lab.server.sysctl(key, 0)
+    lab.be_chatty()
     if dark:
         nft.load(lab.server, nft.DARK_HOST)
 

@@ -17,8 +17,7 @@ class House(Lab):
             raise RuntimeError(f"{build()} has no posternd: build first, or set POSTERN_BUILD")
         super().__init__("attacker", *extra, build=build())
         try:
-            for key in ("net.ipv4.icmp_ratelimit", "net.ipv6.icmp.ratelimit"):
-                self.server.sysctl(key, 0)  # else scans wait for the kernel's own politeness
+            self.be_chatty()
             if setup:
                 setup(self)
             self.sshd = Sshd(self.server) if sshd else None

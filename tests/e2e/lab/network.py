@@ -84,6 +84,17 @@ class Lab:
         self.spaces.append(space)
         return space
 
+    def be_chatty(self, role="server"):
+        """Takes the kernel's limits off ICMP errors, so that scans see closed ports and not the limit."""
+        host = getattr(self, role)
+        for key, value in (
+            ("net.ipv4.icmp_ratelimit", 0),
+            ("net.ipv6.icmp.ratelimit", 0),
+            ("net.ipv4.icmp_msgs_per_sec", 100000),
+            ("net.ipv4.icmp_msgs_burst", 100000),
+        ):
+            host.sysctl(key, value)
+
     def add_host(self, role):
         host = self._namespace(role)
         self.roles.append(role)

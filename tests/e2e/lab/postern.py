@@ -1,6 +1,7 @@
 """posternd on a host of the laboratory, set up and looked at with posternctl."""
 
 import base64
+import json
 import os
 import re
 import signal
@@ -76,7 +77,7 @@ class Postern:
         profile = self.host.folder / f"{name}.postern"
         wanted = [w for s in services for w in ("--service", s)]
         server = server or v4(self.host.role)
-        options = [f"--{k.replace('_', '-')}={v}" for k, v in more.items()]
+        options = [f"--{k.replace('_', '-')}" + ("" if v is True else f"={v}") for k, v in more.items()]
         self.ctl("client", "add", name, *wanted, "--server", server, "--output", profile, *options)
         return profile
 
@@ -165,10 +166,16 @@ class Postern:
 
     # --- what it says and what the kernel has ---
 
+    def ctl_json(self, *args):
+        return json.loads(self.ctl("--json", *args).stdout)
+
     def stats(self):
         """Counters by name."""
-        pairs = re.findall(r"^\s*([\w.-]+)[\s:=]+(\d+)\s*$", self.ctl("stats").stdout, re.M)
-        return {name: int(value) for name, value in pairs}
+        return {row["counter"]: row["value"] for row in self.ctl_json("stats")["counters"]}
+
+    def sessions(self):
+        """Dicts of session, client, service, protocol, port, address, rest_s."""
+        return self.ctl_json("sessions")["sessions"]
 
     def counter(self, suffix):
         """The sum of all counters whose name ends so."""

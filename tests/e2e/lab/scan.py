@@ -10,11 +10,11 @@ class Result(dict):
         return set(self.values())
 
 
-def nmap(client, address, *options, rate=200, timeout=120):
+def nmap(client, address, *options, rate=500, timeout=120):
     """One scan: a Result of state, reason and TTL of each port."""
     six = ["-6"] if ":" in address else []
     done = client.run(
-        "nmap", *six, "-n", "-Pn", "-T4", "--min-rate", rate, "--max-retries", "1", "--reason",
+        "nmap", *six, "-n", "-Pn", "-T4", "--min-rate", rate, "--max-retries", "3", "--reason",
         "-d", "-oX", "-", *options, address, timeout=timeout,
     )
     result = Result()
