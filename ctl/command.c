@@ -58,6 +58,8 @@ const struct command commands[] = {
     {"stats", "", "what was counted since the daemon started", 0, 0, NULL, cmd_stats, NULL},
     {"reload", "", "read configuration, clients and keys again, all or nothing", 0, 0, NULL,
 	cmd_reload, NULL},
+    {"firewall", "show|check|try|confirm|install|remove",
+	"the guard in the kernel; --help tells more", 0, 0, NULL, NULL, cmd_firewall},
     {.name = NULL},
 };
 

@@ -190,6 +190,12 @@ enum firewall_status firewall_read(struct firewall *f, struct firewall_state *ou
 	return f->ops->read(f, out);
 }
 
+enum firewall_status firewall_show(struct firewall *f, FILE *out)
+{
+	check_wet(f);
+	return f->ops->show(f, out);
+}
+
 bool firewall_guards(const struct firewall_state *s, uint8_t proto, uint16_t port)
 {
 	for (unsigned i = 0; i < s->guarded; i++)

@@ -37,6 +37,7 @@ struct firewall_ops {
 	enum firewall_status (*trial)(struct firewall *f, const struct config *c, uint32_t seconds);
 	enum firewall_status (*confirm)(struct firewall *f, const struct config *c);
 	enum firewall_status (*read)(struct firewall *f, struct firewall_state *out);
+	enum firewall_status (*show)(struct firewall *f, FILE *out);
 	enum firewall_status (*print)(const struct config *c, FILE *out);
 };
 

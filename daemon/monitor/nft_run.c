@@ -74,6 +74,8 @@ const char *nft_run_error(struct nft_run *r)
 static unsigned format_flags(enum nft_format format)
 {
 	switch (format) {
+	case NFT_FORMAT_TEXT:
+		return NFT_CTX_OUTPUT_TERSE;
 	case NFT_FORMAT_RULES:
 		return NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE |
 		       NFT_CTX_OUTPUT_NUMERIC_PROTO;

@@ -236,6 +236,17 @@ static enum firewall_status nftables_read(struct firewall *f, struct firewall_st
 	return door_status(nft_table_state(table_of(f), out), "read");
 }
 
+static enum firewall_status nftables_show(struct firewall *f, FILE *out)
+{
+	char *text = nft_run_output(table_of(f)->run, "list table inet " NFT_TABLE, NFT_FORMAT_TEXT);
+
+	if (!text)
+		return FIREWALL_NOT_THERE;
+	fputs(text, out);
+	free(text);
+	return FIREWALL_OK;
+}
+
 static enum firewall_status nftables_print(const struct config *c, FILE *out)
 {
 	const struct nft_lengths none = {0};
@@ -260,5 +271,6 @@ const struct firewall_ops firewall_nftables = {
     .trial = nftables_try,
     .confirm = nftables_confirm,
     .read = nftables_read,
+    .show = nftables_show,
     .print = nftables_print,
 };

@@ -1,0 +1,255 @@
+/*
+ * firewall_check - does the guard stand as configured, and does the rest of
+ * the host's firewall go with it? Changes nothing.
+ *
+ * An "accept" of ours in one base chain does not overrule a "drop" in a later
+ * one. So a packet that the guard lets in is walked, in thought, through the
+ * administrator's own chains; where it would end, there is one rule to add.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "firewall_advice.h"
+#include "firewall_cmd.h"
+#include "firewall_walk.h"
+#include "mark.h"
+#include "output.h"
+
+enum { CLOSED_PORT = 47, LEGACY_BYTES = 64 };
+
+/* One packet's way, while its chains are looked at. */
+struct look {
+	struct ctl *c;
+	json_t *advice;
+	const char *service; /* NULL: a reply */
+	bool unsure;	     /* not every way leads here */
+};
+
+static void judge_service(void *arg, const struct place *base, const struct walk *w)
+{
+	const struct look *l = arg;
+
+	if (w->fate == FATE_ACCEPT || (l->unsure && w->may_accept))
+		return;
+	if (w->port_accept) /* somebody meant this service, under conditions of his own */
+		advice_note_chain(l->advice, base, l->service);
+	else
+		advice_add_chain(l->advice, base, l->service);
+}
+
+static void judge_reply(void *arg, const struct place *base, const struct walk *w)
+{
+	const struct look *l = arg;
+
+	if (w->fate != FATE_ACCEPT)
+		advice_add_chain(l->advice, base, NULL);
+}
+
+static void judge_dnat(void *arg, const struct place *base, const struct walk *w)
+{
+	enum tri *translated = arg;
+
+	(void)base;
+	if (w->fate == FATE_DNAT)
+		*translated = TRI_YES;
+	else if (w->may_dnat && *translated == TRI_NO)
+		*translated = TRI_MAYBE;
+}
+
+/* The first packet of a flow that came through a door, over one family. */
+static void check_service(
+    struct look *l, const struct ruleset *rs, const struct service *s, bool v6)
+{
+	struct probe p = {.v6 = v6,
+	    .proto = s->proto,
+	    .dport = s->port,
+	    .state = "new",
+	    .ct_mark = MARK_DOOR,
+	    .mark = MARK_DOOR};
+	enum tri translated = TRI_NO;
+
+	l->service = s->name;
+	l->unsure = false;
+	walk_hook(rs, "filter", "prerouting", &p, judge_service, l);
+	walk_hook(rs, "nat", "prerouting", &p, judge_dnat, &translated);
+	if (translated != TRI_YES)
+		walk_hook(rs, "filter", "input", &p, judge_service, l);
+	if (translated == TRI_NO)
+		return;
+	p.translated = true; /* to a port, and a host, that are not known here */
+	p.dport = 0;
+	l->unsure = true;
+	walk_hook(rs, "filter", "forward", &p, judge_service, l);
+}
+
+static void check_reply(
+    struct look *l, const struct ruleset *rs, const struct config *config, bool v6)
+{
+	const struct probe p = {.v6 = v6,
+	    .proto = IPPROTO_UDP,
+	    .sport = config->udp_port,
+	    .state = "untracked",
+	    .mark = MARK_REPLY};
+
+	walk_hook(rs, "filter", "output", &p, judge_reply, l);
+}
+
+static void worst(void *arg, const struct place *base, const struct walk *w)
+{
+	enum fate *fate = arg;
+
+	(void)base;
+	if (*fate == FATE_ACCEPT) /* the first that does not let it by decides */
+		*fate = w->fate;
+}
+
+/* What a stranger gets from a port that nobody listens at. */
+static enum fate closed_port(const struct ruleset *rs, uint8_t proto, bool v6)
+{
+	const struct probe p = {.v6 = v6, .proto = proto, .dport = CLOSED_PORT, .state = "new"};
+	enum fate fate = FATE_ACCEPT;
+
+	walk_hook(rs, "filter", "prerouting", &p, worst, &fate);
+	walk_hook(rs, "filter", "input", &p, worst, &fate);
+	return fate == FATE_ACCEPT ? FATE_CLOSED : fate; /* the kernel itself answers then */
+}
+
+static void check_silence(
+    struct ctl *c, json_t *advice, const struct ruleset *rs, const struct config *config)
+{
+	const enum fate tcp = closed_port(rs, IPPROTO_TCP, false);
+	const bool alike = tcp == closed_port(rs, IPPROTO_TCP, true) &&
+			   tcp == closed_port(rs, IPPROTO_UDP, false) &&
+			   tcp == closed_port(rs, IPPROTO_UDP, true);
+	const enum silence fits = tcp == FATE_CLOSED ? SILENCE_CLOSED : SILENCE_DROP;
+
+	output_fact(c, "closed_ports",
+	    json_string(!alike		     ? "mixed"
+			: tcp == FATE_DROP   ? "drop"
+			: tcp == FATE_CLOSED ? "closed"
+					     : "reject"));
+	if (fits != config->silence)
+		advice_add(advice, fits == SILENCE_CLOSED
+				       ? "This host answers at ports that nobody listens at; a "
+					 "port that does not, stands out. Put"
+					 " into posternd.conf: silence = closed"
+				       : "This host does not answer like a closed port where "
+					 "nobody listens; a port that does, stands"
+					 " out. Put into posternd.conf: silence = drop");
+	if (!alike || tcp == FATE_REJECT)
+		advice_note(advice, "This host does not treat all ports alike where nobody listens "
+				    "(TCP and UDP, IPv4 and IPv6), or"
+				    " rejects with another message than a closed port's; no "
+				    "silence hides a guarded port fully there");
+}
+
+/* Rules of the old kind, which nftables does not show. */
+static void check_legacy(json_t *advice)
+{
+	static const char *const paths[] = {
+	    "/proc/self/net/ip_tables_names", "/proc/self/net/ip6_tables_names"};
+	char line[LEGACY_BYTES];
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		FILE *f = fopen(paths[i], "re");
+		bool found = f && fgets(line, sizeof(line), f);
+
+		if (f)
+			(void)fclose(f);
+		if (!found)
+			continue;
+		advice_note(advice,
+		    "There are rules of iptables-legacy, which cannot be looked at here. If they "
+		    "drop by default, add:\n"
+		    "    iptables-legacy -I INPUT -m connmark --mark 0x10000/0x10000 -j ACCEPT");
+		return;
+	}
+}
+
+static void check_port(json_t *advice, const struct config *config)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned first = 0, last = 0;
+
+	if (f && fscanf(f, "%u %u", &first, &last) == 2 && config->udp_port >= first &&
+	    config->udp_port <= last && config->silence == SILENCE_DROP)
+		advice_note(advice,
+		    "The knock port lies among those that this host uses for its own connections; "
+		    "now and then one"
+		    " of them would get no answers. Choose one below them or above them");
+	if (f)
+		(void)fclose(f);
+}
+
+static void check_table(
+    struct ctl *c, json_t *advice, const struct config *config, const struct firewall_state *s)
+{
+	const enum firewall_likeness like =
+	    s->there ? firewall_cmd_compare(config) : FIREWALL_UNKNOWN;
+
+	output_fact(c, "installed", json_boolean(s->there));
+	output_fact(c, "armed", json_boolean(firewall_cmd_is_armed(config, s)));
+	output_fact(c, "trial", json_string(firewall_cmd_trial_word(s->trial)));
+	output_fact(c, "as_configured",
+	    like == FIREWALL_UNKNOWN ? json_null() : json_boolean(like == FIREWALL_LIKE));
+	if (!s->there)
+		advice_add(
+		    advice, "The guard is not installed. Try it: posternctl firewall try --for 60");
+	else if (s->trial == FIREWALL_TRIAL_RUNNING)
+		advice_add(
+		    advice, "A trial is running. If all is well, say: posternctl firewall confirm");
+	else if (s->trial == FIREWALL_TRIAL_ENDED)
+		advice_add(advice, "A trial has ended unconfirmed; what it guarded is open. Say: "
+				   "posternctl firewall try, or install");
+	else if (!firewall_cmd_is_armed(config, s))
+		advice_add(
+		    advice, "Not all services are guarded. Say: posternctl firewall install");
+	if (like == FIREWALL_UNLIKE)
+		advice_add(advice, "The rules are not those of the configuration. Say: posternctl "
+				   "firewall install");
+	if (s->there && like == FIREWALL_UNKNOWN)
+		advice_note(advice, "The rules could not be compared with the configuration: no "
+				    "network namespace can be made here");
+}
+
+static int check_rules(struct ctl *c, json_t *advice, const struct config *config)
+{
+	struct look l = {.c = c, .advice = advice};
+	struct ruleset rs;
+	int status = CTL_OK;
+
+	if (ruleset_read(&rs) == 0) {
+		for (unsigned i = 0; i < 2 * config->services; i++)
+			check_service(&l, &rs, &config->service[i / 2], i % 2 == 1);
+		check_reply(&l, &rs, config, false);
+		check_reply(&l, &rs, config, true);
+		check_silence(c, advice, &rs, config);
+	} else {
+		status =
+		    output_fail(c, CTL_FAILED, "the host's rules cannot be read; run this as root");
+	}
+	ruleset_free(&rs);
+	return status;
+}
+
+int firewall_cmd_check(struct ctl *c, const struct config *config, const struct firewall_args *a)
+{
+	struct firewall *f = firewall_cmd_start(c, config);
+	json_t *advice = json_array();
+	struct firewall_state s;
+	int status = CTL_FAILED;
+
+	(void)a;
+	if (f && firewall_read(f, &s) == FIREWALL_OK) {
+		check_table(c, advice, config, &s);
+		status = check_rules(c, advice, config);
+		check_legacy(advice);
+		check_port(advice, config);
+	}
+	firewall_stop(f);
+	if (status == CTL_OK)
+		status = advice_tell(c, advice, config);
+	output_fact(c, "advice", advice);
+	return status;
+}

@@ -1,0 +1,114 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "firewall_cmd.h"
+#include "firewall_scratch.h"
+#include "nft_table.h"
+
+static const char list_table[] = "list table inet " NFT_TABLE;
+
+/* The table as the kernel tells of it, after it was made in the scratch namespace. */
+static char *make_and_list(struct nft_run *r, const void *rules)
+{
+	return nft_run(r, rules) == 0 ? nft_run_output(r, list_table, NFT_FORMAT_RULES) : NULL;
+}
+
+/* What posternd would install, with the same prefix lengths as are in use. NULL: cannot be made. */
+static char *wanted_table(const struct config *config, const struct nft_lengths *lengths)
+{
+	char *rules = NULL, *listed = NULL;
+	size_t size;
+	FILE *out = open_memstream(&rules, &size);
+
+	if (!out)
+		return NULL;
+	nft_rules_write(out, config, lengths, NFT_ARM_INSTALL);
+	if (fclose(out) == 0)
+		listed = scratch_run(make_and_list, rules);
+	free(rules);
+	return listed;
+}
+
+static char *present_table(struct nft_lengths *lengths)
+{
+	struct nft_table t = {.run = nft_run_new()};
+	char *listed = NULL;
+
+	if (t.run && nft_link_open(&t.link) == 0 && nft_table_lengths(&t, lengths) == 0)
+		listed = nft_run_output(t.run, list_table, NFT_FORMAT_RULES);
+	nft_link_close(&t.link);
+	nft_run_free(t.run);
+	return listed;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/*
+ * Sets are listed in the order in which they were made, which means nothing.
+ * So blocks (what stands between empty lines) are put in order before they are
+ * compared; the order of rules, inside a block, counts.
+ */
+static void sort_blocks(char *text, char *block[], size_t most)
+{
+	size_t n = 0;
+	char *at = text;
+
+	while (at && n < most - 1) {
+		char *gap = strstr(at, "\n\n");
+
+		block[n++] = at;
+		if (gap)
+			*gap = '\0';
+		at = gap ? gap + 2 : NULL;
+	}
+	block[n] = NULL;
+	qsort(block, n, sizeof(block[0]), by_text);
+}
+
+/* Without the lines that open and close the table, so that each block stands alone. */
+static char *inside(char *listed)
+{
+	char *start = strchr(listed, '\n'), *end = strrchr(listed, '}');
+
+	if (!start || !end || end < start)
+		return NULL;
+	while (end > start && (end[-1] == '\n' || end[-1] == ' '))
+		end--;
+	*end = '\0';
+	return start + 1;
+}
+
+enum { BLOCKS_MAX = 256 };
+
+static bool same_blocks(char *a, char *b)
+{
+	char *x[BLOCKS_MAX], *y[BLOCKS_MAX];
+	size_t i = 0;
+
+	if (!a || !b)
+		return false;
+	sort_blocks(a, x, BLOCKS_MAX);
+	sort_blocks(b, y, BLOCKS_MAX);
+	while (x[i] && y[i] && strcmp(x[i], y[i]) == 0)
+		i++;
+	return !x[i] && !y[i];
+}
+
+enum firewall_likeness firewall_cmd_compare(const struct config *config)
+{
+	struct nft_lengths lengths = {0};
+	char *present = present_table(&lengths),
+	     *wanted = present ? wanted_table(config, &lengths) : NULL;
+	enum firewall_likeness like = FIREWALL_UNKNOWN;
+
+	if (present && wanted)
+		like =
+		    same_blocks(inside(present), inside(wanted)) ? FIREWALL_LIKE : FIREWALL_UNLIKE;
+	free(wanted);
+	free(present);
+	return like;
+}
