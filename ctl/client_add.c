@@ -25,8 +25,8 @@ struct newcomer {
 	const char *output; /* NULL: NAME.profile */
 	uint16_t port;
 	size_t servers;
-	const char *server[PROFILE_SERVERS_MAX];
-	char host[PROFILE_HOST_MAX + 1]; /* this host's own name, where no server is given */
+	const char *server[PARTS_SERVERS_MAX];
+	char host[PARTS_HOST_MAX + 1]; /* this host's own name, where no server is given */
 	struct keypair keys;
 	uint8_t cid[CID_BYTES];
 	uint8_t secret[KEY_BYTES];
@@ -93,9 +93,9 @@ static int add_server(struct ctl *c, struct newcomer *n, const char *host)
 	if (!profile_is_host(host))
 		return output_fail(
 		    c, CTL_USAGE, "--server: '%s' is not a host name or an address", host);
-	if (n->servers == PROFILE_SERVERS_MAX)
+	if (n->servers == PARTS_SERVERS_MAX)
 		return output_fail(
-		    c, CTL_USAGE, "--server: there are more than %d", PROFILE_SERVERS_MAX);
+		    c, CTL_USAGE, "--server: there are more than %d", PARTS_SERVERS_MAX);
 	n->server[n->servers++] = host;
 	return CTL_OK;
 }
@@ -273,9 +273,9 @@ static int add(struct ctl *c, const struct newcomer *n, struct roster *r)
 		    "there is a client %s already; take another name, or revoke it first", n->name);
 	if (roster_check_line(c, r, n->line) != 0)
 		return CTL_USAGE;
-	if (count_services(clients_by_name(r->clients, n->name)) > PROFILE_SERVICES_MAX)
+	if (count_services(clients_by_name(r->clients, n->name)) > PARTS_SERVICES_MAX)
 		return output_fail(
-		    c, CTL_USAGE, "--service: there are more than %d", PROFILE_SERVICES_MAX);
+		    c, CTL_USAGE, "--service: there are more than %d", PARTS_SERVICES_MAX);
 	profile = make_profile(c, n, r);
 	if (profile == NULL)
 		return CTL_FAILED;

@@ -315,6 +315,11 @@ static void print_member(const struct ctl *c, const char *name, const json_t *va
 	}
 }
 
+const json_t *output_model(const struct output *o)
+{
+	return o->model;
+}
+
 int output_print(struct ctl *c, int status)
 {
 	const char *name;

@@ -49,6 +49,9 @@ void list_text(json_t *list, const char *text);
 /* A fact for programs only. */
 void output_fact(struct ctl *c, const char *name, json_t *value);
 
+/* What was said so far, borrowed. */
+const json_t *output_model(const struct output *o);
+
 /* Prints it all and returns status, or CTL_FAILED when it cannot be printed. */
 int output_print(struct ctl *c, int status);
 

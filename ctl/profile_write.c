@@ -14,7 +14,7 @@ bool profile_is_host(const char *text)
 {
 	size_t len = strlen(text);
 
-	return len > 0 && len <= PROFILE_HOST_MAX && text[0] != '-' &&
+	return len > 0 && len <= PARTS_HOST_MAX && text[0] != '-' &&
 	       strspn(text,
 		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:_%-") == len;
 }

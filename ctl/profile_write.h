@@ -11,16 +11,16 @@
 #include "config.h"
 
 enum {
-	PROFILE_SERVERS_MAX = 8,
-	PROFILE_SERVICES_MAX = 32,
-	PROFILE_HOST_MAX = 253,
+	PARTS_SERVERS_MAX = 8,
+	PARTS_SERVICES_MAX = 32,
+	PARTS_HOST_MAX = 253,
 };
 
 /* All borrowed. */
 struct profile_parts {
 	const char *name;
 	size_t servers;
-	const char *server[PROFILE_SERVERS_MAX];
+	const char *server[PARTS_SERVERS_MAX];
 	uint16_t port;
 	const uint8_t *server_key; /* KEY_BYTES each, but for cid */
 	const uint8_t *door_key;
