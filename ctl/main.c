@@ -57,8 +57,10 @@ static int run(struct ctl *c, const struct command *k, int words, int argc, char
 	return status;
 }
 
-static int help(int argc, char **argv)
+static int help(struct ctl *c, int argc, char **argv)
 {
+	char asked[] = "--help";
+	char *both[] = {argv[0], asked, NULL};
 	const struct command *k;
 	int words;
 
@@ -71,6 +73,8 @@ static int help(int argc, char **argv)
 		usage_all(stderr);
 		return CTL_USAGE;
 	}
+	if (k->raw != NULL)
+		return k->raw(c, 2, both);
 	usage_command(k, stdout);
 	return CTL_OK;
 }
@@ -115,14 +119,14 @@ int main(int argc, char **argv)
 	if (argc <= 0)
 		return CTL_USAGE;
 	if (strcmp(argv[0], "help") == 0)
-		return help(argc - 1, argv + 1);
+		return help(&c, argc - 1, argv + 1);
 	if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "version") == 0) {
 		(void)printf("posternctl %s\n", POSTERN_VERSION);
 		return CTL_OK;
 	}
 	k = command_find(argc, argv, &words);
 	if (asks_for_help(argc, argv) && (k == NULL || k->raw == NULL))
-		return help(k != NULL ? argc : 0, argv);
+		return help(&c, k != NULL ? argc : 0, argv);
 	if (k == NULL) {
 		(void)fprintf(stderr,
 		    "posternctl: there is no command '%s'; 'posternctl help' lists them\n",
