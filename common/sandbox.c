@@ -223,7 +223,7 @@ static int deny_terminals(scmp_filter_ctx ctx, const int *nrs, size_t len)
 	if (listed(nrs, len, SCMP_SYS(ioctl)))
 		return 0;
 	return seccomp_rule_add(
-	    ctx, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS));
+	    ctx, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS, 0));
 }
 
 static int filter_syscalls(const int *nrs, size_t len)
