@@ -84,6 +84,11 @@ static void store_failed(struct core *c)
 	for (const struct job *j = c->turn_jobs; j; j = j->next)
 		count(&c->counters, COUNT_STORE_FAILED);
 	drop_turn_jobs(c);
+	/* Those that still wait would only fail as well; their clients knock again. */
+	while (c->queue) {
+		count(&c->counters, COUNT_STORE_FAILED);
+		leave_queue(c, c->queue);
+	}
 	if (log_allowed(&c->store_log, c->w.boot_ms(c->w.arg), &missed))
 		log_error("store-failed",
 		    "missed=%llu: knocks are refused until it can be written again",
@@ -262,7 +267,8 @@ static int load_one(
 	uint64_t id = read_u64(&r);
 	struct session_record rec;
 
-	if (session_record_decode(&rec, value, len) < 0 || rec.end_ms <= c->w.boot_ms(c->w.arg))
+	if (session_record_decode(&rec, key, value, len) < 0 ||
+	    rec.end_ms <= c->w.boot_ms(c->w.arg))
 		add_stale(l, id);
 	else
 		sessions_add(c->sessions, id, &rec,

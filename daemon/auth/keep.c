@@ -91,13 +91,13 @@ int keep_load(struct core *c, const uint8_t *cid, struct client_record *rec)
 	memset(rec, 0, sizeof(*rec));
 	if (r <= 0)
 		return r;
-	return client_record_decode(rec, value, len) == 0 ? 0 : -1;
+	return client_record_decode(rec, cid, value, len) == 0 ? 0 : -1;
 }
 
 int keep_save(struct core *c, const uint8_t *cid, const struct client_record *rec)
 {
 	uint8_t value[STORE_VALUE_MAX];
-	size_t len = client_record_encode(rec, value);
+	size_t len = client_record_encode(rec, cid, value);
 
 	if (keep_begin(c) < 0)
 		return -1;
@@ -107,9 +107,10 @@ int keep_save(struct core *c, const uint8_t *cid, const struct client_record *re
 int keep_session(struct core *c, uint64_t id, const struct session_record *rec)
 {
 	uint8_t key[STORE_KEY_BYTES], value[STORE_VALUE_MAX];
-	size_t len = session_record_encode(rec, value);
+	size_t len;
 
 	id_key(key, id);
+	len = session_record_encode(rec, key, value);
 	if (keep_begin(c) < 0)
 		return -1;
 	return c->w.store->ops->put(c->w.store, STORE_SESSIONS, key, value, len) == 0 ? 0 : -1;

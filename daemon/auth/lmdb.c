@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <lmdb.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ enum {
 	PATH_CAP = 512,
 	CHECK_GOOD = 0,
 	CHECK_BAD = 3,
+	CHECK_PATIENCE_S = 120,
 };
 
 struct lmdb {
@@ -48,12 +50,31 @@ static struct lmdb *of(struct store *s)
 	return (struct lmdb *)s;
 }
 
-/* Once a thousand: a full disk fails with every knock. */
+/* Only what is written in the file itself: such a store is never whole again. */
+static bool is_broken(int error)
+{
+	return error == MDB_CORRUPTED || error == MDB_INVALID || error == MDB_VERSION_MISMATCH ||
+	       error == MDB_PAGE_NOTFOUND || error == MDB_PANIC;
+}
+
+/* Disk full, no memory, no permission: the store may be whole, so it must not be set aside for that. */
+static bool is_damage(int error)
+{
+	return is_broken(error) || error == MDB_INCOMPATIBLE || error == MDB_BAD_TXN ||
+	       error == EIO || error == EINVAL;
+}
+
+/*
+ * Once a thousand: a full disk fails with every knock. A broken store ends the
+ * process: it is checked, and set aside if need be, when the next one opens it.
+ */
 static int failed(struct lmdb *l, const char *what, int error)
 {
 	if (l->failures++ % 1000 == 0)
 		log_error("store", "step=%s error=\"%s\" count=%llu", what, mdb_strerror(error),
 		    (unsigned long long)l->failures);
+	if (is_broken(error))
+		_exit(EXIT_FAILURE);
 	return STORE_FAILED;
 }
 
@@ -185,29 +206,61 @@ static int check_visit(
 	return record_check((enum store_table) * t, value, len);
 }
 
+/*
+ * LMDB's own list of free pages: what it takes from there it overwrites. Each
+ * value is a count and so many page numbers.
+ */
+static int check_free_list(struct lmdb *l)
+{
+	enum { FREE_LIST = 0 };
+	MDB_cursor *cursor;
+	MDB_envinfo info;
+	MDB_val k, v;
+	int error = mdb_cursor_open(l->txn, FREE_LIST, &cursor);
+	bool good = error == 0;
+
+	if (!good)
+		return STORE_FAILED;
+	mdb_env_info(l->env, &info);
+	while (good && (error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+		size_t room = v.mv_size / sizeof(size_t), n = 0, page;
+
+		if (room > 0)
+			memcpy(&n, v.mv_data, sizeof(n));
+		good = k.mv_size == sizeof(size_t) && n < room;
+		for (size_t i = 1; good && i <= n; i++) {
+			memcpy(&page, (const uint8_t *)v.mv_data + i * sizeof(page), sizeof(page));
+			good = page > 1 && page <= info.me_last_pgno;
+		}
+	}
+	mdb_cursor_close(cursor);
+	return good && error == MDB_NOTFOUND ? 0 : STORE_FAILED;
+}
+
 /* Reads all there is. */
 static int check_all(struct lmdb *l)
 {
 	int r = lmdb_begin(&l->head);
+
+	if (r == 0)
+		r = check_free_list(l);
 
 	for (unsigned t = 0; t < STORE_TABLES && r == 0; t++)
 		r = lmdb_each(&l->head, (enum store_table)t, check_visit, &t);
 	return r == 0 ? CHECK_GOOD : CHECK_BAD;
 }
 
-/* Disk full, no memory, no permission: the store may be whole, so it must not be set aside for that. */
-static bool is_damage(int error)
-{
-	return error == MDB_CORRUPTED || error == MDB_INVALID || error == MDB_VERSION_MISMATCH ||
-	       error == MDB_PAGE_NOTFOUND || error == MDB_PANIC || error == MDB_INCOMPATIBLE ||
-	       error == MDB_BAD_TXN || error == EIO || error == EINVAL;
-}
-
+/* LMDB trusts its pages: in a damaged store it may read beyond the file, or go in circles. */
 static void child_check(const char *dir)
 {
+	static const int deadly[] = {SIGABRT, SIGALRM, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 	struct lmdb l = {.head = {.ops = &lmdb_ops}};
-	int error = open_env(&l, dir);
+	int error;
 
+	for (unsigned i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+		(void)signal(deadly[i], SIG_DFL);
+	alarm(CHECK_PATIENCE_S);
+	error = open_env(&l, dir);
 	if (error != 0 && !is_damage(error))
 		_exit(CHECK_GOOD); /* whoever opens it for good will tell */
 	_exit(error == 0 ? check_all(&l) : CHECK_BAD);

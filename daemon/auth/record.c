@@ -1,4 +1,5 @@
 /* record - client and session records to bytes and back. Integers are big-endian, a version byte leads. */
+#include <sodium.h>
 #include <string.h>
 
 #include "cursor.h"
@@ -6,12 +7,48 @@
 #include "record.h"
 #include "request.h"
 
-enum { RECORD_VERSION = 1, RECORD_PROVEN = 1 };
+enum { RECORD_VERSION = 1, RECORD_PROVEN = 1, SUM_BYTES = crypto_shorthash_BYTES };
 
-_Static_assert(
-    11 + ATTEMPTS_KEPT * (10 + ATTEMPT_REPLY_MAX) <= STORE_VALUE_MAX, "a client's record fits");
+_Static_assert(11 + ATTEMPTS_KEPT * (10 + ATTEMPT_REPLY_MAX) + SUM_BYTES <= STORE_VALUE_MAX,
+    "a client's record fits");
 
-size_t client_record_encode(const struct client_record *r, uint8_t out[static STORE_VALUE_MAX])
+/* Against disks, not against enemies: the key is no secret. */
+static void checksum(
+    uint8_t sum[static SUM_BYTES], const uint8_t *key, const uint8_t *bytes, size_t len)
+{
+	static const uint8_t domain[crypto_shorthash_KEYBYTES] = "postern record";
+	uint8_t keyed[crypto_shorthash_KEYBYTES];
+
+	for (size_t i = 0; i < sizeof(keyed); i++)
+		keyed[i] = domain[i] ^ key[i % STORE_KEY_BYTES];
+	crypto_shorthash(sum, bytes, len, keyed);
+}
+
+static size_t finish(struct writer *w, const uint8_t *key)
+{
+	uint8_t sum[SUM_BYTES];
+
+	checksum(sum, key, w->start, w->len);
+	write_bytes(w, sum, sizeof(sum));
+	return w->len;
+}
+
+/* What is before a checksum that holds. */
+static int begin(struct reader *r, const uint8_t *key, const uint8_t *bytes, size_t len)
+{
+	uint8_t sum[SUM_BYTES];
+
+	if (len < SUM_BYTES)
+		return -E_FORMAT;
+	checksum(sum, key, bytes, len - SUM_BYTES);
+	if (memcmp(sum, bytes + len - SUM_BYTES, SUM_BYTES) != 0)
+		return -E_FORMAT;
+	*r = reader_of(bytes, len - SUM_BYTES);
+	return 0;
+}
+
+size_t client_record_encode(const struct client_record *r,
+    const uint8_t key[static STORE_KEY_BYTES], uint8_t out[static STORE_VALUE_MAX])
 {
 	struct writer w = writer_of(out, STORE_VALUE_MAX);
 
@@ -24,7 +61,7 @@ size_t client_record_encode(const struct client_record *r, uint8_t out[static ST
 		write_u16(&w, r->attempt[i].reply_len);
 		write_bytes(&w, r->attempt[i].reply, r->attempt[i].reply_len);
 	}
-	return w.len;
+	return finish(&w, key);
 }
 
 static int read_head(struct reader *r, struct client_record *out)
@@ -46,12 +83,13 @@ int client_record_mark(uint64_t *mark, const uint8_t *bytes, size_t len)
 	return r.failed || version != RECORD_VERSION ? -E_FORMAT : 0;
 }
 
-int client_record_decode(struct client_record *out, const uint8_t *bytes, size_t len)
+int client_record_decode(struct client_record *out, const uint8_t key[static STORE_KEY_BYTES],
+    const uint8_t *bytes, size_t len)
 {
-	struct reader r = reader_of(bytes, len);
+	struct reader r;
 
 	memset(out, 0, sizeof(*out));
-	if (read_head(&r, out) < 0)
+	if (begin(&r, key, bytes, len) < 0 || read_head(&r, out) < 0)
 		return -E_FORMAT;
 	out->attempts = read_u8(&r);
 	if (out->attempts > ATTEMPTS_KEPT)
@@ -86,7 +124,8 @@ struct attempt *client_record_push(struct client_record *r, uint64_t id)
 	return &r->attempt[0];
 }
 
-size_t session_record_encode(const struct session_record *r, uint8_t out[static STORE_VALUE_MAX])
+size_t session_record_encode(const struct session_record *r,
+    const uint8_t key[static STORE_KEY_BYTES], uint8_t out[static STORE_VALUE_MAX])
 {
 	struct writer w = writer_of(out, STORE_VALUE_MAX);
 	size_t name_len = strlen(r->service);
@@ -100,15 +139,19 @@ size_t session_record_encode(const struct session_record *r, uint8_t out[static 
 	write_u64(&w, r->end_ms);
 	write_u8(&w, (uint8_t)name_len);
 	write_bytes(&w, r->service, name_len);
-	return w.len;
+	return finish(&w, key);
 }
 
-int session_record_decode(struct session_record *out, const uint8_t *bytes, size_t len)
+int session_record_decode(struct session_record *out, const uint8_t key[static STORE_KEY_BYTES],
+    const uint8_t *bytes, size_t len)
 {
-	struct reader r = reader_of(bytes, len);
-	uint8_t version = read_u8(&r), name_len;
+	struct reader r;
+	uint8_t version, name_len;
 
 	memset(out, 0, sizeof(*out));
+	if (begin(&r, key, bytes, len) < 0)
+		return -E_FORMAT;
+	version = read_u8(&r);
 	read_bytes(&r, out->cid, CID_BYTES);
 	out->proto = read_u8(&r);
 	out->port = read_u16(&r);
@@ -125,7 +168,8 @@ int session_record_decode(struct session_record *out, const uint8_t *bytes, size
 	return 0;
 }
 
-int record_check(enum store_table t, const uint8_t *bytes, size_t len)
+int record_check(
+    enum store_table t, const uint8_t key[static STORE_KEY_BYTES], const uint8_t *bytes, size_t len)
 {
 	struct client_record client;
 	struct session_record session;
@@ -134,9 +178,9 @@ int record_check(enum store_table t, const uint8_t *bytes, size_t len)
 	case STORE_META:
 		return 0;
 	case STORE_CLIENTS:
-		return client_record_decode(&client, bytes, len);
+		return client_record_decode(&client, key, bytes, len);
 	case STORE_SESSIONS:
-		return session_record_decode(&session, bytes, len);
+		return session_record_decode(&session, key, bytes, len);
 	}
 	return -E_FORMAT;
 }

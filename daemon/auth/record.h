@@ -42,15 +42,20 @@ struct session_record {
 	uint64_t end_ms; /* CLOCK_BOOTTIME */
 };
 
-/* Both return the length; out holds STORE_VALUE_MAX. */
-size_t client_record_encode(const struct client_record *r, uint8_t out[static STORE_VALUE_MAX]);
-size_t session_record_encode(const struct session_record *r, uint8_t out[static STORE_VALUE_MAX]);
-/* Both return 0 or -E_FORMAT. */
-int client_record_decode(struct client_record *r, const uint8_t *bytes, size_t len)
-    __attribute__((warn_unused_result));
-int session_record_decode(struct session_record *r, const uint8_t *bytes, size_t len)
-    __attribute__((warn_unused_result));
-/* The mark alone, for the check that comes before all costly ones. Returns 0 or -E_FORMAT. */
+/*
+ * To bytes and back, under the key that they have in the store. A checksum over
+ * key and value ends them, so that what a disk spoiled is not believed.
+ * Encoding returns the length; decoding 0 or -E_FORMAT.
+ */
+size_t client_record_encode(const struct client_record *r,
+    const uint8_t key[static STORE_KEY_BYTES], uint8_t out[static STORE_VALUE_MAX]);
+size_t session_record_encode(const struct session_record *r,
+    const uint8_t key[static STORE_KEY_BYTES], uint8_t out[static STORE_VALUE_MAX]);
+int client_record_decode(struct client_record *r, const uint8_t key[static STORE_KEY_BYTES],
+    const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
+int session_record_decode(struct session_record *r, const uint8_t key[static STORE_KEY_BYTES],
+    const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
+/* The mark alone, unchecked, for the check that comes before all costly ones. Returns 0 or -E_FORMAT. */
 int client_record_mark(uint64_t *mark, const uint8_t *bytes, size_t len)
     __attribute__((warn_unused_result));
 
@@ -59,7 +64,8 @@ struct attempt *client_record_find(struct client_record *r, uint64_t id);
 /* Room for a new attempt, before all others; the oldest goes. */
 struct attempt *client_record_push(struct client_record *r, uint64_t id);
 
-/* Is a whole table of the store readable? For the check of a store that was just opened. Returns 0 or -E_FORMAT. */
-int record_check(enum store_table t, const uint8_t *bytes, size_t len);
+/* Is this a value that such a table may have? For the check of a store that is being opened. Returns 0 or -E_FORMAT. */
+int record_check(enum store_table t, const uint8_t key[static STORE_KEY_BYTES],
+    const uint8_t *bytes, size_t len);
 
 #endif
