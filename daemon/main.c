@@ -201,36 +201,39 @@ static void set_name(const char *name)
 	(void)prctl(PR_SET_NAME, name);
 }
 
-static int run_child(struct options *o)
+static int run_child(const struct options *o)
 {
+	struct child_args child = o->child;
 	char dir[PATH_MAX];
 
 	(void)snprintf(dir, sizeof(dir), "%s", o->config);
-	o->child.config_path = o->config;
-	o->child.config_dir = dirname(dir);
+	child.config_path = o->config;
+	child.config_dir = dirname(dir);
 	if (o->mode == MODE_CAPTURE) {
 		set_name("postern-capture");
-		return capture_main(&o->child);
+		return capture_main(&child);
 	}
 	set_name("postern-auth");
-	return auth_main(&o->child);
+	return auth_main(&child);
 }
 
-static int run_with_config(struct options *o)
+static int run_with_config(const struct options *o)
 {
 	char path[PATH_MAX], dir[PATH_MAX];
 
-	if (find_config(o, path, dir))
+	struct options here = *o; /* its paths end with this function */
+
+	if (find_config(&here, path, dir))
 		return EXIT_FAILURE;
-	if (o->mode == MODE_CHECK)
-		return check_all(path, o->child.config_dir);
-	if (o->mode == MODE_PRINT_CONFIG)
+	if (here.mode == MODE_CHECK)
+		return check_all(path, here.child.config_dir);
+	if (here.mode == MODE_PRINT_CONFIG)
 		return check_print(path);
 	set_name("posternd");
-	return monitor_main(&o->child, o->foreground);
+	return monitor_main(&here.child, here.foreground);
 }
 
-static int run(struct options *o)
+static int run(const struct options *o)
 {
 	switch (o->mode) {
 	case MODE_HELP:
