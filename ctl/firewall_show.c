@@ -47,7 +47,10 @@ static void add_guarded(struct ctl *c, const struct firewall_state *s)
 		row_text(row, "protocol", proto_word(s->guard[i].proto, proto));
 		row_number(row, "port", s->guard[i].port);
 		row_text(row, "guarded", s->guard[i].rest_ms > 0 ? "on trial" : "for good");
-		row_number(row, "rest_s", seconds_of(s->guard[i].rest_ms));
+		if (s->guard[i].rest_ms > 0)
+			row_number(row, "rest_s", seconds_of(s->guard[i].rest_ms));
+		else
+			row_text(row, "rest_s", NULL);
 	}
 }
 
