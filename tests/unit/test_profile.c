@@ -230,6 +230,29 @@ static void a_new_door_key_changes_nothing_else(void **state)
 	profile_free(parse_good(again));
 }
 
+/* From its first line to the fence that ends it. */
+static void the_example_in_the_manual_is_one(void **state)
+{
+	static char page[PROFILE_TEXT_MAX];
+	FILE *f = fopen(GOLDEN_DIR "/../../doc/postern-profile.5.scd", "r");
+
+	(void)state;
+	assert_non_null(f);
+	size_t len = fread(page, 1, sizeof(page) - 1, f);
+	(void)fclose(f);
+	page[len] = '\0';
+	char *example = strstr(page, "```\n# postern profile\n");
+	assert_non_null(example);
+	example += strlen("```\n");
+	char *end = strstr(example, "```");
+	assert_non_null(end);
+	*end = '\0';
+	struct postern_profile *p = parse_good(example);
+	assert_string_equal(p->name, "alice");
+	assert_int_equal(p->services, 1);
+	profile_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +264,7 @@ int main(void)
 	    cmocka_unit_test(refuses_nul_and_overlong_values),
 	    cmocka_unit_test(many_errors_are_counted),
 	    cmocka_unit_test(a_new_door_key_changes_nothing_else),
+	    cmocka_unit_test(the_example_in_the_manual_is_one),
 	};
 
 	if (secret_init() < 0)

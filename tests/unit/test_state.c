@@ -116,6 +116,25 @@ static void absurd_server_times_are_not_followed(void **state)
 	assert_true(draw_once(*state, noon + 9) == noon + 1);
 }
 
+/* The way of a packet is no other clock; anything that could matter is. */
+static void small_offsets_are_not_written(void **state)
+{
+	struct place *p = *state;
+	struct stat before, after;
+
+	(void)draw_once(p, noon);
+	learn(p, noon + 1000000, noon);
+	assert_true(draw_once(p, noon + 10) == noon + 10);
+	learn(p, noon - 1000000, noon);
+	assert_true(draw_once(p, noon + 20) == noon + 20);
+	learn(p, noon + 20000000, noon);
+	assert_true(draw_once(p, noon + 30) == noon + 30 + 20000000);
+	assert_int_equal(stat(p->file, &before), 0);
+	learn(p, noon + 20000001, noon);
+	assert_int_equal(stat(p->file, &after), 0);
+	assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof(before.st_mtim));
+}
+
 static void overwrite(const struct place *p, long at, const void *bytes, size_t len)
 {
 	int fd = open(p->file, O_WRONLY);
@@ -290,6 +309,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(t_follows_the_clock, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(t_never_repeats_nor_goes_back, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(the_offset_is_kept, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(small_offsets_are_not_written, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		absurd_server_times_are_not_followed, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_torn_write_costs_nothing, set_up, tear_down),
