@@ -234,10 +234,15 @@ static int make_all(struct ctl *c, struct init *n)
 	return init_users_make(c, n->users, n->made_users);
 }
 
+static bool is_usual(const struct init *n)
+{
+	return strcmp(n->config_dir, "/etc/postern") == 0;
+}
+
 static void tell_step(
     struct ctl *c, const struct init *n, const char *program, const char *words, const char *why)
 {
-	bool usual = strcmp(n->config_dir, "/etc/postern") == 0;
+	bool usual = is_usual(n);
 	char line[2 * CTL_PATH_MAX];
 
 	(void)snprintf(line, sizeof(line), "%s%s%s%s %s", program, usual ? "" : " -c ",
@@ -253,8 +258,13 @@ static void tell_next(struct ctl *c, const struct init *n)
 	output_say(c, "next:");
 	tell_step(c, n, "posternctl", "client add NAME --service ssh --server HOST",
 	    "a profile for each device");
-	tell_step(c, n, "posternctl", "firewall try --for 60", "guard for a minute");
-	tell_step(c, n, "posternd", "", "or by systemctl; then knock, and log in once more");
+	tell_step(c, n, "posternctl", "firewall check", "does this host's firewall go with it");
+	tell_step(c, n, "posternctl", "firewall try --for 300", "guard for five minutes");
+	if (is_usual(n))
+		output_say(
+		    c, "  %-58s # then knock, and log in once more", "systemctl start posternd");
+	else
+		tell_step(c, n, "posternd", "", "then knock, and log in once more");
 	tell_step(c, n, "posternctl", "firewall confirm", "and it stays guarded");
 }
 

@@ -204,11 +204,21 @@ static bool is_printable(const char *text)
 	return true;
 }
 
+static bool is_folder(const struct directive *d)
+{
+	return strstr(d->name, "-dir") != NULL;
+}
+
 static int set_path(const struct directive *d, void *at, const char *value, char *why)
 {
 	if (value[0] == '\0' || !is_printable(value)) {
 		(void)snprintf(why, DIRECTIVE_WHY_MAX, "this is not a path; give the name of a %s",
-		    strstr(d->name, "-dir") != NULL ? "folder" : "file");
+		    is_folder(d) ? "folder" : "file");
+		return -1;
+	}
+	/* Processes have no common working directory. */
+	if (is_folder(d) && value[0] != '/') {
+		(void)snprintf(why, DIRECTIVE_WHY_MAX, "give the whole path, from / on");
 		return -1;
 	}
 	if (strlen(value) >= d->size) {

@@ -57,7 +57,8 @@ int directive_set(const struct directive *d, void *base, const char *value,
 void directive_print(const struct directive *d, const void *base, FILE *out);
 /* "1 to 65535", "drop, closed": what may be given, for the manual. */
 void directive_range(const struct directive *d, FILE *out);
-/* One row a directive, in scdoc's form. */
+/* What may be said, for people; and the same in scdoc's form, which stands in posternd.conf(5). */
 void directives_table(const struct directive *table, FILE *out);
+void directives_manual(const struct directive *table, FILE *out);
 
 #endif

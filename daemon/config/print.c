@@ -21,16 +21,43 @@ void config_print(const struct config *c, FILE *out)
 	}
 }
 
-/* In scdoc's form, where a cell is begun by "|" or, for the next one, by ":". */
 void directives_table(const struct directive *table, FILE *out)
 {
 	const struct directive *d;
 
-	(void)fprintf(out, "[[ *directive*\n:- *value*\n:- *default*\n:- *what it is*\n");
 	for (d = table; d->name != NULL; d++) {
-		(void)fprintf(out, "|  *%s*\n:  ", d->name);
+		(void)fprintf(out, "%s = ", d->name);
 		directive_range(d, out);
-		(void)fprintf(out, "\n:  %s\n:  %s\n",
-		    d->standard != NULL ? d->standard : "none: must be given", d->help);
+		(void)fprintf(out, "\n\t%s; %s%s\n", d->help,
+		    d->standard != NULL ? "default " : "must be given",
+		    d->standard != NULL ? d->standard : "");
+	}
+}
+
+/* Text in which nothing has a meaning of its own to scdoc. */
+static void print_escaped(const char *text, FILE *out)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '_' || *text == '*' || *text == '\\')
+			(void)fputc('\\', out);
+		(void)fputc(*text, out);
+	}
+}
+
+void directives_manual(const struct directive *table, FILE *out)
+{
+	const struct directive *d;
+
+	for (d = table; d->name != NULL; d++) {
+		(void)fprintf(out, "*%s* = _", d->name);
+		directive_range(d, out);
+		(void)fprintf(out, "_\n\t%c%s.", d->help[0] - 'a' + 'A', d->help + 1);
+		if (d->standard != NULL) {
+			(void)fputs(" Default: *", out);
+			print_escaped(d->standard, out);
+			(void)fputs("*.\n\n", out);
+		} else {
+			(void)fputs(" It must be given.\n\n", out);
+		}
 	}
 }

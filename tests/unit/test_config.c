@@ -260,6 +260,9 @@ static void test_paths_and_users(void **state)
 	    "f:4: clients: this is not a path; give the name of a file\n"
 	    "f:5: auth-user: root may do too much; give a user that nothing else runs as\n"
 	    "f:6: capture-user: \"a b\" is not the name of a user\n");
+	assert_faults("udp-port = 1\n" SERVICE "state-dir = here\nrun-dir = \"./there\"\n",
+	    "f:3: state-dir: give the whole path, from / on\n"
+	    "f:4: run-dir: give the whole path, from / on\n");
 	memset(path, 'p', sizeof(path));
 	path[CONFIG_PATH_MAX] = '\0';
 	(void)snprintf(text, sizeof(text), "udp-port = 1\n" SERVICE "clients = %s\n", path);
@@ -362,6 +365,29 @@ static void test_again_after_a_failure(void **state)
 	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
 }
 
+/* posternd.conf(5) has the table as it is in directives.c: posternd --print-directives shows it, too. */
+static void test_manual_has_the_table(void **state)
+{
+	static char page[65536], part[16384];
+	static const struct directive *const tables[] = {directives_global, directives_service};
+	FILE *f = fopen(GOLDEN_DIR "/../../doc/posternd.conf.5.scd", "r");
+	size_t i;
+
+	(void)state;
+	assert_non_null(f);
+	(void)fread(page, 1, sizeof(page) - 1, f);
+	(void)fclose(f);
+	for (i = 0; i < 2; i++) {
+		memset(part, 0, sizeof(part));
+		f = fmemopen(part, sizeof(part), "w");
+		assert_non_null(f);
+		directives_manual(tables[i], f);
+		(void)fclose(f);
+		if (strstr(page, part) == NULL)
+			fail_msg("doc/posternd.conf.5.scd lacks this:\n%s", part);
+	}
+}
+
 static void test_tables_fit(void **state)
 {
 	const struct directive *d;
@@ -393,6 +419,7 @@ int main(void)
 	    cmocka_unit_test(test_print_reads_back),
 	    cmocka_unit_test(test_golden_print),
 	    cmocka_unit_test(test_again_after_a_failure),
+	    cmocka_unit_test(test_manual_has_the_table),
 	    cmocka_unit_test(test_tables_fit),
 	};
 
