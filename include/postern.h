@@ -186,7 +186,7 @@ enum postern_option {
 	POSTERN_FAMILY,	 /* AF_INET or AF_INET6: that one alone; AF_UNSPEC: both (the default) */
 	POSTERN_HOLD_S,	 /* seconds to keep the door open; 0: what the server has for the service */
 	POSTERN_RETRIES, /* 0 to POSTERN_RETRIES_MAX; 4 by default, with growing pauses */
-	POSTERN_CHALLENGE, /* 1: have the server challenge us, as it does when a clock is in doubt */
+	POSTERN_CHALLENGE, /* 1: have the server challenge us, as when a clock is in doubt */
 	POSTERN_STRICT,	   /* 1: stop when the server sees another address than we send from */
 	POSTERN_ANY,	   /* 1: one family granted is enough; the other is then left alone */
 };
@@ -203,6 +203,7 @@ POSTERN_API void postern_knock_free(struct postern_knock *k);
  * What to ask for, before the knock starts. Each returns POSTERN_OK or
  * POSTERN_BAD_ARGUMENT, which leaves the knock as it was.
  */
+
 /* By name: up to 8 times for POSTERN_OPEN, once for POSTERN_CLOSE. */
 POSTERN_CHECKED int postern_knock_service(struct postern_knock *k, const char *name);
 /* By what it is, for POSTERN_OPEN, in place of names. */
@@ -212,8 +213,8 @@ POSTERN_CHECKED int postern_knock_port(struct postern_knock *k, uint8_t protocol
  * one a family.
  */
 POSTERN_CHECKED int postern_knock_admit(struct postern_knock *k, const char *prefix);
-POSTERN_CHECKED int postern_knock_session(
-    struct postern_knock *k, uint64_t session); /* POSTERN_CLOSE */
+/* For POSTERN_CLOSE: this one, as a door has it, in place of a service. */
+POSTERN_CHECKED int postern_knock_session(struct postern_knock *k, uint64_t session);
 POSTERN_CHECKED int postern_knock_set(
     struct postern_knock *k, enum postern_option option, uint32_t value);
 
