@@ -15,10 +15,10 @@
 
 enum control_type {
 	CONTROL_SESSIONS = 100, /* all sessions */
-	CONTROL_CLOSE,          /* close one by id */
-	CONTROL_CLOSE_CLIENT,   /* close all of a client by name */
+	CONTROL_CLOSE,		/* close one by id */
+	CONTROL_CLOSE_CLIENT,	/* close all of a client by name */
 	CONTROL_STATS,
-	CONTROL_RELOAD,         /* as SIGHUP, and tells how it went */
+	CONTROL_RELOAD, /* as SIGHUP, and tells how it went */
 
 	CONTROL_SESSION = 150,
 	CONTROL_COUNTER,
@@ -53,7 +53,7 @@ struct control_counter {
 
 struct control_done {
 	struct ipc_head head;
-	int32_t status; /* 0, or an errno value */
+	int32_t status;		     /* 0, or an errno value */
 	char text[CONTROL_TEXT_MAX]; /* for a person, may be empty */
 };
 

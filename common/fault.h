@@ -12,7 +12,7 @@
 #define POSTERN_COMMON_FAULT_H
 
 #ifdef POSTERN_FAULT_HOOKS
-void fault_start(void);            /* reads the environment; call early in each process */
+void fault_start(void); /* reads the environment; call early in each process */
 void fault_at(const char *step);
 #define FAULT(step) fault_at(step)
 #else

@@ -25,7 +25,8 @@ int ipc_pair(int fds[static 2], size_t depth);
  * Send one message; msg begins with a filled ipc_head.
  * Returns 0; -1 with errno (EAGAIN: full, nothing sent).
  */
-int ipc_send(int sock, const void *msg, const int *fds, size_t nfds) __attribute__((warn_unused_result));
+int ipc_send(int sock, const void *msg, const int *fds, size_t nfds)
+    __attribute__((warn_unused_result));
 
 /*
  * Receive one message into buf and its descriptors (close-on-exec) into fds.

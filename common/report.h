@@ -10,7 +10,8 @@
 enum { REPORT_LINE_MAX = 512 };
 
 struct report {
-	void (*say)(void *arg, const char *line); /* "posternd.conf:14: hold: 0 is below the minimum 1" */
+	/* Takes "posternd.conf:14: hold: 0 is below the minimum 1". */
+	void (*say)(void *arg, const char *line);
 	void *arg;
 	unsigned errors;
 	unsigned warnings;

@@ -34,8 +34,8 @@ struct command {
 	const char *name;     /* "client add" */
 	const char *operands; /* "NAME" */
 	const char *summary;
-	size_t least, most;   /* operands */
-	const struct option_def *options; /* NULL: none */
+	size_t least, most;				      /* operands */
+	const struct option_def *options;		      /* NULL: none */
 	int (*run)(struct ctl *c, const struct arguments *a); /* returns an enum ctl_status */
 	int (*raw)(struct ctl *c, int argc, char **argv);     /* reads its arguments itself */
 };
@@ -47,8 +47,8 @@ extern const struct command commands[];
 const struct command *command_find(int argc, char **argv, int *words);
 
 /* Reads argv, the command's name not in it. Returns 0; or CTL_USAGE, and told. */
-int arguments_read(struct ctl *c, const struct command *k, int argc, char **argv, struct arguments *out)
-    __attribute__((warn_unused_result));
+int arguments_read(struct ctl *c, const struct command *k, int argc, char **argv,
+    struct arguments *out) __attribute__((warn_unused_result));
 /* The value of an option, the last one given; NULL when there is none. An option without argument has "". */
 const char *arguments_value(const struct arguments *a, const char *name);
 /* All values of one: index runs on from 0; NULL at the end. */

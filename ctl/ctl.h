@@ -25,7 +25,7 @@ enum ctl_status {
 	CTL_USAGE = 2,
 	CTL_NOT_RUNNING = 3, /* the daemon is needed and not there */
 	CTL_REFUSED = 4,     /* the daemon said no */
-	CTL_ADVICE = 5,      /* firewall check: there is something to do */
+	CTL_ADVICE = 5,	     /* firewall check: there is something to do */
 };
 
 struct output;

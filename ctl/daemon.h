@@ -17,9 +17,9 @@ struct daemon_listener {
 struct daemon_question {
 	enum control_type type;
 	uint64_t session;
-	const char *name;                       /* NULL: none */
+	const char *name;			/* NULL: none */
 	const struct daemon_listener *listener; /* NULL: none */
-	bool may_be_away;                       /* then it is not an error when nobody listens */
+	bool may_be_away;			/* then it is not an error when nobody listens */
 };
 
 /*

@@ -22,9 +22,9 @@ uint16_t init_ssh_port(void);
 
 /* The users that are missing. made: how many were made, in the order of users. Returns 0; -1, told, and none is left. */
 enum { INIT_USERS = 2 };
-int init_users_make(struct ctl *c, const char *const users[static INIT_USERS], bool made[static INIT_USERS])
-    __attribute__((warn_unused_result));
-void init_users_undo(struct ctl *c, const char *const users[static INIT_USERS],
-    const bool made[static INIT_USERS]);
+int init_users_make(struct ctl *c, const char *const users[static INIT_USERS],
+    bool made[static INIT_USERS]) __attribute__((warn_unused_result));
+void init_users_undo(
+    struct ctl *c, const char *const users[static INIT_USERS], const bool made[static INIT_USERS]);
 
 #endif

@@ -14,7 +14,7 @@ struct server_keys {
 	char server_path[CTL_PATH_MAX];
 	char door_path[CTL_PATH_MAX];
 	struct keypair server;
-	int doors; /* 1; 2 while a rotation is under way */
+	int doors;				/* 1; 2 while a rotation is under way */
 	uint8_t door[DOOR_KEYS_MAX][KEY_BYTES]; /* current, previous */
 };
 

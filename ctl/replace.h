@@ -14,12 +14,14 @@
 int replace_lock(struct ctl *c, const char *path) __attribute__((warn_unused_result));
 
 /* Put text in place of what the file at path holds, on disk before this returns. Returns 0; -1, told, and nothing changed. */
-int replace_file(struct ctl *c, const char *path, const char *text) __attribute__((warn_unused_result));
+int replace_file(struct ctl *c, const char *path, const char *text)
+    __attribute__((warn_unused_result));
 
 /*
  * Make a file that must not exist yet, mode 0600. Returns 0; -1, told, and no
  * file of ours is left.
  */
-int replace_create(struct ctl *c, const char *path, const char *text) __attribute__((warn_unused_result));
+int replace_create(struct ctl *c, const char *path, const char *text)
+    __attribute__((warn_unused_result));
 
 #endif

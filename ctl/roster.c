@@ -10,8 +10,9 @@
 #include "replace.h"
 #include "secret.h"
 
-static void check_part(struct roster *r, const char *file, unsigned number, const char *line,
-    size_t len, struct report *report)
+/* A line of len bytes, as the daemon will check it. */
+static void check_part(
+    struct roster *r, unsigned number, const char *line, size_t len, struct report *report)
 {
 	char copy[CLIENT_LINE_MAX + 1];
 
@@ -19,7 +20,7 @@ static void check_part(struct roster *r, const char *file, unsigned number, cons
 		len = sizeof(copy) - 1; /* enough for it to be refused as too long */
 	memcpy(copy, line, len);
 	copy[len] = '\0';
-	(void)!clients_line(r->clients, file, number, copy, report);
+	(void)!clients_line(r->clients, number > 0 ? r->path : "new client", number, copy, report);
 	secret_wipe(copy, sizeof(copy));
 }
 
@@ -32,7 +33,7 @@ static int check_text(struct ctl *c, struct roster *r)
 	while (*line != '\0') {
 		size_t len = strcspn(line, "\n");
 
-		check_part(r, r->path, ++number, line, len, &report);
+		check_part(r, ++number, line, len, &report);
 		line += len + (line[len] == '\n');
 	}
 	/* That nobody is named yet is no news to whom asks for it here. */
@@ -75,7 +76,7 @@ int roster_check_line(struct ctl *c, struct roster *r, const char *line)
 {
 	struct report report = ctl_report(c);
 
-	check_part(r, "new client", 0, line, strlen(line), &report);
+	check_part(r, 0, line, strlen(line), &report);
 	if (report.errors == 0)
 		(void)clients_finish(r->clients, r->path, &report);
 	return report.errors == 0 ? 0 : -1;

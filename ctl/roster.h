@@ -24,7 +24,8 @@ int roster_open(struct ctl *c, struct roster *r, bool for_change);
 void roster_close(struct roster *r);
 
 /* Check one more line (borrowed) as the daemon will, and add it to clients. Returns 0, or -1 and told. */
-int roster_check_line(struct ctl *c, struct roster *r, const char *line) __attribute__((warn_unused_result));
+int roster_check_line(struct ctl *c, struct roster *r, const char *line)
+    __attribute__((warn_unused_result));
 
 /* The text with one more line, or without those of a name. Given; ctl_text_free(). */
 char *roster_with(const struct roster *r, const char *line);

@@ -131,13 +131,6 @@ static bool is_zero(const uint8_t *key)
 	return memcmp(key, zero, sizeof(zero)) == 0;
 }
 
-/* One line, its place and where to complain. */
-struct place {
-	const char *file;
-	unsigned line;
-	struct report *r;
-};
-
 static void read_keys(struct client *c, char *const field[static FIELDS], const struct place *at)
 {
 	if (base64_decode(c->cid, CID_BYTES, field[1]) != 0)
@@ -183,7 +176,7 @@ static void read_entry(struct clients *cs, struct entry *e, char *field[static F
 	}
 	read_keys(c, field, at);
 	if (n == FIELDS)
-		options_parse(c, cs->config, field[FIELDS - 1], at->file, at->line, at->r);
+		options_parse(c, cs->config, field[FIELDS - 1], at);
 }
 
 static void find_same(const struct clients *cs, const struct client *c, const struct place *at)

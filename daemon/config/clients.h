@@ -32,8 +32,8 @@ enum {
 /* Which address a client may have a door opened for. */
 enum address_policy {
 	ADDRESS_SOURCE, /* the one that its packet comes from */
-	ADDRESS_NAMED,  /* that, or any admissible host that it names (default) */
-	ADDRESS_LIST,   /* only what lies within admit= */
+	ADDRESS_NAMED,	/* that, or any admissible host that it names (default) */
+	ADDRESS_LIST,	/* only what lies within admit= */
 };
 
 struct client {
@@ -46,8 +46,8 @@ struct client {
 	struct prefix *from;  /* NULL when from anywhere */
 	struct prefix *admit; /* ADDRESS_LIST */
 	uint8_t from_len, admit_len;
-	int64_t expires_s;    /* seconds since 1970, 0 never */
-	uint32_t max_hold_s;  /* 0: the service's */
+	int64_t expires_s;   /* seconds since 1970, 0 never */
+	uint32_t max_hold_s; /* 0: the service's */
 	bool challenge, disabled;
 };
 
@@ -59,7 +59,8 @@ struct clients;
  */
 struct clients *clients_new(const struct config *c);
 /* One line without its newline (changed while it is read; its secret is wiped). Returns 0 or -1, reported. */
-int clients_line(struct clients *cs, const char *file, unsigned line_no, char *line, struct report *r);
+int clients_line(
+    struct clients *cs, const char *file, unsigned line_no, char *line, struct report *r);
 /* Checks what only the whole can show. Returns 0 or -1 (r->errors). */
 int clients_finish(struct clients *cs, const char *file, struct report *r);
 void clients_free(struct clients *cs);

@@ -47,20 +47,22 @@ struct config {
 	char capture[CONFIG_NAME_MAX + 1];  /* "pcap" */
 	char firewall[CONFIG_NAME_MAX + 1]; /* "nftables" */
 	char store[CONFIG_NAME_MAX + 1];    /* "lmdb" */
-	uint16_t udp_port;                  /* the knock port */
+	uint16_t udp_port;		    /* the knock port */
 	enum silence silence;
 	enum challenge_policy challenge;
-	uint32_t window_s;                  /* W of the freshness rules */
-	uint32_t client_rate;               /* authentic messages a second that one client may cost us work with */
+	uint32_t window_s; /* W of the freshness rules */
+	/* Authentic messages a second that one client may cost us work with. */
+	uint32_t client_rate;
 	uint32_t client_burst;
 	uint32_t sessions_max;
 	enum log_target log_target;
 	enum log_level log_level;
-	char server_key[CONFIG_PATH_MAX];   /* paths: absolute, or relative to the configuration's folder */
+	/* Files: absolute, or relative to the configuration's folder. */
+	char server_key[CONFIG_PATH_MAX];
 	char door_key[CONFIG_PATH_MAX];
 	char clients[CONFIG_PATH_MAX];
-	char state_dir[CONFIG_PATH_MAX];    /* /var/lib/postern */
-	char run_dir[CONFIG_PATH_MAX];      /* /run/postern */
+	char state_dir[CONFIG_PATH_MAX]; /* /var/lib/postern */
+	char run_dir[CONFIG_PATH_MAX];	 /* /run/postern */
 	char capture_user[CONFIG_USER_MAX];
 	char auth_user[CONFIG_USER_MAX];
 	unsigned services;

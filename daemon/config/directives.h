@@ -12,9 +12,9 @@
 #include "config.h"
 
 enum directive_kind {
-	DIRECTIVE_NUMBER,     /* least to most */
-	DIRECTIVE_WORD,       /* one of words, stored as its value */
-	DIRECTIVE_NAME,       /* one of words, stored as text */
+	DIRECTIVE_NUMBER, /* least to most */
+	DIRECTIVE_WORD,	  /* one of words, stored as its value */
+	DIRECTIVE_NAME,	  /* one of words, stored as text */
 	DIRECTIVE_PATH,
 	DIRECTIVE_USER,
 	DIRECTIVE_INTERFACES, /* a list; stored into source[] */

@@ -13,9 +13,7 @@ enum { MAX_HOLD_MAX_S = 30 * 86400, DATE_TIME_LEN = 17 };
 struct reading {
 	struct client *client;
 	const struct config *config;
-	const char *file;
-	unsigned line;
-	struct report *r;
+	const struct place *at;
 };
 
 static void __attribute__((format(printf, 3, 4)))
@@ -28,7 +26,7 @@ fault(const struct reading *g, const char *value, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	report_error(g->r, g->file, g->line, "%s: %s %s", g->client->name,
+	report_error(g->at->r, g->at->file, g->at->line, "%s: %s %s", g->client->name,
 	    log_quote(quoted, value, strlen(value)), text);
 }
 
@@ -203,17 +201,17 @@ static void take_option(const struct reading *g, char *word, unsigned *seen)
 		*seen |= 1U << i;
 }
 
-void options_parse(struct client *c, const struct config *config, char *options, const char *file,
-    unsigned line, struct report *r)
+void options_parse(
+    struct client *c, const struct config *config, char *options, const struct place *at)
 {
-	struct reading g = {.client = c, .config = config, .file = file, .line = line, .r = r};
-	unsigned before = r->errors;
+	struct reading g = {.client = c, .config = config, .at = at};
+	unsigned before = at->r->errors;
 	unsigned seen = 0;
 	char *word;
 
 	while ((word = strsep(&options, ",")) != NULL)
 		take_option(&g, word, &seen);
-	if (r->errors != before)
+	if (at->r->errors != before)
 		return;
 	if (c->address == ADDRESS_LIST && c->admit_len == 0)
 		fault(&g, "address=list", "needs a list; add admit=PREFIX");

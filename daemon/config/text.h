@@ -14,7 +14,7 @@
 enum { TEXT_SECTIONS_MAX = CONFIG_SERVICES_MAX + 1 }; /* the one too many has a line, too */
 
 struct text {
-	char *copy; /* the text, comments blanked, every line still where it was; NULL when there is no memory */
+	char *copy; /* comments blanked, every line still where it was; NULL when it is too long */
 	unsigned sections;
 	unsigned section_line[TEXT_SECTIONS_MAX]; /* where the first of them begin, in order */
 };

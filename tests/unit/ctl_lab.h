@@ -23,8 +23,8 @@ struct lab_script {
 	const char *text;
 	const struct control_session *session; /* LAB_SESSIONS of them, or NULL */
 	const struct control_counter *counter; /* one, or NULL */
-	const void *raw;                       /* instead of all that: these bytes */
-	size_t raw_len;                        /* 0 with raw: hang up without a word */
+	const void *raw;		       /* instead of all that: these bytes */
+	size_t raw_len;			       /* 0 with raw: hang up without a word */
 };
 
 struct lab {
