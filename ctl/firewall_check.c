@@ -8,6 +8,7 @@
  */
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "firewall_advice.h"
@@ -16,7 +17,7 @@
 #include "mark.h"
 #include "output.h"
 
-enum { CLOSED_PORT = 47, LEGACY_BYTES = 64 };
+enum { CLOSED_PORT = 47, LINE_BYTES = 64 };
 
 /* One packet's way, while its chains are looked at. */
 struct look {
@@ -149,7 +150,7 @@ static void check_legacy(json_t *advice)
 {
 	static const char *const paths[] = {
 	    "/proc/self/net/ip_tables_names", "/proc/self/net/ip6_tables_names"};
-	char line[LEGACY_BYTES];
+	char line[LINE_BYTES];
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		FILE *f = fopen(paths[i], "re");
@@ -167,19 +168,29 @@ static void check_legacy(json_t *advice)
 	}
 }
 
-static void check_port(json_t *advice, const struct config *config)
+/* Does the kernel take the port for connections of this host's own? */
+static bool is_ephemeral(uint16_t port)
 {
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	unsigned first = 0, last = 0;
+	unsigned long first = 1, last = 0;
+	char line[LINE_BYTES], *end;
 
-	if (f && fscanf(f, "%u %u", &first, &last) == 2 && config->udp_port >= first &&
-	    config->udp_port <= last && config->silence == SILENCE_DROP)
+	if (f && fgets(line, sizeof(line), f)) {
+		first = strtoul(line, &end, 10);
+		last = strtoul(end, NULL, 10);
+	}
+	if (f)
+		(void)fclose(f);
+	return port >= first && port <= last;
+}
+
+static void check_port(json_t *advice, const struct config *config)
+{
+	if (config->silence == SILENCE_DROP && is_ephemeral(config->udp_port))
 		advice_note(advice,
 		    "The knock port lies among those that this host uses for its own connections; "
 		    "now and then one"
 		    " of them would get no answers. Choose one below them or above them");
-	if (f)
-		(void)fclose(f);
 }
 
 static void check_table(

@@ -84,7 +84,7 @@ static const char *clock_text(char out[static CLOCK_TEXT], uint32_t after_s)
 	struct tm tm;
 
 	if (!localtime_r(&then, &tm) || strftime(out, CLOCK_TEXT, "%H:%M:%S", &tm) == 0)
-		strcpy(out, "then");
+		(void)snprintf(out, CLOCK_TEXT, "that time");
 	return out;
 }
 

@@ -116,6 +116,7 @@ static struct value of_payload(const struct probe *p, const char *protocol, cons
 	return absent; /* icmp, sctp and the like */
 }
 
+/* Keys and values nest, two or three deep. NOLINTBEGIN(misc-no-recursion) */
 static struct value of_key(const struct probe *p, const json_t *key);
 
 static struct value of_mask(const struct probe *p, const json_t *both, const char *vocabulary)
@@ -286,6 +287,8 @@ enum tri probe_has(const struct probe *p, const struct ruleset *rs, const struct
 		vocabulary(json_object_get(key, "&") ? json_array_get(json_object_get(key, "&"), 0)
 						     : key)));
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 static enum tri compare(struct value left, const char *op, struct value right)
 {

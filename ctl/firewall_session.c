@@ -1,6 +1,5 @@
 #include "firewall_session.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,21 +7,54 @@
 
 #define VARIABLE "SSH_CONNECTION="
 
-enum { PATH_BYTES = 64, TEXT_BYTES = 256, ANCESTORS_MAX = 64, ENVIRONMENT_MAX = 1 << 20 };
+enum {
+	PATH_BYTES = 64,
+	WORD_BYTES = ADDRESS_TEXT + 16,
+	ANCESTORS_MAX = 64,
+	ENVIRONMENT_MAX = 1 << 20
+};
 
-static bool parse_address(char *text, struct address *out)
+/* The next word of *text, which is then behind it. False when there is none, or it is too long. */
+static bool next_word(const char **text, char out[static WORD_BYTES])
 {
-	text[strcspn(text, "%")] = '\0'; /* a link-local one comes with its interface */
-	return address_parse(text, out) == 0;
+	size_t len;
+
+	*text += strspn(*text, " ");
+	len = strcspn(*text, " ");
+	if (len == 0 || len >= WORD_BYTES)
+		return false;
+	memcpy(out, *text, len);
+	out[len] = '\0';
+	*text += len;
+	return true;
+}
+
+static bool parse_address(const char **text, struct address *out)
+{
+	char word[WORD_BYTES];
+
+	if (!next_word(text, word))
+		return false;
+	word[strcspn(word, "%")] = '\0'; /* a link-local one comes with its interface */
+	return address_parse(word, out) == 0;
+}
+
+static bool parse_port(const char **text, uint16_t *out)
+{
+	char word[WORD_BYTES], *end;
+	unsigned long n;
+
+	if (!next_word(text, word))
+		return false;
+	n = strtoul(word, &end, 10);
+	*out = (uint16_t)n;
+	return *end == '\0' && n > 0 && n <= UINT16_MAX;
 }
 
 bool session_parse(const char *text, struct flow *out)
 {
-	char remote[ADDRESS_TEXT + 16], local[ADDRESS_TEXT + 16];
-
-	return sscanf(text, "%61s %" SCNu16 " %61s %" SCNu16, remote, &out->remote_port, local,
-		   &out->local_port) == 4 &&
-	       parse_address(remote, &out->remote) && parse_address(local, &out->local);
+	return parse_address(&text, &out->remote) && parse_port(&text, &out->remote_port) &&
+	       parse_address(&text, &out->local) && parse_port(&text, &out->local_port);
 }
 
 /* A whole file of /proc, which has no size beforehand. *len without the NUL that is put behind. NULL: none. */

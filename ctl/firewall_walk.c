@@ -23,6 +23,7 @@ struct state {
 	bool may_end; /* it does when an unsure condition holds */
 };
 
+/* Chains jump to chains, DEPTH_MAX deep. NOLINTBEGIN(misc-no-recursion) */
 static enum fate walk_rules(struct walker *w, const struct place *chain);
 
 static void note(struct walk *seen, enum fate fate, bool names_port)
@@ -208,6 +209,8 @@ static enum fate walk_rules(struct walker *w, const struct place *chain)
 	}
 	return FATE_ON;
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 struct walk walk_chain(const struct ruleset *rs, const struct place *base, const struct probe *p)
 {

@@ -58,7 +58,8 @@ enum firewall_status firewall_read(struct firewall *f, struct firewall_state *ou
 bool firewall_guards(const struct firewall_state *s, uint8_t proto, uint16_t port);
 
 /* The rules that stand, as text for people. NOT_THERE when the guard is not installed. */
-enum firewall_status firewall_show(struct firewall *f, FILE *out) __attribute__((warn_unused_result));
+enum firewall_status firewall_show(struct firewall *f, FILE *out)
+    __attribute__((warn_unused_result));
 
 /* The rules that c asks for, as text for the backend's own tool. Changes nothing and needs no right. */
 enum firewall_status firewall_print(const struct firewall_ops *ops, const struct config *c,

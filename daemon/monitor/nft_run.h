@@ -22,7 +22,7 @@ int nft_run(struct nft_run *r, const char *text) __attribute__((warn_unused_resu
 const char *nft_run_error(struct nft_run *r);
 
 enum nft_format {
-	NFT_FORMAT_TEXT, /* for people: without elements, with counters */
+	NFT_FORMAT_TEXT,  /* for people: without elements, with counters */
 	NFT_FORMAT_RULES, /* numeric text of rules and definitions, without elements and counters */
 	NFT_FORMAT_HANDLES, /* text with the number of each rule behind it */
 	NFT_FORMAT_JSON,

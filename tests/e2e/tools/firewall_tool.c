@@ -42,23 +42,36 @@ static void usage(const char *why)
 	exit(2);
 }
 
+static uint16_t small_number(const char *text)
+{
+	return (uint16_t)strtoul(text, NULL, 10);
+}
+
+/* NAME:PROTO:PORT */
+static void add_service(struct config *c, char *word)
+{
+	struct service *s = &c->service[c->services++];
+	char *save = NULL;
+	const char *name = strtok_r(word, ":", &save), *proto = strtok_r(NULL, ":", &save),
+		   *port = strtok_r(NULL, ":", &save);
+
+	if (!name || !proto || !port)
+		usage("NAME:PROTO:PORT");
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	s->proto = (uint8_t)small_number(proto);
+	s->port = small_number(port);
+}
+
 static void configure(struct config *c, char **word, int words)
 {
 	memset(c, 0, sizeof(*c));
-	strcpy(c->firewall, "nftables");
+	snprintf(c->firewall, sizeof(c->firewall), "nftables");
 	if (words < 2)
 		usage("too few words");
 	c->silence = strcmp(word[0], "closed") == 0 ? SILENCE_CLOSED : SILENCE_DROP;
-	c->udp_port = (uint16_t)atoi(word[1]);
-	for (int i = 2; i < words; i++) {
-		struct service *s = &c->service[c->services++];
-		unsigned proto, port;
-
-		if (sscanf(word[i], "%32[^:]:%u:%u", s->name, &proto, &port) != 3)
-			usage("NAME:PROTO:PORT");
-		s->proto = (uint8_t)proto;
-		s->port = (uint16_t)port;
-	}
+	c->udp_port = small_number(word[1]);
+	for (int i = 2; i < words; i++)
+		add_service(c, word[i]);
 }
 
 static const struct service *named(const struct tool *t)

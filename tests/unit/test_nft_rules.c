@@ -1,0 +1,171 @@
+/* nft_rules: the text of the table, word for word, because each word of it was tried on a kernel. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "nft_rules.h"
+
+static struct config config_of(enum silence silence)
+{
+	struct config c = {.udp_port = 20123, .silence = silence, .services = 2};
+
+	c.service[0] = (struct service){.name = "ssh", .proto = 6, .port = 22};
+	c.service[1] = (struct service){.name = "dns", .proto = 17, .port = 5353};
+	return c;
+}
+
+static char *text_of_rules(
+    enum silence silence, const struct nft_lengths *lengths, enum nft_arming arming)
+{
+	struct config c = config_of(silence);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	nft_rules_write(out, &c, lengths, arming);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static char *golden_text(const char *name)
+{
+	char path[512], *text = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", GOLDEN_DIR, name);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_true(getdelim(&text, &size, '\0', f) > 0);
+	(void)fclose(f);
+	return text;
+}
+
+static void check_golden(char *text, const char *name)
+{
+	char *expected = golden_text(name);
+
+	assert_string_equal(text, expected);
+	free(expected);
+	free(text);
+}
+
+static void test_drop(void **state)
+{
+	const struct nft_lengths none = {0};
+
+	(void)state;
+	check_golden(text_of_rules(SILENCE_DROP, &none, NFT_ARM_INSTALL), "guard-drop.nft");
+}
+
+static void test_closed_with_networks(void **state)
+{
+	struct nft_lengths lengths = {0};
+
+	(void)state;
+	lengths.v4[0] = lengths.v4[12] = lengths.v4[31] = true;
+	lengths.v6[0] = lengths.v6[56] = lengths.v6[127] = true;
+	check_golden(
+	    text_of_rules(SILENCE_CLOSED, &lengths, NFT_ARM_UNLESS_TRIAL), "guard-closed.nft");
+}
+
+/* What follows the rules: the arming alone. */
+static char *arming_of(enum nft_arming arming)
+{
+	const struct nft_lengths none = {0};
+	char *text = text_of_rules(SILENCE_DROP, &none, arming);
+	char *keep = text_of_rules(SILENCE_DROP, &none, NFT_ARM_KEEP);
+	size_t len = strlen(keep);
+	char *rest;
+
+	assert_memory_equal(text, keep, len);
+	rest = strdup(text + len);
+	assert_non_null(rest);
+	free(keep);
+	free(text);
+	return rest;
+}
+
+static void check_arming(enum nft_arming arming, const char *expected)
+{
+	char *text = arming_of(arming);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+#define GUARDED \
+	"flush set inet postern guarded\n" \
+	"add element inet postern guarded { 6 . 22 }\n" \
+	"add element inet postern guarded { 17 . 5353 }\n"
+
+static void test_arming(void **state)
+{
+	(void)state;
+	check_arming(NFT_ARM_KEEP, "");
+	check_arming(NFT_ARM_MARK, "add element inet postern trial { 1 }\n");
+	/* "create" is refused where a trial is, and all of it with it. */
+	check_arming(NFT_ARM_UNLESS_TRIAL, "create element inet postern trial { 1 }\ndelete "
+					   "element inet postern trial { 1 }\n" GUARDED);
+	check_arming(NFT_ARM_INSTALL, "flush set inet postern trial\n" GUARDED);
+}
+
+static void test_rules_never_name_a_door(void **state)
+{
+	const struct nft_lengths none = {0};
+	char *text = text_of_rules(SILENCE_DROP, &none, NFT_ARM_KEEP);
+
+	(void)state;
+	/* The elements of doors outlive a replacement: nothing may flush or delete their sets. */
+	assert_null(strstr(text, "flush set inet postern doors"));
+	assert_null(strstr(text, "delete"));
+	free(text);
+}
+
+static void test_length_names(void **state)
+{
+	char name[NFT_NAME_MAX];
+	bool v4;
+	unsigned len;
+
+	(void)state;
+	for (unsigned i = 0; i < NFT_IPV6_BITS; i++) {
+		assert_true(
+		    nft_rules_length_parse(nft_rules_length_name(name, false, i), &v4, &len));
+		assert_true(!v4 && len == i);
+	}
+	for (unsigned i = 0; i < NFT_IPV4_BITS; i++) {
+		assert_true(
+		    nft_rules_length_parse(nft_rules_length_name(name, true, i), &v4, &len));
+		assert_true(v4 && len == i);
+	}
+}
+
+static void test_names_that_are_none(void **state)
+{
+	static const char *const names[] = {"", "nets", "nets4", "nets4_", "nets5_8", "nets4_32",
+	    "nets6_128", "nets4_024", "nets4_+8", "nets4_ 8", "nets4_8x", "nets4_-1", "doors4",
+	    "guarded", "nets4_99999999999999999999", "nets6_4294967304"};
+	bool v4;
+	unsigned len;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		assert_false(nft_rules_length_parse(names[i], &v4, &len));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_drop),
+	    cmocka_unit_test(test_closed_with_networks),
+	    cmocka_unit_test(test_arming),
+	    cmocka_unit_test(test_rules_never_name_a_door),
+	    cmocka_unit_test(test_length_names),
+	    cmocka_unit_test(test_names_that_are_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
