@@ -1,0 +1,289 @@
+/*
+ * guard - what the monitor makes of a request before the firewall hears of
+ * it, and what it does when somebody else changes the rules. The firewall is
+ * played here.
+ */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "guard.h"
+
+enum { CALLS_MAX = 1024, REST_S = 77, PATIENCE_MS = 10000 };
+
+struct firewall {
+	enum firewall_status next; /* what the next call says */
+	const struct config *bad;  /* the configuration that cannot be put up */
+	int watch;
+	bool changed;
+	unsigned ensured;
+	char calls[CALLS_MAX];
+};
+
+static struct firewall fake;
+
+static void note(const char *call, const struct service *s, const struct prefix *from)
+{
+	const size_t len = strlen(fake.calls);
+	char text[PREFIX_TEXT];
+
+	(void)snprintf(fake.calls + len, sizeof(fake.calls) - len, "%s %s %s;", call, s->name,
+	    prefix_text(from, text));
+}
+
+struct firewall *firewall_start(const struct config *c, bool dry_run)
+{
+	(void)c;
+	return dry_run ? NULL : &fake; /* dry_run: as if it failed */
+}
+
+enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
+{
+	f->ensured++;
+	return c == f->bad ? FIREWALL_FAILED : FIREWALL_OK;
+}
+
+enum firewall_status firewall_open(
+    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t seconds)
+{
+	assert_int_equal(seconds, 60);
+	note("open", s, from);
+	return f->next;
+}
+
+enum firewall_status firewall_close(
+    struct firewall *f, const struct service *s, const struct prefix *from)
+{
+	note("close", s, from);
+	return f->next;
+}
+
+enum firewall_status firewall_query(
+    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t *rest_s)
+{
+	note("query", s, from);
+	*rest_s = f->next == FIREWALL_OK ? REST_S : 0;
+	return f->next;
+}
+
+int firewall_watch_fd(const struct firewall *f)
+{
+	return f->watch;
+}
+
+bool firewall_changed(struct firewall *f)
+{
+	char byte;
+	const bool was = f->changed;
+
+	while (read(f->watch, &byte, 1) == 1)
+		continue;
+	f->changed = false;
+	return was;
+}
+
+void firewall_stop(struct firewall *f)
+{
+	(void)f;
+}
+
+/* --- */
+
+struct scene {
+	struct loop *loop;
+	struct guard guard;
+	struct config config, other;
+	struct doors_law law;
+	int pipe[2];
+	unsigned wanted; /* stop when so often ensured */
+	bool late;
+};
+
+static int setup(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+
+	*state = s;
+	memset(&fake, 0, sizeof(fake));
+	if (pipe2(s->pipe, O_NONBLOCK | O_CLOEXEC) != 0)
+		return -1;
+	fake.watch = s->pipe[0];
+	s->loop = loop_new();
+	s->config.services = 1;
+	s->config.service[0] = (struct service){"ssh", 6, 22, 60, 3600, 32, 128, 1};
+	s->law = (struct doors_law){.now = &s->config, .now_generation = 1};
+	return guard_open(&s->guard, s->loop, &s->config, false);
+}
+
+static int teardown(void **state)
+{
+	struct scene *s = *state;
+
+	guard_close(&s->guard);
+	loop_free(s->loop);
+	close(s->pipe[0]);
+	close(s->pipe[1]);
+	free(s);
+	return 0;
+}
+
+static struct msg_door_done ask(struct scene *s, enum message_type type, uint32_t service)
+{
+	struct msg_door m = {.head = {type, sizeof(m)},
+	    .id = 42,
+	    .generation = 1,
+	    .service = service,
+	    .prefix_len = 32,
+	    .seconds = type == MSG_DOOR_OPEN ? 60 : 0,
+	    .address = {[10] = 0xff, 0xff, 192, 0, 2, 1}};
+	struct msg_door_done done = {.head = {MSG_DOOR_DONE, sizeof(done)}};
+
+	guard_serve(&s->guard, &s->law, &m, &done);
+	assert_int_equal(done.id, 42);
+	return done;
+}
+
+static void test_answers(void **state)
+{
+	static const struct {
+		enum firewall_status says;
+		enum door_status want;
+	} cases[] = {{FIREWALL_OK, DOOR_OK}, {FIREWALL_NOT_THERE, DOOR_NOT_THERE},
+	    {FIREWALL_FULL, DOOR_FULL}, {FIREWALL_FAILED, DOOR_FAILED}};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		fake.next = cases[i].says;
+		fake.calls[0] = '\0';
+		struct msg_door_done done = ask(s, MSG_DOOR_OPEN, 0);
+
+		assert_int_equal(done.status, cases[i].want);
+		assert_int_equal(done.seconds, cases[i].want == DOOR_OK ? 60 : 0);
+		done = ask(s, MSG_DOOR_QUERY, 0);
+		assert_int_equal(done.status, cases[i].want);
+		assert_int_equal(done.seconds, cases[i].want == DOOR_OK ? REST_S : 0);
+		done = ask(s, MSG_DOOR_CLOSE, 0);
+		assert_int_equal(done.status, cases[i].want);
+		assert_int_equal(done.seconds, 0);
+		assert_string_equal(
+		    fake.calls, "open ssh 192.0.2.1;query ssh 192.0.2.1;close ssh 192.0.2.1;");
+	}
+}
+
+static void test_a_refusal_never_reaches_the_firewall(void **state)
+{
+	static const enum message_type types[] = {MSG_DOOR_OPEN, MSG_DOOR_CLOSE, MSG_DOOR_QUERY};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT_OF(types); i++) {
+		const struct msg_door_done done = ask(s, types[i], 1);
+
+		assert_int_equal(done.status, DOOR_REFUSED);
+		assert_int_equal(done.seconds, 0);
+	}
+	assert_string_equal(fake.calls, "");
+}
+
+static void each_turn(void *arg)
+{
+	struct scene *s = arg;
+
+	if (fake.ensured >= s->wanted)
+		loop_stop(s->loop);
+}
+
+static void too_late(void *arg)
+{
+	struct scene *s = arg;
+
+	s->late = true;
+	loop_stop(s->loop);
+}
+
+static void touch(struct scene *s)
+{
+	fake.changed = true;
+	assert_int_equal(write(s->pipe[1], "x", 1), 1);
+}
+
+static void run_until_ensured(struct scene *s, unsigned times, uint64_t patience_ms)
+{
+	s->wanted = times;
+	s->late = false;
+	loop_each_turn(s->loop, each_turn, s);
+	assert_int_equal(loop_timer(s->loop, patience_ms, too_late, s), 0);
+	assert_int_equal(loop_run(s->loop), 0);
+	loop_cancel(s->loop, too_late, s);
+}
+
+static void test_put_back(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(fake.ensured, 1); /* at the start */
+	touch(s);
+	run_until_ensured(s, 2, PATIENCE_MS);
+	assert_int_equal(fake.ensured, 2);
+	/* Who does it again and again is answered once a second, and not forgotten. */
+	touch(s);
+	run_until_ensured(s, 3, 200);
+	assert_true(s->late);
+	assert_int_equal(fake.ensured, 2);
+	run_until_ensured(s, 3, PATIENCE_MS);
+	assert_false(s->late);
+	assert_int_equal(fake.ensured, 3);
+}
+
+/* What we change ourselves wakes us, and is no reason to do anything. */
+static void test_our_own_changes(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(write(s->pipe[1], "x", 1), 1);
+	run_until_ensured(s, 2, 100);
+	assert_true(s->late);
+	assert_int_equal(fake.ensured, 1);
+}
+
+static void test_another_configuration(void **state)
+{
+	struct scene *s = *state;
+
+	assert_int_equal(guard_set(&s->guard, &s->other), 0);
+	assert_ptr_equal(s->guard.config, &s->other);
+	fake.bad = &s->config;
+	fake.ensured = 0;
+	assert_int_equal(guard_set(&s->guard, &s->config), -1);
+	assert_ptr_equal(s->guard.config, &s->other);
+	assert_int_equal(fake.ensured, 2); /* tried, and the other put back */
+}
+
+static void test_no_start_without_a_guard(void **state)
+{
+	struct scene *s = *state;
+	struct guard g;
+
+	assert_int_equal(guard_open(&g, s->loop, &s->config, true), -1);
+	guard_close(&g);
+	fake.bad = &s->config;
+	assert_int_equal(guard_open(&g, s->loop, &s->config, false), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_refusal_never_reaches_the_firewall, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_our_own_changes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_another_configuration, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_no_start_without_a_guard, setup, teardown),
+	};
+
+	log_start(LOG_TO_STDERR, LOG_LEVEL_ERROR, "test", -1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
