@@ -200,10 +200,9 @@ out:
 static int check_visit(
     void *arg, const uint8_t key[static STORE_KEY_BYTES], const uint8_t *value, size_t len)
 {
-	const unsigned *t = arg;
+	const enum store_table *table = arg;
 
-	(void)key;
-	return record_check((enum store_table) * t, value, len);
+	return record_check(*table, key, value, len);
 }
 
 /*
@@ -245,8 +244,11 @@ static int check_all(struct lmdb *l)
 	if (r == 0)
 		r = check_free_list(l);
 
-	for (unsigned t = 0; t < STORE_TABLES && r == 0; t++)
-		r = lmdb_each(&l->head, (enum store_table)t, check_visit, &t);
+	for (unsigned t = 0; t < STORE_TABLES && r == 0; t++) {
+		enum store_table table = (enum store_table)t;
+
+		r = lmdb_each(&l->head, table, check_visit, &table);
+	}
 	return r == 0 ? CHECK_GOOD : CHECK_BAD;
 }
 
