@@ -38,7 +38,7 @@ static int connect_to(struct ctl *c, const struct daemon_question *q, const char
 	if (strlen(path) >= sizeof(at.sun_path))
 		return output_fail(
 		    c, CTL_FAILED, "%s: the path is too long for a socket; change run-dir", path);
-	(void)strcpy(at.sun_path, path);
+	memcpy(at.sun_path, path, strlen(path) + 1);
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return output_fail(c, CTL_FAILED, "no socket can be made: %s", strerror(errno));

@@ -14,12 +14,28 @@
 
 enum { PORT_FIRST = 1024, PORT_LAST = 65535, TRIES = 2000, SSH_PORT = 22 };
 
+/* The next number of a text, which then is behind it; false when there is none from 1 to 65535. */
+static bool next_port(const char **text, unsigned *out)
+{
+	char *end;
+	unsigned long v = strtoul(*text, &end, 10);
+
+	if (end == *text || v < 1 || v > PORT_LAST)
+		return false;
+	*text = end;
+	*out = (unsigned)v;
+	return true;
+}
+
 /* From which the kernel takes ports for connections of this host's own. */
 static void ephemeral_range(unsigned *first, unsigned *last)
 {
+	char line[64] = "";
+	const char *at = line;
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 
-	if (f == NULL || fscanf(f, "%u %u", first, last) != 2) {
+	if (f == NULL || fgets(line, sizeof(line), f) == NULL || !next_port(&at, first) ||
+	    !next_port(&at, last)) {
 		*first = 32768;
 		*last = 60999;
 	}
@@ -73,13 +89,14 @@ int init_port_choose(struct ctl *c, uint16_t *out)
 	return -1;
 }
 
+/* SSH_CONNECTION ends with the port that the server was reached at. */
 uint16_t init_ssh_port(void)
 {
 	const char *connection = getenv("SSH_CONNECTION");
-	unsigned port = 0;
+	const char *last = connection != NULL ? strrchr(connection, ' ') : NULL;
+	unsigned port;
 
-	if (connection != NULL && sscanf(connection, "%*s %*u %*s %u", &port) == 1 && port >= 1 &&
-	    port <= PORT_LAST)
+	if (last != NULL && next_port(&last, &port))
 		return (uint16_t)port;
 	return SSH_PORT;
 }

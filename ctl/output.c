@@ -1,6 +1,5 @@
 #include "output.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -123,7 +122,7 @@ int output_fail(struct ctl *c, enum ctl_status status, const char *format, ...)
 	va_start(args, format);
 	add_sentence(c, ERRORS, format, args);
 	va_end(args);
-	return status;
+	return (int)status;
 }
 
 void output_text(struct ctl *c, const char *name, const char *text)
@@ -235,6 +234,18 @@ static void print_cell(const char *text, size_t width, bool is_last)
 		(void)printf("%-*s  ", (int)width, text);
 }
 
+/* Columns have names of ours: a-z and '_'. */
+static char head_letter(char c)
+{
+	static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	if (c >= 'a' && c <= 'z')
+		return upper[c - 'a'];
+	if (c == '_')
+		return '-';
+	return c;
+}
+
 static void print_head(const json_t *row, const size_t width[static COLUMNS_MAX])
 {
 	char cell[CELL_MAX];
@@ -246,7 +257,7 @@ static void print_head(const json_t *row, const size_t width[static COLUMNS_MAX]
 	json_object_foreach((json_t *)(uintptr_t)row, column, value)
 	{
 		for (i = 0; column[i] != '\0' && i < sizeof(cell) - 1; i++)
-			cell[i] = column[i] == '_' ? '-' : (char)toupper((unsigned char)column[i]);
+			cell[i] = head_letter(column[i]);
 		cell[i] = '\0';
 		print_cell(cell, n < COLUMNS_MAX ? width[n] : 0, n + 1 == json_object_size(row));
 		n++;

@@ -26,28 +26,36 @@ static int open_folder_of(const char *path)
 	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int replace_lock(struct ctl *c, const char *path)
+/* The folder is locked, not the file, whose place another one will take. Returns 0; -1 with errno. */
+static int wait_for_lock(int fd)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
-	int fd = open_folder_of(path);
 	int i;
 
-	/* The folder is locked, not the file, whose place another one will take. */
-	for (i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
-		if (errno != EWOULDBLOCK || i == LOCK_TRIES) {
-			(void)close(fd);
-			fd = -1;
-			(void)output_fail(c, CTL_FAILED,
-			    "%s: another posternctl has been changing it for %d s; try again", path,
-			    LOCK_TRIES * LOCK_PAUSE_MS / 1000);
+	for (i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+		if (errno != EWOULDBLOCK || i == LOCK_TRIES)
 			return -1;
-		}
 		(void)nanosleep(&pause, NULL);
 	}
-	if (fd < 0)
+	return 0;
+}
+
+int replace_lock(struct ctl *c, const char *path)
+{
+	int fd = open_folder_of(path);
+
+	if (fd < 0) {
 		(void)output_fail(
 		    c, CTL_FAILED, "%s: its folder cannot be opened: %s", path, strerror(errno));
-	return fd;
+		return -1;
+	}
+	if (wait_for_lock(fd) == 0)
+		return fd;
+	(void)output_fail(c, CTL_FAILED,
+	    "%s: another posternctl has been changing it for %d s; try again", path,
+	    LOCK_TRIES * LOCK_PAUSE_MS / 1000);
+	(void)close(fd);
+	return -1;
 }
 
 static int write_all(int fd, const char *text)

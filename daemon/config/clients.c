@@ -78,7 +78,7 @@ static struct entry *next_entry(struct clients *cs)
 	struct entry **more;
 
 	if (cs->count == cs->chunks * CHUNK_CLIENTS) {
-		more = realloc(cs->chunk, (cs->chunks + 1) * sizeof(*more));
+		more = reallocarray(cs->chunk, cs->chunks + 1, sizeof(struct entry *));
 		if (more == NULL)
 			abort();
 		cs->chunk = more;
