@@ -3,6 +3,7 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "init.h"
 #include "output.h"
@@ -43,8 +44,8 @@ static int make_user(struct ctl *c, const char *name)
 		    USERADD, strerror(errno));
 	else
 		(void)output_fail(c, CTL_FAILED,
-		    "user %s cannot be made: %s failed (status %d); run this as root", name,
-		    USERADD, status);
+		    "user %s cannot be made: %s says why above (status %d)%s", name, USERADD,
+		    status, geteuid() != 0 ? "; run this as root" : "");
 	return -1;
 }
 
@@ -73,6 +74,7 @@ int init_users_make(
 			continue;
 		if (make_user(c, users[i]) != 0) {
 			init_users_undo(c, users, made);
+			memset(made, 0, INIT_USERS * sizeof(made[0]));
 			return -1;
 		}
 		made[i] = true;

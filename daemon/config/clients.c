@@ -211,7 +211,7 @@ int clients_line(
 	struct entry *e;
 	size_t n;
 
-	if (strnlen(line, CLIENT_LINE_MAX) >= CLIENT_LINE_MAX || cs->count >= UINT32_MAX) {
+	if (strnlen(line, CLIENT_LINE_MAX) >= CLIENT_LINE_MAX) {
 		report_error(
 		    r, file, line_no, "the line is longer than %d bytes", CLIENT_LINE_MAX - 1);
 		return -1;
