@@ -236,10 +236,10 @@ static int check_free_list(struct lmdb *l)
 	return good && error == MDB_NOTFOUND ? 0 : STORE_FAILED;
 }
 
-/* Reads all there is. */
+/* Reads all there is. Read-only, for else LMDB does not show its own list. */
 static int check_all(struct lmdb *l)
 {
-	int r = lmdb_begin(&l->head);
+	int r = mdb_txn_begin(l->env, NULL, MDB_RDONLY, &l->txn);
 
 	if (r == 0)
 		r = check_free_list(l);
