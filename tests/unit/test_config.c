@@ -375,7 +375,7 @@ static void test_manual_has_the_table(void **state)
 
 	(void)state;
 	assert_non_null(f);
-	(void)fread(page, 1, sizeof(page) - 1, f);
+	assert_true(fread(page, 1, sizeof(page) - 1, f) > 0);
 	(void)fclose(f);
 	for (i = 0; i < 2; i++) {
 		memset(part, 0, sizeof(part));
