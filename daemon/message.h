@@ -14,46 +14,47 @@
 enum message_type {
 	/* capture to auth */
 	MSG_KNOCK = 1,
-	MSG_CAPTURE_READY,   /* packets are being seen from now on */
-	MSG_CAPTURE_STATS,   /* answer to MSG_STATS_QUERY, and unasked before exit */
+	MSG_CAPTURE_READY, /* packets are being seen from now on */
+	MSG_CAPTURE_STATS, /* answer to MSG_STATS_QUERY, and unasked before exit */
 	/* auth to capture */
 	MSG_KEYS,
 	MSG_STATS_QUERY,
 	/* auth to monitor */
 	MSG_AUTH_READY,
-	MSG_SOURCE_READY,    /* a capture said that it is ready */
+	MSG_SOURCE_READY, /* a capture said that it is ready */
 	MSG_DOOR_OPEN,
 	MSG_DOOR_CLOSE,
 	MSG_DOOR_QUERY,
-	MSG_RELOAD_WANTED,   /* posternctl asked for it */
-	MSG_LOADED,          /* MSG_FILES was read: good or bad */
+	MSG_RELOAD_WANTED, /* posternctl asked for it */
+	MSG_LOADED,	   /* MSG_FILES was read: good or bad */
 	/* monitor to auth */
-	MSG_DOOR_DONE,       /* answers each OPEN, CLOSE and QUERY, in order */
-	MSG_SOURCE,          /* a new capture: its socket comes along */
-	MSG_FILES,           /* candidate configuration: config, clients, server key, door key come along */
-	MSG_COMMIT,          /* the candidate is in force now */
-	MSG_ABORT,           /* forget the candidate, if one came; so ends each reload that failed, RELOAD_WANTED included */
+	MSG_DOOR_DONE, /* answers each OPEN, CLOSE and QUERY, in order */
+	MSG_SOURCE,    /* a new capture: its socket comes along */
+	MSG_FILES,  /* candidate configuration: config, clients, server key, door key come along */
+	MSG_COMMIT, /* the candidate is in force now */
+	MSG_ABORT, /* forget the candidate, if one came; so ends each reload that failed, RELOAD_WANTED included */
 };
 
 enum {
-	KNOCK_PLAIN_MAX = 1152,  /* VEIL_PLAIN_MAX; message.h knows no packet headers, a test holds the two equal */
+	KNOCK_PLAIN_MAX =
+	    1152, /* VEIL_PLAIN_MAX; message.h knows no packet headers, a test holds the two equal */
 	MESSAGE_KEY_BYTES = 32,
 	MESSAGE_GATE_BYTES = 16,
-	DOOR_KEYS_MAX = 2,       /* current, previous */
-	AUTH_FILES = 4,          /* descriptors of MSG_FILES, in the order of child_fd from FD_CONFIG */
+	DOOR_KEYS_MAX = 2, /* current, previous */
+	AUTH_FILES = 4,	   /* descriptors of MSG_FILES, in the order of child_fd from FD_CONFIG */
 };
 
 /* What is inside one veil that capture opened. plain_len bytes of plain count, the rest is zeros. */
 struct msg_knock {
 	struct ipc_head head;
-	uint64_t seen_ns;        /* CLOCK_REALTIME of the packet, from the kernel */
+	uint64_t seen_ns; /* CLOCK_REALTIME of the packet, from the kernel */
 	uint8_t client[16], server[16];
 	uint16_t client_port, server_port;
 	uint32_t tcp_seq, tcp_ack;
 	uint32_t ifindex;
-	uint16_t request_len;    /* covered bytes: no answer may be longer */
+	uint16_t request_len; /* covered bytes: no answer may be longer */
 	uint8_t carrier;
-	uint8_t door_key;        /* 0 current, 1 previous */
+	uint8_t door_key; /* 0 current, 1 previous */
 	uint16_t plain_len;
 	uint8_t plain[KNOCK_PLAIN_MAX + 6]; /* rounded so that the struct has no padding */
 };
@@ -63,18 +64,18 @@ struct msg_plain { /* CAPTURE_READY, STATS_QUERY, AUTH_READY, RELOAD_WANTED, COM
 };
 
 enum capture_counter {
-	CAPTURE_SEEN,        /* packets that the filter let through */
-	CAPTURE_MATCHED,     /* handed to auth */
-	CAPTURE_LOST,        /* lost by the kernel before we read them */
-	CAPTURE_MALFORMED,   /* headers that do not fit */
+	CAPTURE_SEEN,	   /* packets that the filter let through */
+	CAPTURE_MATCHED,   /* handed to auth */
+	CAPTURE_LOST,	   /* lost by the kernel before we read them */
+	CAPTURE_MALFORMED, /* headers that do not fit */
 	CAPTURE_FRAGMENT,
-	CAPTURE_NOT_OURS,    /* not to a knock port after all */
-	CAPTURE_LENGTH,      /* too short or too long for a veil */
-	CAPTURE_GATE,        /* gate does not hold: strangers */
-	CAPTURE_REPEAT,      /* nonce seen a moment ago */
-	CAPTURE_FORGED,      /* gate held, AEAD did not */
-	CAPTURE_FORM,        /* opened, but not of the form of a knock */
-	CAPTURE_QUEUE_FULL,  /* auth did not keep up */
+	CAPTURE_NOT_OURS,   /* not to a knock port after all */
+	CAPTURE_LENGTH,	    /* too short or too long for a veil */
+	CAPTURE_GATE,	    /* gate does not hold: strangers */
+	CAPTURE_REPEAT,	    /* nonce seen a moment ago */
+	CAPTURE_FORGED,	    /* gate held, AEAD did not */
+	CAPTURE_FORM,	    /* opened, but not of the form of a knock */
+	CAPTURE_QUEUE_FULL, /* auth did not keep up */
 	CAPTURE_COUNTERS,
 };
 
@@ -125,21 +126,21 @@ struct msg_source_ready {
 /* OPEN, CLOSE and QUERY. */
 struct msg_door {
 	struct ipc_head head;
-	uint64_t id;          /* comes back in MSG_DOOR_DONE */
-	uint32_t generation;  /* of the configuration that service counts in */
-	uint32_t service;     /* index into config.service[] */
-	uint8_t address[16];  /* v4-mapped for IPv4 */
-	uint8_t prefix_len;   /* within the family */
+	uint64_t id;	     /* comes back in MSG_DOOR_DONE */
+	uint32_t generation; /* of the configuration that service counts in */
+	uint32_t service;    /* index into config.service[] */
+	uint8_t address[16]; /* v4-mapped for IPv4 */
+	uint8_t prefix_len;  /* within the family */
 	uint8_t unused[3];
-	uint32_t seconds;     /* OPEN: the door's whole time from now */
+	uint32_t seconds; /* OPEN: the door's whole time from now */
 };
 
 enum door_status {
 	DOOR_OK,
-	DOOR_REFUSED,    /* not allowed by the monitor's own configuration */
-	DOOR_NOT_THERE,  /* CLOSE, QUERY */
-	DOOR_FULL,       /* the kernel has no room for more */
-	DOOR_FAILED,     /* the kernel or the tool said no; logged by the monitor */
+	DOOR_REFUSED,	/* not allowed by the monitor's own configuration */
+	DOOR_NOT_THERE, /* CLOSE, QUERY */
+	DOOR_FULL,	/* the kernel has no room for more */
+	DOOR_FAILED,	/* the kernel or the tool said no; logged by the monitor */
 };
 
 struct msg_door_done {

@@ -34,13 +34,13 @@
 #include "config.h"
 
 enum child_fd {
-	FD_LOG = 3,        /* log records to the monitor (log.h, LOG_TO_FD) */
-	FD_PEER = 4,       /* auth: to the monitor; capture: to auth */
-	FD_CONFIG = 5,     /* sealed memory file with the text of posternd.conf */
-	FD_CLIENTS = 6,    /* auth: the clients file, read-only */
+	FD_LOG = 3,	   /* log records to the monitor (log.h, LOG_TO_FD) */
+	FD_PEER = 4,	   /* auth: to the monitor; capture: to auth */
+	FD_CONFIG = 5,	   /* sealed memory file with the text of posternd.conf */
+	FD_CLIENTS = 6,	   /* auth: the clients file, read-only */
 	FD_SERVER_KEY = 7, /* auth: read-only */
 	FD_DOOR_KEY = 8,   /* auth: read-only */
-	FD_CONTROL = 9,    /* auth: the listening control socket */
+	FD_CONTROL = 9,	   /* auth: the listening control socket */
 	FD_CHILD_END = 10,
 };
 
@@ -49,20 +49,21 @@ enum child_fd {
  * starts it again, at once when a link comes up and else with back-off.
  */
 enum capture_exit {
-	CAPTURE_EXIT_OK = 0,            /* auth is gone, or SIGTERM came */
+	CAPTURE_EXIT_OK = 0,		/* auth is gone, or SIGTERM came */
 	CAPTURE_EXIT_NO_INTERFACE = 75, /* not there yet, or down: nothing was opened */
-	CAPTURE_EXIT_LOST = 76,         /* it was there and is gone (down alone is waited for) */
-	CAPTURE_EXIT_CONFIG = 78,       /* starting again would not help: method, filter, user */
-	CAPTURE_EXIT_FAILED = 1,        /* anything else; logged */
+	CAPTURE_EXIT_LOST = 76,		/* it was there and is gone (down alone is waited for) */
+	CAPTURE_EXIT_CONFIG = 78,	/* starting again would not help: method, filter, user */
+	CAPTURE_EXIT_FAILED = 1,	/* anything else; logged */
 };
 
 /* What a child is told on its command line. */
 struct child_args {
 	const char *config_path; /* for messages only */
 	const char *config_dir;
-	const char *interface;   /* capture */
-	unsigned index;          /* capture: which source of the configuration */
-	unsigned generation;     /* auth: of the configuration at FD_CONFIG; what its MSG_DOOR_* say until a MSG_COMMIT */
+	const char *interface; /* capture */
+	unsigned index;	       /* capture: which source of the configuration */
+	unsigned
+	    generation; /* auth: of the configuration at FD_CONFIG; what its MSG_DOOR_* say until a MSG_COMMIT */
 	bool dry_run;
 };
 
