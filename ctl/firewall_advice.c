@@ -1,5 +1,7 @@
 #include "firewall_advice.h"
 
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +9,13 @@
 #include "mark.h"
 #include "output.h"
 
-enum { TEXT_BYTES = 1024, COMMAND_BYTES = 512, NAME_BYTES = 384 };
+enum { TEXT_BYTES = 2048, COMMAND_BYTES = 512, NAME_BYTES = 384, MATCH_BYTES = 96 };
 
 #define ADVICE "advice"
 #define NOTE "note"
+#define DOORS "doors"
+#define REPLIES "replies"
+#define EARLY "early"
 
 static void append(json_t *list, json_t *value)
 {
@@ -21,6 +26,12 @@ static void append(json_t *list, json_t *value)
 static void set_text(json_t *object, const char *member, const char *text)
 {
 	if (json_object_set_new(object, member, json_string(text)) != 0)
+		abort();
+}
+
+static void set_number(json_t *object, const char *member, json_int_t n)
+{
+	if (json_object_set_new(object, member, json_integer(n)) != 0)
 		abort();
 }
 
@@ -70,17 +81,50 @@ static void add_service(json_t *one, const char *service)
 	append(services, json_string(service));
 }
 
-void advice_add_chain(json_t *list, const struct place *base, const char *service)
+void advice_add_chain(json_t *list, const struct place *base, const struct service *s)
 {
-	json_t *one = about(list, ADVICE, service ? "doors" : "replies", base);
+	json_t *one = about(list, ADVICE, s ? DOORS : REPLIES, base);
 
-	if (service)
-		add_service(one, service);
+	if (s)
+		add_service(one, s->name);
 }
 
-void advice_note_chain(json_t *list, const struct place *base, const char *service)
+void advice_add_early(json_t *list, const struct place *base, const struct service *s)
 {
-	add_service(about(list, NOTE, "doors", base), service);
+	json_t *one = about(list, ADVICE, EARLY, base);
+
+	/* One rule a service is needed here; the first is told, the next when that is there. */
+	if (json_array_size(json_object_get(one, "services")) > 0)
+		return;
+	add_service(one, s->name);
+	set_number(one, "proto", s->proto);
+	set_number(one, "port", s->port);
+}
+
+void advice_note_chain(json_t *list, const struct place *base, const struct service *s)
+{
+	add_service(about(list, NOTE, DOORS, base), s->name);
+}
+
+void advice_note_legacy(json_t *list, const char *program)
+{
+	char text[TEXT_BYTES];
+
+	(void)snprintf(text, sizeof(text),
+	    "There are rules of %s, which cannot be read here. If they drop by default, add:\n"
+	    "    %s -I INPUT -m connmark --mark 0x%x/0x%x -j ACCEPT",
+	    program, program, MARK_DOOR, MARK_DOOR);
+	advice_note(list, text);
+}
+
+static const char *proto_of(const json_t *one)
+{
+	return json_integer_value(json_object_get(one, "proto")) == IPPROTO_TCP ? "tcp" : "udp";
+}
+
+static unsigned port_of(const json_t *one)
+{
+	return (unsigned)json_integer_value(json_object_get(one, "port"));
 }
 
 static struct place place_of(const json_t *one)
@@ -88,23 +132,40 @@ static struct place place_of(const json_t *one)
 	return (struct place){text_of(one, "family"), text_of(one, "table"), text_of(one, "name")};
 }
 
-static void iptables_rule(char out[static COMMAND_BYTES], const struct place *p, bool replies)
+static bool is_about(const json_t *one, const char *what)
 {
-	(void)snprintf(out, COMMAND_BYTES, "%s %s%s%s-I %s -m %s --mark 0x%x/0x%x -j ACCEPT",
-	    strcmp(p->family, "ip6") == 0 ? "ip6tables" : "iptables",
-	    strcmp(p->table, "filter") == 0 ? "" : "-t ",
-	    strcmp(p->table, "filter") == 0 ? "" : p->table,
-	    strcmp(p->table, "filter") == 0 ? "" : " ", p->name, replies ? "mark" : "connmark",
-	    replies ? MARK_REPLY : MARK_DOOR, replies ? MARK_REPLY : MARK_DOOR);
+	return strcmp(text_of(one, "about"), what) == 0;
 }
 
-static void nft_rule(char out[static COMMAND_BYTES], const struct place *p, bool replies)
+static void iptables_rule(char out[static COMMAND_BYTES], const json_t *one, const struct place *p)
 {
-	const unsigned mark = replies ? MARK_REPLY : MARK_DOOR;
+	const unsigned mark = is_about(one, REPLIES) ? MARK_REPLY : MARK_DOOR;
+	const bool plain = strcmp(p->table, "filter") == 0;
+	const char *program = strcmp(p->family, "ip6") == 0 ? "ip6tables" : "iptables";
+	char match[MATCH_BYTES];
 
-	(void)snprintf(out, COMMAND_BYTES,
-	    "nft insert rule %s %s %s %s mark and 0x%x == 0x%x accept", p->family, p->table,
-	    p->name, replies ? "meta" : "ct", mark, mark);
+	if (is_about(one, EARLY))
+		(void)snprintf(
+		    match, sizeof(match), "-p %s --dport %u", proto_of(one), port_of(one));
+	else
+		(void)snprintf(match, sizeof(match), "-m %s --mark 0x%x/0x%x",
+		    is_about(one, REPLIES) ? "mark" : "connmark", mark, mark);
+	(void)snprintf(out, COMMAND_BYTES, "%s %s%s%s-I %s %s -j ACCEPT", program,
+	    plain ? "" : "-t ", plain ? "" : p->table, plain ? "" : " ", p->name, match);
+}
+
+static void nft_rule(char out[static COMMAND_BYTES], const json_t *one, const struct place *p)
+{
+	const unsigned mark = is_about(one, REPLIES) ? MARK_REPLY : MARK_DOOR;
+	char match[MATCH_BYTES];
+
+	if (is_about(one, EARLY))
+		(void)snprintf(match, sizeof(match), "%s dport %u", proto_of(one), port_of(one));
+	else
+		(void)snprintf(match, sizeof(match), "%s mark and 0x%x == 0x%x",
+		    is_about(one, REPLIES) ? "meta" : "ct", mark, mark);
+	(void)snprintf(out, COMMAND_BYTES, "nft insert rule %s %s %s %s accept", p->family,
+	    p->table, p->name, match);
 }
 
 static void join(char out[static NAME_BYTES], const json_t *services)
@@ -137,26 +198,26 @@ static const char *how_to_keep(const struct place *p)
 static void describe_chain(json_t *one)
 {
 	const struct place p = place_of(one);
-	const bool replies = strcmp(text_of(one, "about"), "replies") == 0;
-	char text[TEXT_BYTES], command[COMMAND_BYTES], services[NAME_BYTES];
+	char text[TEXT_BYTES], command[COMMAND_BYTES], services[NAME_BYTES], what[NAME_BYTES + 32];
 
 	join(services, json_object_get(one, "services"));
 	if (strcmp(text_of(one, "severity"), NOTE) == 0) {
 		(void)snprintf(text, sizeof(text),
-		    "Chain %s lets %s in under conditions of its own; a knock does not"
-		    " overrule them",
+		    "Chain %s lets %s in under conditions of its own; a knock does not overrule "
+		    "them",
 		    text_of(one, "chain"), services);
 		set_text(one, "text", text);
 		return;
 	}
-	if (place_is_iptables(&p))
-		iptables_rule(command, &p, replies);
+	(place_is_iptables(&p) ? iptables_rule : nft_rule)(command, one, &p);
+	if (is_about(one, REPLIES))
+		(void)snprintf(what, sizeof(what), "postern's replies");
 	else
-		nft_rule(command, &p, replies);
-	(void)snprintf(text, sizeof(text),
-	    "Chain %s ends %s%s%s. Add this one rule to it:\n    %s\n%s", text_of(one, "chain"),
-	    replies ? "postern's replies" : "what the guard lets in (", services,
-	    replies ? "" : ")", command, how_to_keep(&p));
+		(void)snprintf(what, sizeof(what), "what %s (%s)",
+		    is_about(one, EARLY) ? "the guard never sees then" : "the guard lets in",
+		    services);
+	(void)snprintf(text, sizeof(text), "Chain %s ends %s. Add this one rule to it:\n    %s\n%s",
+	    text_of(one, "chain"), what, command, how_to_keep(&p));
 	set_text(one, "text", text);
 	set_text(one, "command", command);
 }
@@ -166,6 +227,8 @@ static void drop_details(json_t *one)
 	(void)json_object_del(one, "family");
 	(void)json_object_del(one, "table");
 	(void)json_object_del(one, "name");
+	(void)json_object_del(one, "proto");
+	(void)json_object_del(one, "port");
 }
 
 int advice_tell(struct ctl *c, json_t *list, const struct config *config)

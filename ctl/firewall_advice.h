@@ -3,7 +3,8 @@
  * first (one for each chain, however many services it concerns), told then.
  *   severity  "advice": something to do; "note": good to know
  *   text      for people
- *   chain, services, command   where it is about a base chain
+ *   about     "doors", "replies" or "early", where it is about a base chain
+ *   chain, services, command   then, too
  */
 #ifndef POSTERN_CTL_FIREWALL_ADVICE_H
 #define POSTERN_CTL_FIREWALL_ADVICE_H
@@ -16,9 +17,13 @@
 void advice_add(json_t *list, const char *text);
 void advice_note(json_t *list, const char *text);
 /* A base chain in which what the guard lets in for a service ends; NULL: our replies. */
-void advice_add_chain(json_t *list, const struct place *base, const char *service);
+void advice_add_chain(json_t *list, const struct place *base, const struct service *s);
+/* One before the guard in which every packet to a service ends. */
+void advice_add_early(json_t *list, const struct place *base, const struct service *s);
 /* One that lets a service in under conditions of its own. */
-void advice_note_chain(json_t *list, const struct place *base, const char *service);
+void advice_note_chain(json_t *list, const struct place *base, const struct service *s);
+/* There are rules that cannot be read, but changed with this program. */
+void advice_note_legacy(json_t *list, const char *program);
 
 /* Fills the texts in and tells them all. Returns CTL_OK; CTL_ADVICE when there is something to do. */
 int advice_tell(struct ctl *c, json_t *list, const struct config *config);

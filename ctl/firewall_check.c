@@ -17,24 +17,36 @@
 #include "mark.h"
 #include "output.h"
 
-enum { CLOSED_PORT = 47, LINE_BYTES = 64 };
+enum { CLOSED_PORT = 47, LINE_BYTES = 64, GUARD_PRIORITY = -150 };
 
 /* One packet's way, while its chains are looked at. */
 struct look {
-	struct ctl *c;
+	const struct ruleset *rs;
 	json_t *advice;
-	const char *service; /* NULL: a reply */
-	bool unsure;	     /* not every way leads here */
+	const struct service *service;
+	bool early;  /* only chains that come before the guard; else only those behind it */
+	bool unsure; /* not every way leads here */
 };
+
+static bool is_early(const struct ruleset *rs, const struct place *base)
+{
+	const json_t *chain = ruleset_chain(rs, base);
+
+	return strcmp(text_of(chain, "hook"), "prerouting") == 0 &&
+	       json_integer_value(json_object_get(chain, "prio")) <= GUARD_PRIORITY;
+}
 
 static void judge_service(void *arg, const struct place *base, const struct walk *w)
 {
 	const struct look *l = arg;
 
-	if (w->fate == FATE_ACCEPT || (l->unsure && w->may_accept))
+	if (w->fate == FATE_ACCEPT || (l->unsure && w->may_accept) ||
+	    is_early(l->rs, base) != l->early)
 		return;
 	if (w->port_accept) /* somebody meant this service, under conditions of his own */
 		advice_note_chain(l->advice, base, l->service);
+	else if (l->early) /* no mark of ours is there yet */
+		advice_add_early(l->advice, base, l->service);
 	else
 		advice_add_chain(l->advice, base, l->service);
 }
@@ -68,10 +80,12 @@ static void check_service(
 	    .state = "new",
 	    .ct_mark = MARK_DOOR,
 	    .mark = MARK_DOOR};
+	const struct probe early = {.v6 = v6, .proto = s->proto, .dport = s->port, .state = "new"};
 	enum tri translated = TRI_NO;
 
-	l->service = s->name;
-	l->unsure = false;
+	*l = (struct look){.rs = rs, .advice = l->advice, .service = s, .early = true};
+	walk_hook(rs, "filter", "prerouting", &early, judge_service, l);
+	l->early = false;
 	walk_hook(rs, "filter", "prerouting", &p, judge_service, l);
 	walk_hook(rs, "nat", "prerouting", &p, judge_dnat, &translated);
 	if (translated != TRI_YES)
@@ -148,23 +162,19 @@ static void check_silence(
 /* Rules of the old kind, which nftables does not show. */
 static void check_legacy(json_t *advice)
 {
-	static const char *const paths[] = {
-	    "/proc/self/net/ip_tables_names", "/proc/self/net/ip6_tables_names"};
+	static const struct {
+		const char *path, *program;
+	} kinds[] = {{"/proc/self/net/ip_tables_names", "iptables-legacy"},
+	    {"/proc/self/net/ip6_tables_names", "ip6tables-legacy"}};
 	char line[LINE_BYTES];
 
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		FILE *f = fopen(paths[i], "re");
-		bool found = f && fgets(line, sizeof(line), f);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		FILE *f = fopen(kinds[i].path, "re");
 
+		if (f && fgets(line, sizeof(line), f))
+			advice_note_legacy(advice, kinds[i].program);
 		if (f)
 			(void)fclose(f);
-		if (!found)
-			continue;
-		advice_note(advice,
-		    "There are rules of iptables-legacy, which cannot be looked at here. If they "
-		    "drop by default, add:\n"
-		    "    iptables-legacy -I INPUT -m connmark --mark 0x10000/0x10000 -j ACCEPT");
-		return;
 	}
 }
 
@@ -226,7 +236,7 @@ static void check_table(
 
 static int check_rules(struct ctl *c, json_t *advice, const struct config *config)
 {
-	struct look l = {.c = c, .advice = advice};
+	struct look l = {.advice = advice};
 	struct ruleset rs;
 	int status = CTL_OK;
 

@@ -157,6 +157,38 @@ def test_iptables_nft_gets_the_rule_in_its_own_words(lab, ctl):
     assert ctl.commands() == []
 
 
+def test_a_chain_before_the_guard_needs_a_rule_for_the_port(lab, ctl):
+    """No mark of ours is there yet; and the port stays silent, for the guard comes behind it."""
+    nft.load(lab.server, "table inet early { chain pre { type filter hook prerouting priority raw; policy accept\n"
+             "tcp flags & (syn | ack) == syn drop\n}\n}")  # fmt: skip
+    ctl.configure("closed")
+    ctl.ok("install")
+    open_doors(lab.server, C4, C6)
+    assert reachable(lab) == [False, False]
+    (command,) = ctl.commands()
+    assert command == "nft insert rule inet early pre tcp dport 22 accept"
+    lab.server.run(*command.split())
+    assert reachable(lab) == [True, True] and ctl.commands() == []
+    with Backend(lab.server, [("ssh", 6, 22)]) as backend:
+        backend.ok("close", "ssh", C4)
+    assert connect.tcp(lab.client, S4, 22) == "closed"
+
+
+def test_legacy_rules_are_noted(lab, ctl):
+    for program in ("iptables-legacy", "ip6tables-legacy"):
+        lab.server.run(program, "-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT")
+        lab.server.run(program, "-A", "INPUT", "-p", "ipv6-icmp", "-j", "ACCEPT")
+        lab.server.run(program, "-P", "INPUT", "DROP")
+    ctl.ok("install")
+    open_doors(lab.server, C4, C6)
+    assert reachable(lab) == [False, False]
+    notes = [a["text"] for a in ctl.check()["advice"] if a["severity"] == "note" and "legacy" in a["text"]]
+    assert len(notes) == 2
+    for note in notes:
+        lab.server.run(*note.splitlines()[1].split())
+    assert reachable(lab) == [True, True]
+
+
 ACCEPTS = {
     "the service": "tcp dport 22 accept",
     "a set with it": "tcp dport { 22, 80 } accept",
