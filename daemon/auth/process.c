@@ -529,6 +529,8 @@ int auth_main(const struct child_args *args)
 	status = open_and_jail(&a);
 	if (status == EXIT_SUCCESS)
 		status = run(&a);
+	control_free(a.control);
+	sources_free(a.sources);
 	core_free(a.core);
 	return status;
 }

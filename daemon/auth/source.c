@@ -88,6 +88,7 @@ static void keep_counters(struct sources *ss, const struct source *s)
 }
 
 static void check_query(struct sources *ss);
+static void query_over(void *arg);
 
 static void close_source(struct source *s)
 {
@@ -104,6 +105,18 @@ static void expel(struct source *s, const char *why)
 {
 	log_error("capture-expelled", "interface=%s why=%s", s->interface, why);
 	close_source(s);
+}
+
+void sources_free(struct sources *ss)
+{
+	if (!ss)
+		return;
+	ss->querying = false;
+	loop_cancel(ss->loop, query_over, ss);
+	for (unsigned i = 0; i < SOURCES; i++)
+		if (ss->source[i].sock >= 0)
+			close_source(&ss->source[i]);
+	free(ss);
 }
 
 static void take_ready(struct source *s)

@@ -31,6 +31,8 @@ struct sources;
 /* ops, loop and core are borrowed. Aborts when there is no memory. */
 struct sources *sources_new(
     struct loop *l, struct core *c, const struct source_ops *ops, void *arg);
+/* Closes all sockets. NULL is fine. */
+void sources_free(struct sources *ss);
 /* Takes sock, and gives the capture behind it its keys. */
 void sources_add(struct sources *ss, int sock, const struct msg_source *m);
 /* The keys are new. */

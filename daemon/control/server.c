@@ -363,3 +363,13 @@ struct control *control_new(const struct control_env *env)
 		abort();
 	return c;
 }
+
+void control_free(struct control *c)
+{
+	if (!c)
+		return;
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+		hang_up(&c->connection[i]);
+	loop_unwatch(c->env.loop, c->env.listener);
+	free(c);
+}

@@ -25,6 +25,8 @@ struct control;
 
 /* env is copied. Aborts when there is no memory. */
 struct control *control_new(const struct control_env *env);
+/* Hangs up on everybody. NULL is fine. */
+void control_free(struct control *c);
 /* A reload is over; text for a person. */
 void control_reloaded(struct control *c, bool ok, const char *text);
 /* The captures' counters are there: see struct source_ops. */
