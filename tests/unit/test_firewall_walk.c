@@ -259,11 +259,20 @@ static void test_jumps(void **state)
 	assert_int_equal(with_side("[" JUMP "]", "[" JUMP "]"), FATE_DROP);
 }
 
+#define SCRAPS "{\"nftables\": [{\"rule\": {}}, {\"chain\": null}, {\"set\": []}]}"
+
 static void test_garbage_is_refused_or_harmless(void **state)
 {
-	static const char *const texts[] = {"", "[", "null", "[]", "{}", "{\"nftables\": 7}",
+	static const char *const texts[] = {
+	    "",
+	    "[",
+	    "null",
+	    "[]",
+	    "{}",
+	    "{\"nftables\": 7}",
 	    "{\"nftables\": [7, null, {}]}",
-	    "{\"nftables\": [{\"rule\": {}}, {\"chain\": null}, {\"set\": []}]}"};
+	    SCRAPS,
+	};
 	struct ruleset rs;
 
 	(void)state;
@@ -299,13 +308,13 @@ static void check_session(const char *text, const char *remote, unsigned remote_
 	assert_int_equal(f.local_port, local_port);
 }
 
+#define LONG_WORD "11111111111111111111111111111111111111111111111111111111111111111111111111111111"
+
 static void test_sessions(void **state)
 {
 	static const char *const bad[] = {"", "10.0.0.1", "10.0.0.1 1 10.0.0.2",
 	    "10.0.0.1 0 10.0.0.2 22", "10.0.0.1 65536 10.0.0.2 22", "host 1 10.0.0.2 22",
-	    "10.0.0.1 1x 10.0.0.2 22", "10.0.0.1 1 10.0.0.2 -1",
-	    "1111111111111111111111111111111111111111111111111111111111111111111111111111111111 1 "
-	    "10.0.0.2 22"};
+	    "10.0.0.1 1x 10.0.0.2 22", "10.0.0.1 1 10.0.0.2 -1", LONG_WORD " 1 10.0.0.2 22"};
 	struct flow f;
 
 	(void)state;

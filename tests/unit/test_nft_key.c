@@ -78,8 +78,8 @@ static void test_keys_of_other_lengths_are_none(void **state)
 	uint16_t port;
 
 	(void)state;
-	for (uint8_t len = 0; len <= NFT_KEY_MAX; len++) {
-		struct nft_key k = {.len = len};
+	for (unsigned len = 0; len <= NFT_KEY_MAX; len++) {
+		struct nft_key k = {.len = (uint8_t)len};
 
 		assert_int_equal(
 		    nft_key_read_door(&k, 32, &from, &proto, &port), len == 12 || len == 24);
