@@ -249,20 +249,32 @@ static int hear_signals(struct monitor *m)
  * pass over modes is needed; secrets are locked within RLIMIT_MEMLOCK.
  */
 static const int capabilities[] = {
-    CAP_KILL,	   /* end children that run as other users */
-    CAP_NET_ADMIN, /* the firewall; at their start, filters, marks and buffers of the children */
-    CAP_NET_RAW,   /* at their start, capture's packet sockets and auth's raw ones */
-    CAP_SETGID,	   /* the children's change of user */
-    CAP_SETPCAP,   /* they cut theirs further before they open anything */
-    CAP_SETUID, CAP_SYS_CHROOT, /* the children's empty root */
+    CAP_KILL,	    /* end children that run as other users */
+    CAP_NET_ADMIN,  /* the firewall; at their start, filters, marks and buffers of the children */
+    CAP_NET_RAW,    /* at their start, capture's packet sockets and auth's raw ones */
+    CAP_SETGID,	    /* the children's change of user */
+    CAP_SETPCAP,    /* they cut theirs further before they open anything */
+    CAP_SETUID,	    /* the children's change of user */
+    CAP_SYS_CHROOT, /* the children's empty root */
 };
+
+static void allow_locked_memory(void)
+{
+	struct rlimit limit = {MEMLOCK_BYTES, MEMLOCK_BYTES};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) == 0 || getrlimit(RLIMIT_MEMLOCK, &limit))
+		return;
+	/* Somebody let us have no more than this, in a container say. */
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_MEMLOCK, &limit))
+		log_debug("memlock", "error=\"%s\"", strerror(errno));
+}
 
 static int give_up_rights(void)
 {
-	const struct rlimit memlock = {MEMLOCK_BYTES, MEMLOCK_BYTES}, no_core = {0, 0};
+	const struct rlimit no_core = {0, 0};
 
-	if (setrlimit(RLIMIT_MEMLOCK, &memlock))
-		log_debug("memlock", "error=\"%s\": the limit stays as it is", strerror(errno));
+	allow_locked_memory();
 	if (setrlimit(RLIMIT_CORE, &no_core) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
 		log_error("start_failed", "error=\"%s\"", strerror(errno));
 		return -1;
