@@ -238,7 +238,8 @@ static enum firewall_status nftables_read(struct firewall *f, struct firewall_st
 
 static enum firewall_status nftables_show(struct firewall *f, FILE *out)
 {
-	char *text = nft_run_output(table_of(f)->run, "list table inet " NFT_TABLE, NFT_FORMAT_TEXT);
+	char *text =
+	    nft_run_output(table_of(f)->run, "list table inet " NFT_TABLE, NFT_FORMAT_TEXT);
 
 	if (!text)
 		return FIREWALL_NOT_THERE;
