@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "secret.h"
@@ -48,43 +50,89 @@ static int must(int result, const char *what)
 	return result;
 }
 
-static size_t plain_make(struct attempt *a, const struct target *t, uint8_t *plain, size_t cap)
+/* Label and veil around a body. */
+static void wrap(struct attempt *a, const struct target *t, const struct veiled *body)
 {
-	struct request q = {
-	    .verb = VERB_OPEN, .flags = REQUEST_REPLY, .attempt = a->id, .services = 1};
+	struct veiled v = *body;
+	struct client_keys ck;
+
+	client_keys_derive(&ck, a->who->secret);
+	memcpy(v.label.cid, a->who->cid, sizeof(v.label.cid));
+	label_sign(&v.label, ck.label, v.kind, CARRIER_UDP, v.body, v.body_len);
+	a->packet_len = veil_length_client(veil_need(v.kind, v.body_len), VEIL_ROOM);
+	veil_seal(&t->door.to_server, CARRIER_UDP, &v, a->packet, a->packet_len);
+}
+
+static void make(
+    struct attempt *a, const struct person *who, const struct target *t, struct request *q)
+{
+	struct client_keys ck;
+	struct envelope_keys k = {.own = &who->pair, .peer = t->server_key, .psk = ck.psk};
+	struct envelope_bind bind = {.carrier = CARRIER_UDP, .t = now_ns()};
+	uint8_t plain[REQUEST_MAX], body[BODY_MAX];
+	struct veiled v = {.kind = KIND_M1, .body = body, .label.t = bind.t};
+	int len;
+
+	a->who = who;
+	secret_random(&a->id, sizeof(a->id));
+	q->attempt = a->id;
+	client_keys_derive(&ck, who->secret);
+	memcpy(bind.cid, who->cid, sizeof(bind.cid));
+	len = must(request_encode(q, plain, sizeof(plain)), "request");
+	v.body_len = (uint16_t)must(envelope_noise.seal_request(&a->state, &bind, &k, plain,
+					(size_t)len, body, sizeof(body)),
+	    "seal");
+	wrap(a, t, &v);
+}
+
+void attempt_make(struct attempt *a, const struct person *who, const struct target *t)
+{
+	struct request q = {.verb = VERB_OPEN, .flags = REQUEST_REPLY, .services = 1};
 
 	snprintf(q.service[0], sizeof(q.service[0]), "%s", t->service);
 	if (t->hold_s) {
 		q.has_hold = true;
 		q.hold_s = t->hold_s;
 	}
-	return (size_t)must(request_encode(&q, plain, cap), "request");
+	make(a, who, t, &q);
 }
 
-void attempt_make(struct attempt *a, const struct person *who, const struct target *t, size_t size)
+/* The packet becomes the M3 that answers a challenge. */
+static void answer(struct attempt *a, const struct target *t, const struct reply *challenge)
 {
-	struct client_keys ck;
-	struct envelope_keys k = {.own = &who->pair, .peer = t->server_key};
+	struct answer said = {
+	    .attempt = a->id, .t = a->state.bind.t, .seen = challenge->address_seen};
 	uint8_t plain[REQUEST_MAX], body[BODY_MAX];
-	struct veiled v = {.kind = KIND_M1, .body = body};
-	struct envelope_bind bind = {.carrier = CARRIER_UDP, .t = now_ns()};
-	size_t len, need;
+	struct veiled v = {.kind = KIND_M3, .body = body, .label.t = now_ns()};
+	int len = must(answer_encode(&said, plain, sizeof(plain)), "answer");
 
-	a->who = who;
-	secret_random(&a->id, sizeof(a->id));
-	client_keys_derive(&ck, who->secret);
-	k.psk = ck.psk;
-	memcpy(bind.cid, who->cid, sizeof(bind.cid));
-	len = plain_make(a, t, plain, sizeof(plain));
 	v.body_len = (uint16_t)must(
-	    envelope_noise.seal_request(&a->state, &bind, &k, plain, len, body, sizeof(body)),
-	    "seal");
-	memcpy(v.label.cid, who->cid, sizeof(v.label.cid));
-	v.label.t = bind.t;
-	label_sign(&v.label, ck.label, v.kind, bind.carrier, body, v.body_len);
-	need = veil_need(v.kind, v.body_len);
-	a->packet_len = size ? size : veil_length_client(need, VEIL_ROOM);
-	veil_seal(&t->door.to_server, bind.carrier, &v, a->packet, a->packet_len);
+	    envelope_noise.seal_answer(&a->state, plain, (size_t)len, body, sizeof(body)), "seal");
+	wrap(a, t, &v);
+}
+
+int attempt_prove(const struct person *who, const struct target *t, int sock)
+{
+	struct request q = {.verb = VERB_PING, .flags = REQUEST_REPLY};
+	const struct timeval second = {.tv_sec = 1};
+	uint8_t datagram[VEIL_ROOM + 1];
+	struct attempt a;
+	struct reply reply;
+	ssize_t n;
+
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
+	make(&a, who, t, &q);
+	if (send(sock, a.packet, a.packet_len, 0) < 0 ||
+	    (n = recv(sock, datagram, sizeof(datagram), 0)) < 0)
+		return -1;
+	if (!attempt_answered(&a, t, datagram, (size_t)n, &reply))
+		return -1;
+	if (reply.verdict != VERDICT_CHALLENGE)
+		return 0;
+	answer(&a, t, &reply);
+	if (send(sock, a.packet, a.packet_len, 0) < 0)
+		return -1;
+	return recv(sock, datagram, sizeof(datagram), 0) < 0 ? -1 : 0;
 }
 
 bool attempt_answered(struct attempt *a, const struct target *t, const uint8_t *datagram,

@@ -32,11 +32,17 @@ struct attempt {
 /* Reads the two keys (base64, first line that is no comment). Returns 0, or -1. */
 int target_read(struct target *t, const char *server_public, const char *door_key_file);
 
-/* Build the M1. size 0: as a client pads it; else exactly that. Aborts when the protocol code
- * refuses. */
-void attempt_make(struct attempt *a, const struct person *who, const struct target *t, size_t size);
+/* Build the M1 that opens the target's service. Aborts when the protocol code refuses. */
+void attempt_make(struct attempt *a, const struct person *who, const struct target *t);
 /* Is this datagram the answer to a? Then its reply. */
 bool attempt_answered(struct attempt *a, const struct target *t, const uint8_t *datagram,
     size_t len, struct reply *reply);
+
+/*
+ * Make the server sure of a client that it never heard: ping, challenge,
+ * answer, over this connected blocking socket. Returns 0, or -1 when no answer
+ * came in a second.
+ */
+int attempt_prove(const struct person *who, const struct target *t, int sock);
 
 #endif

@@ -13,7 +13,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "e2e"))
 
-from lab import Lab, v4  # noqa: E402
+from lab import Lab  # noqa: E402
+from lab.network import v4  # noqa: E402
 from peers import ADDRESSES, DROP_BY_DEFAULT, KNOCK_PORT, LOAD_CPU, SERVICE_PORT, Fwknop, Knockd, Ours  # noqa: E402
 from probe import Cost, resident_kib  # noqa: E402
 

@@ -44,7 +44,7 @@ static void next_datagram(struct source *s)
 	uint8_t head[2];
 
 	if (!s->file) {
-		attempt_make(&s->attempt, &s->people[0], &s->target, 0);
+		attempt_make(&s->attempt, &s->people[0], &s->target);
 		memcpy(s->datagram, s->attempt.packet, s->attempt.packet_len);
 		s->len = s->attempt.packet_len;
 		return;
@@ -114,6 +114,17 @@ static uint64_t send_datagram(
 	return sent;
 }
 
+/* What is measured is a knock of a client that the server knows. */
+static void prove(const struct source *s, const struct sockaddr_in *knock)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)knock, sizeof(*knock)) < 0 ||
+	    attempt_prove(&s->people[0], &s->target, fd) < 0)
+		err(1, "the client could not prove itself");
+	close(fd);
+}
+
 /* Returns the latency in ns, or 0 when the door stayed closed. */
 static uint64_t sample(struct source *s, const struct in_addr *from,
     const struct sockaddr_in *knock, const struct sockaddr_in *service)
@@ -148,6 +159,8 @@ int main(int argc, char **argv)
 	service.sin_port = htons((uint16_t)strtoul(argv[3], NULL, 10));
 	count = strtoul(argv[5], NULL, 10);
 	source_open(&s, argc, argv);
+	if (s.people)
+		prove(&s, &knock);
 	samples = calloc(count + 1, sizeof(*samples));
 	if (!samples)
 		err(1, "memory");

@@ -3,13 +3,14 @@
  *
  *   bench-knock SERVER PORT BASE-ADDRESS SERVER-PUBLIC DOOR-KEY-FILE KEYS-FILE SERVICE COUNT RATE FIRST CLIENTS REPLAYS
  *
- * COUNT knocks by the CLIENTS people that begin at FIRST, in turn, from 100
+ * COUNT knocks by the CLIENTS people that begin at FIRST, in turn, from 50
  * addresses, BASE-ADDRESS upwards. Then all of them REPLAYS times more, at the
  * same rate: those want silence. Prints one JSON object.
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 #include "measure.h"
 #include "secret.h"
 
-enum { SOCKETS = 100, LINGER_MS = 1500, DATAGRAM_MAX = 2048, RECEIVE_BUFFER = 1 << 20 };
+enum { SOCKETS = 50, LINGER_MS = 1500, DATAGRAM_MAX = 2048, RECEIVE_BUFFER = 1 << 20 };
 
 struct arrival {
 	uint64_t at_ns;
@@ -162,6 +163,15 @@ static void report(struct run *r, double seconds)
 	free(latency_ns);
 }
 
+static void prove(const struct target *t, const struct person *who, int sock)
+{
+	const int flags = fcntl(sock, F_GETFL);
+
+	if (fcntl(sock, F_SETFL, flags & ~O_NONBLOCK) < 0 || attempt_prove(who, t, sock) < 0 ||
+	    fcntl(sock, F_SETFL, flags) < 0)
+		err(1, "a client could not prove itself");
+}
+
 static void prepare(struct run *r, const char *keys, size_t first, size_t clients)
 {
 	size_t n;
@@ -177,8 +187,10 @@ static void prepare(struct run *r, const char *keys, size_t first, size_t client
 	r->arrival = calloc(r->arrivals_max, sizeof(*r->arrival));
 	if (!r->attempt || !r->sent_ns || !r->arrival)
 		err(1, "memory");
+	for (size_t i = 0; i < clients; i++)
+		prove(&r->target, &people[first + i], r->fd[0].fd);
 	for (size_t i = 0; i < r->count; i++)
-		attempt_make(&r->attempt[i], &people[first + i % clients], &r->target, 0);
+		attempt_make(&r->attempt[i], &people[first + i % clients], &r->target);
 }
 
 enum {
@@ -220,10 +232,10 @@ int main(int argc, char **argv)
 	r.count = strtoul(argv[ARG_COUNT], NULL, 10);
 	r.gap_ns = (uint64_t)(1e9 / strtod(argv[ARG_RATE], NULL));
 	replays = strtoul(argv[ARG_REPLAYS], NULL, 10);
-	prepare(&r, argv[ARG_KEYS], strtoul(argv[ARG_FIRST], NULL, 10),
-	    strtoul(argv[ARG_CLIENTS], NULL, 10));
 	sockets_open(
 	    &r, argv[ARG_SERVER], (uint16_t)strtoul(argv[ARG_PORT], NULL, 10), argv[ARG_BASE]);
+	prepare(&r, argv[ARG_KEYS], strtoul(argv[ARG_FIRST], NULL, 10),
+	    strtoul(argv[ARG_CLIENTS], NULL, 10));
 	seconds = send_all(&r);
 	linger(&r);
 	report(&r, seconds);
