@@ -24,9 +24,11 @@
  *
  * A child is fork and exec of posternd itself with --role, so that it inherits
  * no heap. What it needs is at these descriptor numbers when it starts; all
- * others are closed. Its working directory is an empty one of root's: "." is what
- * it hands to sandbox_enter() as its root. A child whose monitor dies is killed by the kernel; a
- * capture whose auth is gone exits, and the monitor starts both again.
+ * others are closed, 0 to 2 lead nowhere, no signal is blocked, the environment
+ * holds a PATH. Its working directory is an empty one of root's: "." is what it
+ * hands to sandbox_enter() as its root. A child whose monitor dies is killed by
+ * the kernel; a capture whose auth is gone exits, and the monitor starts both
+ * again. An auth that cannot start the first time ends the daemon.
  */
 #ifndef POSTERN_DAEMON_PROCESS_H
 #define POSTERN_DAEMON_PROCESS_H
