@@ -52,9 +52,8 @@ static void answered(struct core *c, enum door_status status, uint32_t seconds)
 }
 
 /* What a kernel would say that does all that it is asked to. */
-static void pretend(struct core *c)
+static void pretend(struct core *c, const struct ask *a)
 {
-	const struct ask *a = c->asks;
 	const struct session *s = sessions_find(c->sessions, a->session);
 	uint32_t seconds = a->m.seconds;
 
@@ -78,7 +77,7 @@ void ask_pump(struct core *c)
 		c->in_flight++;
 		c->ask_unsent = a->next;
 		if (c->w.dry_run)
-			pretend(c);
+			pretend(c, a);
 	}
 }
 

@@ -66,7 +66,7 @@ def test_stack_protector_and_fortify(name):
 def test_indirect_branches_land_on_endbr(name):
     """The note that says so for the whole file is not there: Debian's start files lack it."""
     code = subprocess.run(["objdump", "-d", path(name)], text=True, capture_output=True, check=True).stdout
-    assert code.count("endbr64") > 50
+    assert code.count("endbr64") > 20
 
 
 @pytest.mark.parametrize("name", binaries())
