@@ -41,7 +41,7 @@ bool attempt_answered(struct attempt *a, const struct target *t, const uint8_t *
 /*
  * Make the server sure of a client that it never heard: ping, challenge,
  * answer, over this connected blocking socket. Returns 0, or -1 when no answer
- * came in a second.
+ * came in five tries of a second each.
  */
 int attempt_prove(const struct person *who, const struct target *t, int sock);
 
