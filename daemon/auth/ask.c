@@ -103,7 +103,7 @@ void asks_free(struct core *c)
 	struct ask *a, *next;
 
 	DL_FOREACH_SAFE(c->asks, a, next)
-	free(a);
+		free(a);
 	c->asks = NULL;
 	c->ask_unsent = NULL;
 }

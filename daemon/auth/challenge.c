@@ -54,6 +54,8 @@ void challenges_expire(struct core *c, uint64_t now_ms)
 
 void challenges_free(struct core *c)
 {
-	while (c->challenges)
-		challenge_drop(c, c->challenges);
+	struct challenge *ch, *next;
+
+	HASH_ITER(hh, c->challenges, ch, next)
+		challenge_drop(c, ch);
 }

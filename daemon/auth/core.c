@@ -113,8 +113,7 @@ static int work_queue(struct core *c)
 	struct knock *k, *next;
 
 	peers_turn(c->peers);
-	DL_FOREACH_SAFE(c->queue, k, next)
-	{
+	DL_FOREACH_SAFE(c->queue, k, next) {
 		if (!peers_first_this_turn(c->peers, k->client))
 			continue;
 		int r = knock_work(c, k);

@@ -245,5 +245,5 @@ void jobs_free(struct core *c)
 	struct job *j, *next;
 
 	HASH_ITER(hh, c->jobs, j, next)
-	job_free(c, j);
+		job_free(c, j);
 }

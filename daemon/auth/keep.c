@@ -181,11 +181,11 @@ int keep_write_late(struct core *c)
 	const struct late_session *s;
 
 	LL_FOREACH(c->late_results, r)
-	if (write_result(c, r) < 0)
-		return -1;
+		if (write_result(c, r) < 0)
+			return -1;
 	LL_FOREACH(c->late_sessions, s)
-	if (write_session(c, s) < 0)
-		return -1;
+		if (write_session(c, s) < 0)
+			return -1;
 	return 0;
 }
 
@@ -195,9 +195,9 @@ static void forget_late(struct core *c)
 	struct late_session *s, *next_s;
 
 	LL_FOREACH_SAFE(c->late_results, r, next_r)
-	free(r);
+		free(r);
 	LL_FOREACH_SAFE(c->late_sessions, s, next_s)
-	free(s);
+		free(s);
 	c->late_results = NULL;
 	c->late_sessions = NULL;
 }

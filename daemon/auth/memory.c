@@ -107,8 +107,7 @@ static void forget_undo(struct memory *m)
 {
 	struct undo *u, *next;
 
-	LL_FOREACH_SAFE(m->undo, u, next)
-	{
+	LL_FOREACH_SAFE(m->undo, u, next) {
 		free(u->value);
 		free(u);
 	}
@@ -120,8 +119,7 @@ static void memory_abort(struct store *s)
 	struct memory *m = of(s);
 	struct undo *u, *next;
 
-	LL_FOREACH_SAFE(m->undo, u, next)
-	{
+	LL_FOREACH_SAFE(m->undo, u, next) {
 		struct entry *e = find(m, u->table, u->key);
 
 		if (u->value)
@@ -181,8 +179,7 @@ static int memory_each(struct store *s, enum store_table t, store_visit *visit, 
 	struct entry *e, *next;
 	int r = 0;
 
-	HASH_ITER(hh, of(s)->table[t], e, next)
-	{
+	HASH_ITER(hh, of(s)->table[t], e, next) {
 		r = visit(arg, e->key, e->value, e->len);
 		if (r != 0)
 			break;
@@ -198,7 +195,7 @@ static void memory_close(struct store *s)
 	forget_undo(m);
 	for (unsigned t = 0; t < STORE_TABLES; t++)
 		HASH_ITER(hh, m->table[t], e, next)
-	remove_entry(m, (enum store_table)t, e);
+			remove_entry(m, (enum store_table)t, e);
 	free(m);
 }
 

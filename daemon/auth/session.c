@@ -45,7 +45,7 @@ void sessions_free(struct sessions *ss)
 	if (!ss)
 		return;
 	HASH_ITER(hh, ss->by_id, s, next)
-	sessions_remove(ss, s);
+		sessions_remove(ss, s);
 	free(ss);
 }
 

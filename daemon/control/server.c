@@ -64,7 +64,7 @@ static void hang_up(struct connection *cn)
 	close(cn->fd);
 	core_view_forget(cn->control->env.core, cn);
 	DL_FOREACH_SAFE(cn->out, m, next)
-	free(m);
+		free(m);
 	free(cn->ids);
 	*cn = (struct connection){.control = cn->control, .fd = -1};
 }
