@@ -68,6 +68,20 @@ static const char *doubt_word(
 	return t > c->w.real_ns(c->w.arg) ? "ahead" : "behind";
 }
 
+/*
+ * A dry run answers nobody and remembers no mark, so that each knock would end in
+ * a challenge: it goes on as if that had been answered, and says so.
+ */
+static int decide_unproven(struct core *c, struct job *j, const struct client *cl,
+    const struct request *q, struct client_record *now)
+{
+	char from[ADDRESS_TEXT];
+
+	log_info("challenged", "client=%s from=%s why=%s attempt=%016llx dry_run=yes", j->client,
+	    address_text(&j->x.route.client, from), j->why, (unsigned long long)j->key.id);
+	return decide(c, j, cl, q, now);
+}
+
 /* The envelope opened and the mark moved: what now? */
 static int judge(struct core *c, struct job *j, const struct client *cl, struct client_record *now,
     const struct client_record *before, int len)
@@ -101,8 +115,11 @@ static int judge(struct core *c, struct job *j, const struct client *cl, struct 
 		r = decide(c, j, cl, &q, now);
 		break;
 	case FRESH_DOUBT:
-		j->kind = JOB_CHALLENGE;
 		j->why = doubt_word(c, before, j->t, must);
+		if (c->w.dry_run)
+			r = decide_unproven(c, j, cl, &q, now);
+		else
+			j->kind = JOB_CHALLENGE;
 		break;
 	}
 out:

@@ -602,6 +602,23 @@ static void test_dry_run_decides_and_does_nothing(void **state)
 	assert_null(lab_door(l, &c->address, SSH));
 }
 
+/* Nothing is sent, so nobody could answer a challenge: what is in doubt is decided, too. */
+static void test_dry_run_decides_what_it_would_challenge(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+
+	l->dry_run = true;
+	lab_restart(l);
+	assert_int_equal(open_service(l, c, "ssh", NULL), -1);
+	assert_int_equal(lab_count(l, COUNT_CHALLENGED), 0);
+	assert_int_equal(lab_count(l, COUNT_VERDICT + VERDICT_OK), 1);
+	assert_int_equal(open_service(l, c, "nosuch", NULL), -1);
+	assert_int_equal(lab_count(l, COUNT_VERDICT + VERDICT_DENIED), 1);
+	assert_int_equal(l->sent, 0);
+	assert_int_equal(l->asked, 0);
+}
+
 static void test_sessions_outlive_a_restart_but_not_a_boot(void **state)
 {
 	struct lab *l = *state;
@@ -673,6 +690,7 @@ int main(void)
 	    TEST(test_monitor_that_answers_out_of_turn),
 	    TEST(test_full_socket_to_the_monitor),
 	    TEST(test_dry_run_decides_and_does_nothing),
+	    TEST(test_dry_run_decides_what_it_would_challenge),
 	    TEST(test_sessions_outlive_a_restart_but_not_a_boot),
 	    TEST(test_kernel_is_believed_after_a_restart),
 	};
