@@ -113,21 +113,27 @@ static void answer(struct attempt *a, const struct target *t, const struct reply
 	wrap(a, t, &v);
 }
 
+/* Waits for the answer to a; late ones to earlier tries are passed over. Returns 0, or -1 after a second of silence. */
+static int receive(struct attempt *a, const struct target *t, int sock, struct reply *reply)
+{
+	uint8_t datagram[VEIL_ROOM + 1];
+	ssize_t n;
+
+	while ((n = recv(sock, datagram, sizeof(datagram), 0)) >= 0)
+		if (attempt_answered(a, t, datagram, (size_t)n, reply))
+			return 0;
+	return -1;
+}
+
 static int prove_once(const struct person *who, const struct target *t, int sock)
 {
 	struct request q = {.verb = VERB_PING, .flags = REQUEST_REPLY};
-	const struct timeval second = {.tv_sec = 1};
 	uint8_t datagram[VEIL_ROOM + 1];
 	struct attempt a;
 	struct reply reply;
-	ssize_t n;
 
-	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
 	make(&a, who, t, &q);
-	if (send(sock, a.packet, a.packet_len, 0) < 0 ||
-	    (n = recv(sock, datagram, sizeof(datagram), 0)) < 0)
-		return -1;
-	if (!attempt_answered(&a, t, datagram, (size_t)n, &reply))
+	if (send(sock, a.packet, a.packet_len, 0) < 0 || receive(&a, t, sock, &reply) < 0)
 		return -1;
 	if (reply.verdict != VERDICT_CHALLENGE)
 		return 0;
@@ -139,6 +145,9 @@ static int prove_once(const struct person *who, const struct target *t, int sock
 
 int attempt_prove(const struct person *who, const struct target *t, int sock)
 {
+	const struct timeval second = {.tv_sec = 1};
+
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
 	for (int i = 0; i < PROVE_TRIES; i++)
 		if (prove_once(who, t, sock) == 0)
 			return 0;

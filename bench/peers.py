@@ -10,6 +10,7 @@ import time
 from lab.network import v4
 from lab.postern import Postern
 from lab.wait import until
+from probe import Cost
 
 SERVICE_PORT = 2222
 KNOCK_PORT = 62201
@@ -90,11 +91,23 @@ class Ours(Peer):
         return self.door_tool(KNOCK_PORT, count, "postern", self._public(), str(self.postern.etc / "door.key"),
                               str(self.keys), "door")
 
-    def knocks(self, count, rate, first=0, clients=1, replays=0):
+    def _knock_argv(self, *numbers):
         tool = self.build / "bench" / "bench-knock"
-        args = [v4("server"), KNOCK_PORT, BASE, self._public(), self.postern.etc / "door.key", self.keys, "door",
-                count, rate, first, clients, replays]
-        return self.client(tool, *map(str, args))
+        return [tool, v4("server"), str(KNOCK_PORT), BASE, self._public(), self.postern.etc / "door.key", self.keys,
+                "door", *map(str, numbers)]
+
+    def knocks(self, count, rate, first=0, clients=1):
+        return self.client(*self._knock_argv(count, rate, first, clients, 0))
+
+    def replays(self, count, rate, first, clients, times):
+        """The daemon's cost while count spent knocks come again, times over: CPU seconds."""
+        argv = self.lab.client.argv(["taskset", "-c", LOAD_CPU, *self._knock_argv(count, rate, first, clients, times)])
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as running:
+            json.loads(running.stdout.readline())  # printed when the knocks themselves were answered
+            cost = Cost(self.pid)
+        if running.returncode:
+            raise RuntimeError("a replay was answered")
+        return cost.stop()[1]
 
     def clear(self):
         """Close every door between two measurements."""
