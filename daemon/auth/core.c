@@ -296,20 +296,30 @@ static bool is_same_boot(struct core *c)
 	       len == strlen(c->w.boot_id) && memcmp(value, c->w.boot_id, len) == 0;
 }
 
+static int write_boot(struct core *c)
+{
+	const uint8_t *id = (const uint8_t *)c->w.boot_id;
+
+	return c->w.store->ops->put(c->w.store, STORE_META, boot_key, id, strlen(c->w.boot_id)) == 0
+		   ? 0
+		   : -1;
+}
+
 static int load_sessions(struct core *c)
 {
 	struct loading l = {.c = c};
+	bool same;
 	int r = -1;
 
 	if (keep_begin(c) < 0)
 		return -1;
-	if (c->w.store->ops->each(
-		c->w.store, STORE_SESSIONS, is_same_boot(c) ? load_one : stale_one, &l) != 0)
+	same = is_same_boot(c);
+	if (c->w.store->ops->each(c->w.store, STORE_SESSIONS, same ? load_one : stale_one, &l) != 0)
 		goto out;
 	for (size_t i = 0; i < l.n; i++)
 		keep_session_later(c, l.stale[i]);
-	if (keep_write_late(c) < 0 || c->w.store->ops->put(c->w.store, STORE_META, boot_key,
-					  (const uint8_t *)c->w.boot_id, strlen(c->w.boot_id)) != 0)
+	/* On a full disk, what needs no writing shall work. */
+	if (keep_write_late(c) < 0 || (!same && write_boot(c) < 0))
 		goto out;
 	r = keep_commit(c);
 out:

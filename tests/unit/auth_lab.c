@@ -214,40 +214,70 @@ static void wrap(struct lab *l, struct lab_message *m, enum kind kind, uint64_t 
 	veil_seal(&keys.to_server, CARRIER_UDP, &v, m->veil, m->len);
 }
 
-struct lab_message lab_m1(struct lab *l, struct lab_client *c, const struct request *q, uint64_t t)
+static struct lab_message m1_at(
+    struct lab *l, struct lab_client *c, const uint8_t *plain, size_t plain_len, uint64_t t)
 {
-	struct lab_message m = {
-	    .client = c, .from = c->address, .port = c->port, .attempt = q->attempt};
+	struct lab_message m = {.client = c, .from = c->address, .port = c->port};
 	struct envelope_bind bind = {.carrier = CARRIER_UDP};
 	struct envelope_keys keys = keys_of(l, c);
-	uint8_t plain[REQUEST_MAX], body[BODY_MAX];
-	int len = request_encode(q, plain, sizeof(plain));
+	uint8_t body[BODY_MAX];
+	int len;
 
-	assert_true(len > 0);
 	m.t = bind.t = next_t(l, c, t);
 	memcpy(bind.cid, c->cid, CID_BYTES);
 	len = envelope_noise.seal_request(
-	    &m.state, &bind, &keys, plain, (size_t)len, body, sizeof(body));
+	    &m.state, &bind, &keys, plain, plain_len, body, sizeof(body));
 	assert_true(len > 0);
 	wrap(l, &m, KIND_M1, m.t, body, (size_t)len);
 	return m;
 }
 
-struct lab_message lab_m3(struct lab *l, struct lab_client *c, struct lab_message *m1,
-    const struct reply *p, uint64_t t, const struct answer *a)
+struct lab_message lab_m1_plain(
+    struct lab *l, struct lab_client *c, const uint8_t *plain, size_t len)
 {
-	struct lab_message m = *m1;
-	struct answer truth = {.attempt = m1->attempt, .t = m1->t, .seen = p->address_seen};
+	return m1_at(l, c, plain, len, 0);
+}
+
+struct lab_message lab_m1(struct lab *l, struct lab_client *c, const struct request *q, uint64_t t)
+{
 	uint8_t plain[REQUEST_MAX];
-	int len = answer_encode(a ? a : &truth, plain, sizeof(plain));
+	int len = request_encode(q, plain, sizeof(plain));
+	struct lab_message m;
 
 	assert_true(len > 0);
-	len = envelope_noise.seal_answer(&m1->state, plain, (size_t)len, m.body, sizeof(m.body));
+	m = m1_at(l, c, plain, (size_t)len, t);
+	m.attempt = q->attempt;
+	return m;
+}
+
+static struct lab_message m3_at(struct lab *l, struct lab_client *c, struct lab_message *m1,
+    const uint8_t *plain, size_t plain_len, uint64_t t)
+{
+	struct lab_message m = *m1;
+	int len = envelope_noise.seal_answer(&m1->state, plain, plain_len, m.body, sizeof(m.body));
+
 	assert_true(len > 0);
 	m.state = m1->state;
 	m.body_len = (uint16_t)len;
 	wrap(l, &m, KIND_M3, next_t(l, c, t), m.body, m.body_len);
 	return m;
+}
+
+struct lab_message lab_m3_plain(
+    struct lab *l, struct lab_client *c, struct lab_message *m1, const uint8_t *plain, size_t len)
+{
+	return m3_at(l, c, m1, plain, len, 0);
+}
+
+struct lab_message lab_m3(struct lab *l, struct lab_client *c, struct lab_message *m1,
+    const struct reply *p, uint64_t t, const struct answer *a)
+{
+	struct answer truth = {.attempt = m1->attempt, .t = m1->t, .seen = p->address_seen};
+	uint8_t plain[REQUEST_MAX];
+	int len = answer_encode(a ? a : &truth, plain, sizeof(plain));
+
+	assert_true(len > 0);
+	return m3_at(l, c, m1, plain, (size_t)len, t);
 }
 
 struct lab_message lab_m3_again(struct lab *l, struct lab_client *c, const struct lab_message *m3)

@@ -112,6 +112,11 @@ struct lab_message lab_m1(struct lab *l, struct lab_client *c, const struct requ
 /* M3 to the challenge p that answered m; t of its label 0: as above. a: NULL, or what to say instead of the truth. */
 struct lab_message lab_m3(struct lab *l, struct lab_client *c, struct lab_message *m1,
     const struct reply *p, uint64_t t, const struct answer *a);
+/* Both with any plaintext, as a client gone mad sends it. */
+struct lab_message lab_m1_plain(
+    struct lab *l, struct lab_client *c, const uint8_t *plain, size_t len);
+struct lab_message lab_m3_plain(
+    struct lab *l, struct lab_client *c, struct lab_message *m1, const uint8_t *plain, size_t len);
 /* The same M3 in a new veil with a new t. */
 struct lab_message lab_m3_again(struct lab *l, struct lab_client *c, const struct lab_message *m3);
 /* What capture makes of a message and hands over. Returns core_receive()'s result. */
