@@ -184,14 +184,25 @@ def test_print_config_reads_back_the_same(house):
     assert again.stdout == first.stdout
 
 
+def everything_in(folder):
+    return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
 @pytest.mark.house(start=False)
-def test_dry_run_changes_nothing(house):
-    before = nft.listing(house.server)
+def test_dry_run_decides_logs_and_changes_nothing(house):
+    before, stored = nft.listing(house.server), everything_in(house.postern.state)
     house.postern.start("--dry-run")
-    house.knocker().send(house.knocker().make().m1)
-    until(lambda: house.postern.log_lines("bob"), 5, "what it would have done")
+    bob = house.knocker()
+    assert bob.silent(bob.make().m1) and bob.silent(bob.make(("nosuch",)).m1)
+    until(lambda: house.postern.log_lines("granted client=bob service=ssh"), 5, "what it would have done")
+    until(lambda: house.postern.log_lines("client=bob .*verdict=denied"), 5, "what it would not")
     assert house.is_open()  # no guard
     assert nft.listing(house.server) == before
+    assert everything_in(house.postern.state) == stored
+    # Nor is the knock remembered as spent.
+    house.postern.stop()
+    house.postern.start()
+    assert bob.open().verdict == "ok"
 
 
 @pytest.mark.house(start=False)

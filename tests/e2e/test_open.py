@@ -1,11 +1,13 @@
 """What must work: a knock opens a real sshd, for who knocked, for as long as was said."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lab import connect, stays
 from lab.network import v4, v6
+from lab.postern import Clock
 from lab.ssh import Sshd
 from lab.user import DENIED, GRANTED, NO_ANSWER, PROFILE, USAGE, User
 
@@ -89,6 +91,54 @@ def test_ping_tells_the_address_that_the_server_sees(house, flag, role):
     assert not house.postern.doors()
 
 
+@pytest.mark.parametrize("off, word", [(7200, "behind"), (-7200, "ahead")])
+def test_ping_tells_how_far_the_clocks_are_apart(house, off, word):
+    clock = Clock(house.folder, off)
+    clock.file.chmod(0o644)
+    code, said = house.alice.json("ping", "alice", "-4", clock=clock)
+    (answer,) = said["answers"]
+    assert code == GRANTED and abs(answer["clock_ahead_ms"] + off * 1000) < 500
+    text = house.alice.postern("ping", "alice", "-4", clock=clock).stdout
+    (seconds,) = re.findall(rf"its clock is ([0-9.]+) s {word}", text)
+    assert abs(float(seconds) - abs(off)) < 0.5
+
+
+def test_list_has_the_rest_of_time_from_the_kernel(house):
+    """Not what the daemon thinks: somebody takes a door away, or makes its time shorter, with nft."""
+    house.alice.postern("open", "alice", "ssh", "-4", "--hold", "600")
+    element = f"{v4('client')} . tcp . 22"
+
+    def nft(*words):
+        house.server.run("nft", *words)
+
+    nft("delete", "element", "inet", "postern", "doors4", f"{{ {element} }}")
+    nft("add", "element", "inet", "postern", "doors4", f"{{ {element} timeout 40s }}")
+    (door,) = doors_of(house.alice.json("list", "alice", "-4")[1])
+    assert 35 < door["seconds"] <= 40
+    nft("delete", "element", "inet", "postern", "doors4", f"{{ {element} }}")
+    assert not doors_of(house.alice.json("list", "alice", "-4")[1])
+
+
+def fill(host, name, count=65536):
+    """As many doors as the kernel has room for, all of strangers."""
+    keys = (f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255} . tcp . 22 timeout 1h" for n in range(count))
+    host.run("nft", "-f", "-", stdin=f"add element inet postern {name} {{ {', '.join(keys)} }}\n")
+
+
+def test_what_the_kernel_refuses_is_said_and_never_granted(house):
+    """Room for IPv4 doors is used up in the kernel; the daemon learns it from the kernel alone."""
+    fill(house.server, "doors4")
+    done = house.alice.postern("open", "alice", "ssh", "-4")
+    assert done.returncode == DENIED and "room" in done.stderr and "open for" not in done.stdout
+    _, said = house.alice.json("open", "alice", "ssh", "-4")
+    assert said["answers"][0]["verdict"] == "firewall-failed" and not doors_of(said)
+    assert not house.is_open() and not house.postern.sessions()
+    assert house.postern.log_lines("firewall-failed") and not house.postern.log_lines("granted")
+    house.server.run("nft", "flush", "set", "inet", "postern", "doors4")
+    assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
+    assert house.is_open()
+
+
 def test_one_family_alone(house):
     assert house.alice.postern("open", "alice", "-4").returncode == GRANTED
     assert house.is_open() and not house.is_open(six=True)
@@ -101,6 +151,19 @@ def test_for_another_address(house):
     done = house.alice.postern("open", "alice", "ssh", "--address", v4("attacker"))
     assert done.returncode == GRANTED, done.stderr
     assert house.is_open(house.attacker) and not house.is_open(house.client)
+
+
+@pytest.mark.house(services=(dict(name="ssh", proto="tcp", port=22, hold=60, max_hold=60, min_prefix_v4=24),))
+def test_for_a_prefix_if_policy_lets(house):
+    """As wide as the service allows, for all in it and nobody else; refused when wider."""
+    done = house.alice.postern("open", "alice", "ssh", "-4", "--address", "10.88.0.0/23")
+    assert done.returncode == DENIED and not house.postern.doors()
+    done = house.alice.postern("open", "alice", "ssh", "-4", "--address", "10.66.0.0/24")
+    assert done.returncode == GRANTED and house.all_closed()
+    done = house.alice.postern("open", "alice", "ssh", "-4", "--address", "10.88.0.0/24")
+    assert done.returncode == GRANTED and "10.88.0.0/24" in done.stdout
+    assert house.is_open(house.client) and house.is_open(house.attacker)
+    assert not house.is_open(house.attacker, six=True)
 
 
 def test_connect_as_a_proxy_command(house):
@@ -144,6 +207,16 @@ def test_a_profile_that_others_can_read_is_refused(house):
     house.profile.chmod(0o644)
     done = other.postern("import", house.profile)
     assert done.returncode == PROFILE and str(house.profile) in done.stderr
+
+
+def test_an_imported_profile_that_others_can_read_is_refused(house):
+    (profile,) = (p for p in house.alice.home.rglob("profiles/alice*") if p.is_file())
+    assert profile.stat().st_mode & 0o077 == 0
+    for mode in (0o640, 0o604):
+        profile.chmod(mode)
+        done = house.alice.postern("open", "alice")
+        assert done.returncode == PROFILE and str(profile) in done.stderr
+    assert not house.postern.doors()
 
 
 def test_quiet_says_nothing(house):
