@@ -162,7 +162,7 @@ int core_receive(struct core *c, const struct msg_knock *m)
 	k->door_key = m->door_key;
 	memcpy(k->plain, m->plain, m->plain_len);
 	if (passes(c, k, m->plain_len)) {
-		LL_DELETE(c->free, k);
+		DL_DELETE(c->free, k);
 		DL_APPEND(c->queue, k);
 		c->queued++;
 	}

@@ -13,6 +13,8 @@
 
 enum { SSH, WEB };
 
+enum { QUEUE_PLACES = 128 }; /* QUEUE_MAX of inside.h */
+
 static int setup(void **state)
 {
 	struct lab *l = calloc(1, sizeof(*l));
@@ -114,6 +116,32 @@ static void test_same_message_twice_in_a_turn_has_one_effect(void **state)
 	assert_int_equal(lab_door(l, &c->address, SSH)->opened, 1);
 	assert_int_equal(lab_count(l, COUNT_REPEAT), 99);
 	assert_int_equal(lab_count(l, COUNT_RATE), 0);
+}
+
+/* Far more turns than there are places in the queue, with one to four messages in each. */
+static void test_places_in_the_queue_come_back(void **state)
+{
+	struct lab *l = *state;
+	struct request q = lab_request(VERB_PING);
+	struct lab_message m[4];
+	struct reply p;
+
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(lab_prove(l, &l->client[i]));
+	for (unsigned turn = 0; turn < 3 * QUEUE_PLACES; turn++) {
+		const unsigned n = 1 + turn % 4;
+
+		for (unsigned i = 0; i < n; i++) {
+			m[i] = lab_m1(l, &l->client[i], &q, 0);
+			assert_true(core_has_room(l->core));
+			assert_int_equal(lab_deliver(l, &m[i]), 0);
+		}
+		lab_settle(l);
+		for (unsigned i = 0; i < n; i++)
+			assert_true(lab_reply(l, &m[i], &p));
+		lab_pass(l, 1000);
+	}
+	assert_int_equal(lab_count(l, COUNT_QUEUE), 0);
 }
 
 static void test_overtaken_message_is_silence(void **state)
@@ -668,6 +696,7 @@ int main(void)
 	    TEST(test_unknown_client_is_challenged_then_let_in),
 	    TEST(test_replay_is_silence),
 	    TEST(test_same_message_twice_in_a_turn_has_one_effect),
+	    TEST(test_places_in_the_queue_come_back),
 	    TEST(test_overtaken_message_is_silence),
 	    TEST(test_retry_is_answered_again_and_done_once),
 	    TEST(test_retry_while_under_way_is_answered_at_its_end),
