@@ -5,95 +5,39 @@
 #include "process.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "control.h"
 #include "core.h"
 #include "fault.h"
-#include "keyfile.h"
 #include "load.h"
 #include "log.h"
 #include "loop.h"
+#include "opening.h"
 #include "raw.h"
-#include "sandbox.h"
 #include "secret.h"
 #include "server.h"
 #include "source.h"
 
 enum {
-	PATH_CAP = CONFIG_PATH_MAX + 16,
-	BOOT_ID_CAP = 64,
 	PEER_MAX = 256, /* messages of the monitor a turn */
-	EXIT_CONFIG = 78,
-};
-
-/* Sorted by number where it is handed over; here by what needs them. */
-static const int syscalls[] = {
-    /* the loop and its clocks */
-    SYS_clock_gettime,
-    SYS_poll,
-    SYS_ppoll,
-    SYS_restart_syscall,
-    SYS_rt_sigreturn,
-    /* captures, monitor, control socket, log, answers */
-    SYS_accept4,
-    SYS_close,
-    SYS_getsockopt,
-    SYS_recvmsg,
-    SYS_sendmsg,
-    SYS_sendto,
-    SYS_write,
-    /* files that the monitor hands over */
-    SYS_lseek,
-    SYS_newfstatat,
-    SYS_fstat,
-    SYS_pread64,
-    SYS_read,
-    /* the store */
-    SYS_fdatasync,
-    SYS_pwrite64,
-    SYS_pwritev,
-    SYS_writev,
-    SYS_futex,
-    SYS_getpid,
-    /* memory, guarded and not */
-    SYS_brk,
-    SYS_madvise,
-    SYS_mlock,
-    SYS_mmap,
-    SYS_mprotect,
-    SYS_mremap,
-    SYS_munlock,
-    SYS_munmap,
-    SYS_sysinfo, /* qsort(3) of more than a kilobyte asks how much there is */
-    /* keys and padding */
-    SYS_getrandom,
-    /* the end */
-    SYS_exit_group,
 };
 
 struct auth {
 	const struct child_args *args;
 	struct loop *loop;
-	struct raw raw;
-	struct store *store;
+	struct opening opening;
 	struct core *core;
 	struct sources *sources;
 	struct control *control;
 	struct realm *candidate;
-	int signals;
 	int exit_status;
-	uint64_t tick_at_ms; /* 0: no tick is set */
-	char boot_id[BOOT_ID_CAP];
+	uint64_t tick_at_ms;		/* 0: no tick is set */
 	char trouble[CONTROL_TEXT_MAX]; /* first lines of what is wrong with a candidate */
 };
 
@@ -142,7 +86,7 @@ static int world_send(void *arg, const struct route *r, const uint8_t *packet, s
 {
 	struct auth *a = arg;
 
-	return raw_send(&a->raw, r, packet, len);
+	return raw_send(&a->opening.raw, r, packet, len);
 }
 
 /* --- reports --- */
@@ -367,7 +311,7 @@ static int start_loop(struct auth *a)
 	env.sources = a->sources;
 	a->control = control_new(&env);
 	if (loop_watch(a->loop, FD_PEER, monitor_readable, a) < 0 ||
-	    loop_watch(a->loop, a->signals, take_signal, a) < 0)
+	    loop_watch(a->loop, a->opening.signals, take_signal, a) < 0)
 		return -1;
 	loop_each_turn(a->loop, each_turn, a);
 	return 0;
@@ -380,8 +324,8 @@ static int run(struct auth *a)
 	    .boot_ms = world_boot,
 	    .ask = world_ask,
 	    .send = world_send,
-	    .store = a->store,
-	    .boot_id = a->boot_id,
+	    .store = a->opening.store,
+	    .boot_id = a->opening.boot_id,
 	    .dry_run = a->args->dry_run};
 	struct report r = {.say = say, .arg = a};
 	static const int fds[AUTH_FILES] = {FD_CONFIG, FD_CLIENTS, FD_SERVER_KEY, FD_DOOR_KEY};
@@ -403,122 +347,10 @@ static int run(struct auth *a)
 	return a->exit_status;
 }
 
-/* --- before the jail --- */
-
-/* The configuration alone: it names the user and the folder. Clients and keys are for the jail. */
-static struct config *read_config(struct auth *a)
-{
-	struct config *c = calloc(1, sizeof(*c));
-	char *text = malloc(CONFIG_TEXT_MAX + 1);
-	struct report r = {.say = say, .arg = a};
-
-	if (!c || !text)
-		abort();
-	if (keyfile_read(FD_CONFIG, text, CONFIG_TEXT_MAX + 1) < 0 ||
-	    config_parse(c, a->args->config_path, text, &r) < 0) {
-		free(c);
-		c = NULL;
-	}
-	free(text);
-	return c;
-}
-
-static int open_store(struct auth *a, const struct config *c, uid_t uid, gid_t gid)
-{
-	char dir[PATH_CAP];
-
-	if (a->args->dry_run) {
-		a->store = store_memory_new();
-		return 0;
-	}
-	if (strcmp(c->store, "lmdb") != 0) {
-		log_error("store", "store=%s: there is no such store; lmdb is one", c->store);
-		return -1;
-	}
-	snprintf(dir, sizeof(dir), "%s/store", c->state_dir);
-	a->store = store_lmdb_open(dir, uid, gid);
-	return a->store ? 0 : -1;
-}
-
-/* Which boot this is: sessions count in a clock that begins with it. */
-static int read_boot_id(struct auth *a)
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	char *line = f ? fgets(a->boot_id, sizeof(a->boot_id), f) : NULL;
-
-	if (f)
-		fclose(f);
-	if (!line) {
-		log_error("boot-id", "path=/proc/sys/kernel/random/boot_id error=\"%s\"",
-		    strerror(errno));
-		return -1;
-	}
-	a->boot_id[strcspn(a->boot_id, "\n")] = '\0';
-	return 0;
-}
-
-static int open_signals(struct auth *a)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -1;
-	/* What a terminal sends to its whole group is for the monitor alone. */
-	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGHUP, SIG_IGN) == SIG_ERR ||
-	    signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-		return -1;
-	a->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return a->signals < 0 ? -1 : 0;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	const int *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static int jail(uid_t uid, gid_t gid)
-{
-	int sorted[sizeof(syscalls) / sizeof(syscalls[0])];
-	struct sandbox s = {.root = ".",
-	    .uid = uid,
-	    .gid = gid,
-	    .syscalls = sorted,
-	    .syscalls_len = sizeof(syscalls) / sizeof(syscalls[0])};
-
-	memcpy(sorted, syscalls, sizeof(syscalls));
-	qsort(sorted, s.syscalls_len, sizeof(sorted[0]), by_number);
-	tzset(); /* the C library reads its file now or, in the jail, never */
-	return sandbox_enter(&s);
-}
-
-static int open_and_jail(struct auth *a)
-{
-	struct config *c = read_config(a);
-	int status = EXIT_CONFIG;
-	uid_t uid;
-	gid_t gid;
-
-	if (!c || sandbox_user(c->auth_user, &uid, &gid) < 0)
-		goto out;
-	log_set_level(c->log_level);
-	status = EXIT_FAILURE;
-	if (read_boot_id(a) < 0 || open_signals(a) < 0 || open_store(a, c, uid, gid) < 0 ||
-	    raw_open(&a->raw) < 0 || jail(uid, gid) < 0)
-		goto out;
-	FAULT("auth.forbidden");
-	status = EXIT_SUCCESS;
-out:
-	free(c);
-	return status;
-}
-
 int auth_main(const struct child_args *args)
 {
-	struct auth a = {.args = args, .signals = -1, .raw = {.v4 = -1, .v6 = -1}};
+	struct auth a = {.args = args};
+	struct report r = {.say = say, .arg = &a};
 	int status;
 
 	log_start(LOG_TO_FD, LOG_LEVEL_INFO, "auth", FD_LOG);
@@ -526,9 +358,11 @@ int auth_main(const struct child_args *args)
 	if (secret_init() < 0)
 		return EXIT_FAILURE;
 	a.loop = loop_new();
-	status = open_and_jail(&a);
-	if (status == EXIT_SUCCESS)
+	status = opening_and_jail(&a.opening, args, &r);
+	if (status == EXIT_SUCCESS) {
+		FAULT("auth.forbidden");
 		status = run(&a);
+	}
 	control_free(a.control);
 	sources_free(a.sources);
 	core_free(a.core);
