@@ -33,26 +33,6 @@ struct sources {
 	struct source_stats gone[SOURCES]; /* of captures that ended; a free one has no interface */
 };
 
-static const char *const counter_names[CAPTURE_COUNTERS] = {
-    [CAPTURE_SEEN] = "seen",
-    [CAPTURE_MATCHED] = "matched",
-    [CAPTURE_LOST] = "lost",
-    [CAPTURE_MALFORMED] = "malformed",
-    [CAPTURE_FRAGMENT] = "fragment",
-    [CAPTURE_NOT_OURS] = "not-ours",
-    [CAPTURE_LENGTH] = "length",
-    [CAPTURE_GATE] = "gate",
-    [CAPTURE_REPEAT] = "repeat",
-    [CAPTURE_FORGED] = "forged",
-    [CAPTURE_FORM] = "form",
-    [CAPTURE_QUEUE_FULL] = "queue-full",
-};
-
-const char *source_counter_name(enum capture_counter c)
-{
-	return counter_names[c];
-}
-
 struct sources *sources_new(struct loop *l, struct core *c, const struct source_ops *ops, void *arg)
 {
 	struct sources *ss = calloc(1, sizeof(*ss));

@@ -41,7 +41,5 @@ void sources_send_keys(struct sources *ss);
 void sources_query(struct sources *ss);
 /* The i-th interface's counters, or NULL when there are no more. */
 const struct source_stats *sources_stats(struct sources *ss, unsigned i, struct source_stats *out);
-/* Lower-case name of a capture's counter: "gate". */
-const char *source_counter_name(enum capture_counter c);
 
 #endif

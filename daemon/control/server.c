@@ -202,7 +202,8 @@ static void tell_capture(struct connection *cn, const struct source_stats *s)
 	char name[CONTROL_NAME_MAX];
 
 	for (enum capture_counter i = 0; i < CAPTURE_COUNTERS; i++) {
-		snprintf(name, sizeof(name), "capture.%s.%s", s->interface, source_counter_name(i));
+		snprintf(
+		    name, sizeof(name), "capture.%s.%s", s->interface, capture_counter_word(i));
 		tell_counter(cn, name, s->counter[i]);
 	}
 }
