@@ -9,9 +9,10 @@ cd "$(dirname "$0")"
 need_root
 need $NEEDS_BUILD $NEEDS_LAB
 log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+trap 'exit 1' HUP INT TERM
 if ! { configure build/demo -Dtests=false -Ddocs=false && ninja -C build/demo; } >"$log" 2>&1; then
 	cat "$log" >&2
-	rm -f "$log"
 	exit 1
 fi
 rm -f "$log"

@@ -11,6 +11,7 @@ from lab.postern import Postern
 
 HOLD = 6
 PORTS = "1-1000"
+ENDS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP  # from the keyboard, by kill, with the terminal
 GREEN, RED, DIM, END = ("\033[32m", "\033[31m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("",) * 4
 
 
@@ -81,8 +82,16 @@ def replay(show, house, knocks):
     show.fact("and opens nothing", house.all_closed() and not house.postern.doors())
 
 
+def interrupted(*_):
+    """The first signal ends the show; more of them do not end the cleaning up."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in ENDS:
+        signal.signal(number, interrupted)
     sweep()
     show = Show()
     with House(silence="drop", services=(("ssh", "tcp", 22, HOLD, 3600),), setup=darken) as house:
