@@ -1,0 +1,308 @@
+/* What the auth core does to doors: open, extend, share, close, and find again after a restart. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "auth_lab.h"
+#include "clock.h"
+#include "errors.h"
+#include "noise.h"
+
+enum { SSH, WEB };
+
+enum { QUEUE_PLACES = 128 }; /* QUEUE_MAX of inside.h */
+
+static int setup(void **state)
+{
+	struct lab *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -1;
+	lab_start(l, NULL, NULL, 4);
+	*state = l;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	lab_stop(*state);
+	free(*state);
+	return 0;
+}
+
+/* One knock of a proven client; returns the verdict, or -1 for silence. */
+static int ask_for(struct lab *l, struct lab_client *c, const struct request *q, struct reply *p)
+{
+	struct lab_message m = lab_m1(l, c, q, 0);
+	struct reply own;
+
+	lab_knock(l, &m);
+	return lab_reply(l, &m, p ? p : &own) ? (int)(p ? p : &own)->verdict : -1;
+}
+
+static int open_service(struct lab *l, struct lab_client *c, const char *service, struct reply *p)
+{
+	struct request q = lab_open(service);
+
+	return ask_for(l, c, &q, p);
+}
+
+static void test_door_is_extended_never_doubled(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("ssh");
+	struct reply p, again;
+
+	assert_true(lab_prove(l, c));
+	assert_int_equal(open_service(l, c, "ssh", &p), VERDICT_OK);
+	lab_pass(l, 30000);
+	assert_int_equal(open_service(l, c, "ssh", &again), VERDICT_REFRESHED);
+	assert_int_equal(again.door[0].session, p.door[0].session);
+	assert_int_equal(again.door[0].seconds, 60);
+	assert_int_equal(l->doors, 1);
+	/* Nor is it shortened. */
+	q.has_hold = true;
+	q.hold_s = 5;
+	assert_int_equal(ask_for(l, c, &q, &again), VERDICT_REFRESHED);
+	assert_int_equal(again.door[0].seconds, 60);
+	lab_pass(l, 61000);
+	core_tick(l->core);
+	assert_int_equal(lab_count(l, COUNT_ENDED), 1);
+	assert_int_equal(open_service(l, c, "ssh", &again), VERDICT_OK);
+	assert_int_not_equal(again.door[0].session, p.door[0].session);
+}
+
+static void test_holds_are_clamped(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("web");
+	struct reply p;
+
+	assert_true(lab_prove(l, c));
+	q.has_hold = true;
+	q.hold_s = UINT32_MAX;
+	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_OK);
+	assert_int_equal(p.door[0].seconds, 300);
+	q = lab_open("ssh");
+	q.has_hold = true;
+	q.hold_s = 0;
+	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_OK);
+	assert_int_equal(p.door[0].seconds, 60);
+}
+
+static void test_several_services_are_all_or_none(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("ssh");
+	struct reply p;
+
+	assert_true(lab_prove(l, c));
+	q.services = 2;
+	strcpy(q.service[1], "web");
+	l->next_status = DOOR_FAILED;
+	l->fail_after = 1;
+	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_FIREWALL);
+	assert_int_equal(p.doors, 0);
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_null(lab_door(l, &c->address, WEB));
+	q.attempt++;
+	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_OK);
+	assert_int_equal(p.doors, 2);
+	assert_int_not_equal(p.door[0].session, p.door[1].session);
+	/* What stood before a failed attempt stands after it. */
+	q = lab_open("ssh");
+	l->next_status = DOOR_FULL;
+	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_FIREWALL);
+	assert_non_null(lab_door(l, &c->address, SSH));
+}
+
+static void test_shared_door_stays_for_the_other(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *a = &l->client[0], *b = &l->client[1];
+	struct request q = lab_request(VERB_CLOSE), long_one = lab_open("ssh");
+	struct reply p;
+
+	b->address = a->address;
+	assert_true(lab_prove(l, a) && lab_prove(l, b));
+	assert_int_equal(open_service(l, a, "ssh", &p), VERDICT_OK);
+	long_one.has_hold = true;
+	long_one.hold_s = 600;
+	assert_int_equal(ask_for(l, b, &long_one, &p), VERDICT_OK);
+	assert_int_equal(l->doors, 1);
+	/* A short hold of the one does not cut the long one of the other. */
+	assert_int_equal(open_service(l, a, "ssh", &p), VERDICT_REFRESHED);
+	assert_int_equal(p.door[0].seconds, 60);
+	assert_int_equal(l->door[0].end_ms, l->boot_ms + 600000);
+	q.services = 1;
+	strcpy(q.service[0], "ssh");
+	assert_int_equal(ask_for(l, b, &q, NULL), VERDICT_OK);
+	assert_int_equal(l->door[0].end_ms, l->boot_ms + 60000);
+	q.attempt++;
+	assert_int_equal(ask_for(l, a, &q, NULL), VERDICT_OK);
+	assert_null(lab_door(l, &a->address, SSH));
+}
+
+static void test_close_and_list(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *a = &l->client[0], *b = &l->client[1];
+	struct request list = lab_request(VERB_LIST), close = lab_request(VERB_CLOSE);
+	struct reply p;
+
+	assert_true(lab_prove(l, a) && lab_prove(l, b));
+	assert_int_equal(open_service(l, a, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(open_service(l, a, "web", NULL), VERDICT_OK);
+	lab_pass(l, 10000);
+	assert_int_equal(ask_for(l, a, &list, &p), VERDICT_OK);
+	assert_int_equal(p.doors, 2);
+	assert_int_equal(p.door[0].seconds, 50);
+	assert_int_equal(p.door[1].seconds, 20);
+	list.attempt++;
+	close.has_session = true;
+	close.session = p.door[0].session;
+	assert_int_equal(ask_for(l, b, &close, NULL), VERDICT_DENIED);
+	assert_non_null(lab_door(l, &a->address, SSH));
+	close.attempt++;
+	assert_int_equal(ask_for(l, a, &close, NULL), VERDICT_OK);
+	assert_null(lab_door(l, &a->address, SSH));
+	close.attempt++;
+	assert_int_equal(ask_for(l, a, &close, NULL), VERDICT_DENIED);
+	assert_int_equal(ask_for(l, a, &list, &p), VERDICT_OK);
+	assert_int_equal(p.doors, 1);
+	list.attempt++;
+	assert_int_equal(ask_for(l, b, &list, &p), VERDICT_OK);
+	assert_int_equal(p.doors, 0);
+}
+
+static void test_revoked_clients_doors_are_closed(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *a = &l->client[0], *b = &l->client[1];
+	struct request q = lab_open("ssh");
+
+	assert_true(lab_prove(l, a) && lab_prove(l, b));
+	assert_int_equal(open_service(l, a, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(open_service(l, b, "ssh", NULL), VERDICT_OK);
+	l->clients = 1;
+	core_swap(l->core, lab_realm(l));
+	lab_settle(l);
+	assert_non_null(lab_door(l, &a->address, SSH));
+	assert_null(lab_door(l, &b->address, SSH));
+	assert_int_equal(ask_for(l, b, &q, NULL), -1);
+	assert_int_equal(lab_count(l, COUNT_CLIENT), 1);
+	/* Disabled: told so, and closed, too. */
+	l->options = "service=ssh,disabled";
+	core_swap(l->core, lab_realm(l));
+	lab_settle(l);
+	assert_null(lab_door(l, &a->address, SSH));
+	assert_int_equal(ask_for(l, a, &q, NULL), VERDICT_EXPIRED);
+}
+
+static void test_full_socket_to_the_monitor(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("ssh");
+	struct lab_message m;
+	struct reply p;
+
+	assert_true(lab_prove(l, c));
+	m = lab_m1(l, c, &q, 0);
+	l->deaf = true;
+	lab_knock(l, &m);
+	assert_int_equal(l->sent, 0);
+	l->deaf = false;
+	core_pump(l->core);
+	lab_settle(l);
+	assert_true(lab_reply(l, &m, &p));
+	assert_int_equal(p.verdict, VERDICT_OK);
+}
+
+static void test_sessions_outlive_a_restart_but_not_a_boot(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct reply p, again;
+
+	assert_true(lab_prove(l, c));
+	assert_int_equal(open_service(l, c, "ssh", &p), VERDICT_OK);
+	lab_pass(l, 5000);
+	lab_restart(l);
+	lab_settle(l);
+	assert_int_equal(open_service(l, c, "ssh", &again), VERDICT_REFRESHED);
+	assert_int_equal(again.door[0].session, p.door[0].session);
+	l->doors = 0;
+	l->boot_ms = 5000;
+	l->boot_id = "boot-2";
+	lab_restart(l);
+	lab_settle(l);
+	assert_int_equal(open_service(l, c, "ssh", &again), VERDICT_OK);
+	assert_int_not_equal(again.door[0].session, p.door[0].session);
+}
+
+static void test_kernel_is_believed_after_a_restart(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request list = lab_request(VERB_LIST);
+	struct reply p;
+
+	assert_true(lab_prove(l, c));
+	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(open_service(l, c, "web", NULL), VERDICT_OK);
+	l->door[0].end_ms = 0; /* somebody closed it */
+	lab_restart(l);
+	lab_settle(l);
+	assert_int_equal(ask_for(l, c, &list, &p), VERDICT_OK);
+	assert_int_equal(p.doors, 1);
+	assert_int_equal(p.door[0].port.number, 443);
+	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+}
+
+static void test_close_names_several(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request close = lab_request(VERB_CLOSE);
+
+	assert_true(lab_prove(l, c));
+	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(open_service(l, c, "web", NULL), VERDICT_OK);
+	close.services = 2;
+	strcpy(close.service[0], "ssh");
+	strcpy(close.service[1], "nobody");
+	assert_int_equal(ask_for(l, c, &close, NULL), VERDICT_DENIED);
+	assert_non_null(lab_door(l, &c->address, SSH));
+	strcpy(close.service[1], "web");
+	close.attempt++;
+	assert_int_equal(ask_for(l, c, &close, NULL), VERDICT_OK);
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_null(lab_door(l, &c->address, WEB));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_door_is_extended_never_doubled),
+	    TEST(test_holds_are_clamped),
+	    TEST(test_several_services_are_all_or_none),
+	    TEST(test_shared_door_stays_for_the_other),
+	    TEST(test_close_and_list),
+	    TEST(test_revoked_clients_doors_are_closed),
+	    TEST(test_full_socket_to_the_monitor),
+	    TEST(test_sessions_outlive_a_restart_but_not_a_boot),
+	    TEST(test_kernel_is_believed_after_a_restart),
+	    TEST(test_close_names_several),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
