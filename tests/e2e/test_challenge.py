@@ -60,6 +60,32 @@ def test_policy_may_ask_it_of_one_client(house):
         assert carol.exchange(knock.answer(t=carol.next_t()), knock).verdict in ("ok", "refreshed")
 
 
+def lose(house, word, number):
+    """The network eats one packet of a direction, counted from 0."""
+    rules = (
+        "table netdev eat {\nchain one { type filter hook ingress device \"%s\" priority 0; policy accept;\n"
+        "udp %s %d numgen inc mod 100000 == %d counter drop\n}\n}\n"
+    )
+    device = "client-eth0" if word == "dport" else "server-eth0"
+    house.switch.run("nft", "-f", "-", stdin=rules % (device, word, house.postern.PORT, number))
+
+
+@pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
+@pytest.mark.parametrize("word, number", [("dport", 0), ("sport", 0), ("dport", 1), ("sport", 1)],
+                         ids=["m1", "m2", "m3", "m4"])
+def test_the_program_when_one_message_is_lost(house, word, number, six):
+    """It takes one pause more, and is done once."""
+    lose(house, word, number)
+    start = time.monotonic()
+    code, said = house.alice.json("open", "alice", "ssh", "-6" if six else "-4")
+    assert code == GRANTED and 0.3 < time.monotonic() - start < 2, said
+    (answer,) = said["answers"]
+    assert answer["challenged"] and answer["packets"] == 3 and len(answer["doors"]) == 1
+    assert "packets 1 " in house.switch.run("nft", "list", "table", "netdev", "eat").stdout
+    assert opened(house) == 1 and len(house.postern.doors()) == 1
+    assert house.is_open(six=six)
+
+
 def test_m2_lost(house):
     """The client hears nothing and retries: a new M1 of the same attempt."""
     bob = house.knocker()
