@@ -14,8 +14,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "e2e"))
 
 from lab import Lab  # noqa: E402
-from lab.network import v4  # noqa: E402
-from peers import ADDRESSES, DROP_BY_DEFAULT, KNOCK_PORT, LOAD_CPU, SERVICE_PORT, Fwknop, Knockd, Ours  # noqa: E402
+from peers import ADDRESSES, DROP_BY_DEFAULT, SERVICE_PORT, Fwknop, Knockd, Ours, blast_argv  # noqa: E402
 from probe import Cost, resident_kib  # noqa: E402
 
 LISTENER = f"""
@@ -39,12 +38,6 @@ class Bench:
         self.results.setdefault(what, {})[peer.name] = value
         self.say(f"{peer.name:8} {what}: {value}")
 
-    def blast(self, count, rate, size=204, port=KNOCK_PORT):
-        """argv of a sender of random datagrams with one source."""
-        tool = self.lab.server.folder / "build" / "tests" / "e2e" / "tools" / "blast"
-        return ["taskset", "-c", LOAD_CPU, tool, "eth0", self.lab.server.mac("eth0"), v4("attacker"), v4("server"),
-                str(port), str(count), str(size), str(rate)]
-
     # --- one measure each ---
 
     def latency(self, peer, count):
@@ -54,7 +47,7 @@ class Bench:
         self.keep(peer, "doors opened of tried", f'{got["opened"]}/{got["tried"]}')
 
     def latency_in_flood(self, peer, count, rate):
-        flood = self.lab.attacker.start(*self.blast(rate * 120, rate), name="flood")
+        flood = self.lab.attacker.start(*blast_argv(self.lab, rate * 120, rate), name="flood")
         got = peer.doors(count)
         flood.kill()
         self.keep(peer, f"among {rate} strangers/s: ms (median)", round(got["open_us"].get("p50", 0) / 1000, 2))
@@ -62,7 +55,7 @@ class Bench:
 
     def stranger(self, peer, clients, count, rate):
         cost = Cost(peer.pid)
-        self.lab.attacker.run(*self.blast(count, rate), timeout=300)
+        peer.strangers(count, rate)
         self.settle(peer)
         user, whole = cost.stop()
         label = f"CPU us a stranger's packet, {clients} clients"
@@ -157,7 +150,6 @@ class Bench:
         knockd.start()
         self.keep(knockd, "start, s, 1 clients", round(knockd.start_s, 3))
         self.keep(knockd, "resident KiB, 1 clients", resident_kib(knockd.pid))
-        self.stranger(knockd, 1, 200000, 20000)
         self.latency(knockd, 20 if self.quick else 50)
         knockd.clear()
         knockd.start()

@@ -25,6 +25,13 @@ iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
 """
 
 
+def blast_argv(lab, count, rate, size=204):
+    """A sender of random datagrams to the knock port, all from one address."""
+    tool = lab.server.folder / "build" / "tests" / "e2e" / "tools" / "blast"
+    return ["taskset", "-c", LOAD_CPU, tool, "eth0", lab.server.mac("eth0"), v4("attacker"), v4("server"),
+            str(KNOCK_PORT), str(count), str(size), str(rate)]
+
+
 class Peer:
     name = ""
 
@@ -109,6 +116,10 @@ class Ours(Peer):
             raise RuntimeError("a replay was answered")
         return cost.stop()[1]
 
+    def strangers(self, count, rate):
+        """Random datagrams to the knock port."""
+        self.lab.attacker.run(*blast_argv(self.lab, count, rate), timeout=300)
+
     def clear(self):
         """Close every door between two measurements."""
         self.stop()
@@ -164,6 +175,15 @@ class Fwknop(Peer):
         out = self.host.run("iptables-nft", "-S", "FWKNOP_INPUT", check=False).stdout
         return out.count(f"--dport {SERVICE_PORT}")
 
+    def strangers(self, count, rate):
+        """Forged packets that pass its checks of form: base64 of a valid packet's length."""
+        with self.lab.attacker.socket(2, 2) as sock:
+            began = time.monotonic()
+            for i in range(count):
+                while time.monotonic() < began + i / rate:
+                    time.sleep(0.0002)
+                sock.sendto(base64.b64encode(os.urandom(153)), (v4("server"), KNOCK_PORT))
+
     def accepted(self, count, rate):
         """Send count valid packets at a rate; how many opened within their time."""
         path = self.datagrams([f"10.99.{i // 250}.{i % 250 + 1}" for i in range(count)])
@@ -210,4 +230,8 @@ class Knockd(Peer):
         return self.door_tool(0, count, "syn", self.SEQUENCE)
 
     def clear(self):
+        """It leaves its rules behind when it is stopped."""
         self.stop()
+        rule = ["-p", "tcp", "--dport", str(SERVICE_PORT), "-j", "ACCEPT"]
+        for address in ADDRESSES:
+            self.host.run("iptables-nft", "-D", "INPUT", "-s", address, *rule, check=False)

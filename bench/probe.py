@@ -27,24 +27,24 @@ class Cost:
         self.start = self._now()
 
     def _now(self):
-        user = whole = 0.0
+        run_s, ticks, reaped = 0.0, [0.0, 0.0], [0.0, 0.0]
         for pid in tree(self.pid):
             try:
                 stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
                 run_ns = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            utime, stime, cutime, cstime = (int(x) / TICK for x in stat[11:15])
-            share = utime / (utime + stime) if utime + stime else 0.0
-            # The scheduler's clock is exact; the split into user and kernel is by ticks.
-            user += run_ns / 1e9 * share + cutime
-            whole += run_ns / 1e9 + cutime + cstime
-        return user, whole
+            times = [int(x) / TICK for x in stat[11:15]]
+            run_s += run_ns / 1e9
+            ticks = [ticks[0] + times[0], ticks[1] + times[1]]
+            reaped = [reaped[0] + times[2], reaped[1] + times[3]]
+        return [run_s, *ticks, *reaped]
 
     def stop(self):
-        """(user, user + kernel) seconds."""
-        now = self._now()
-        return now[0] - self.start[0], now[1] - self.start[1]
+        """(user, user + kernel) seconds. The scheduler's clock is exact; the split is by ticks."""
+        run_s, user, kernel, reaped_user, reaped_kernel = (b - a for a, b in zip(self.start, self._now()))
+        share = user / (user + kernel) if user + kernel else 0.0
+        return run_s * share + reaped_user, run_s + reaped_user + reaped_kernel
 
 
 def resident_kib(pid):
