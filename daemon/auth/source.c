@@ -19,6 +19,7 @@ struct source {
 	int sock; /* -1: free */
 	uint32_t index, generation;
 	char interface[SOURCE_NAME_MAX + 1];
+	bool ready; /* it said so */
 	bool asked; /* owes us its counters */
 	uint64_t last[CAPTURE_COUNTERS];
 };
@@ -99,13 +100,18 @@ void sources_free(struct sources *ss)
 	free(ss);
 }
 
-static void take_ready(struct source *s)
+/* Once: the monitor hears of each, and one who says it again and again would fill its socket. */
+static const char *take_ready(struct source *s)
 {
 	struct msg_source_ready m = {.head = {.type = MSG_SOURCE_READY, .len = sizeof(m)},
 	    .index = s->index,
 	    .generation = s->generation};
 
+	if (s->ready)
+		return "ready twice";
+	s->ready = true;
 	s->all->ops->ready(s->all->arg, &m);
+	return NULL;
 }
 
 static void take_stats(struct source *s, const struct msg_capture_stats *m)
@@ -128,11 +134,10 @@ static const char *take(struct source *s, const union capture_message *m, size_t
 	if (m->head.type == MSG_KNOCK && len == sizeof(m->knock))
 		return core_receive(s->all->core, &m->knock) == 0 ? NULL : "knock out of bounds";
 	if (m->head.type == MSG_CAPTURE_READY && len == sizeof(m->plain))
-		take_ready(s);
-	else if (m->head.type == MSG_CAPTURE_STATS && len == sizeof(m->stats))
-		take_stats(s, &m->stats);
-	else
+		return take_ready(s);
+	if (m->head.type != MSG_CAPTURE_STATS || len != sizeof(m->stats))
 		return "unknown message";
+	take_stats(s, &m->stats);
 	return NULL;
 }
 
@@ -190,6 +195,7 @@ void sources_add(struct sources *ss, int sock, const struct msg_source *m)
 	s->sock = sock;
 	s->index = m->index;
 	s->generation = m->generation;
+	s->ready = false;
 	s->asked = false;
 	memset(s->last, 0, sizeof(s->last));
 	memcpy(s->interface, m->interface, SOURCE_NAME_MAX);

@@ -142,6 +142,20 @@ static void test_keys_and_ready(void **state)
 	take_keys(s, s->capture[1]);
 }
 
+/* Each is passed on: so many that the monitor's socket fills would end auth. */
+static void test_ready_once(void **state)
+{
+	struct scene *s = *state;
+	struct msg_plain m = {.head = {.type = MSG_CAPTURE_READY, .len = sizeof(m)}};
+
+	take_keys(s, s->capture[1]);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(ipc_send(s->capture[1], &m, NULL, 0), 0);
+	run_a_while(s);
+	assert_int_equal(s->readies, 1);
+	assert_false(is_open(s->capture[1]));
+}
+
 static void test_knocks_come_in(void **state)
 {
 	struct scene *s = *state;
@@ -287,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_keys_and_ready),
+	    TEST(test_ready_once),
 	    TEST(test_knocks_come_in),
 	    TEST(test_the_dishonest_are_expelled),
 	    TEST(test_stats_are_summed_by_interface),
