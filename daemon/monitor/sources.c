@@ -211,6 +211,7 @@ static void start_waiting(struct sources *all)
 void sources_set(struct sources *all, const struct config *c, uint32_t generation)
 {
 	end_retired(all);
+	all->generation = generation;
 	for (size_t i = 0; i < SOURCES_SLOTS; i++) {
 		all->slot[i].retired = true;
 		if (all->slot[i].state == SOURCE_WAITING)
@@ -272,7 +273,8 @@ int sources_ready(struct sources *all, uint32_t index, uint32_t generation)
 		}
 		return 0;
 	}
-	return -1;
+	/* One that was replaced may have ended while the word about it was on its way. */
+	return generation < all->generation && index < CONFIG_SOURCES_MAX ? 0 : -1;
 }
 
 /* One that waits starts when its interface came up, not at each of the messages about it. */

@@ -56,7 +56,8 @@ struct sources {
 	struct loop *loop;
 	const struct child_args *args;
 	int root;
-	bool running; /* auth is there */
+	bool running;	     /* auth is there */
+	uint32_t generation; /* of the current ones */
 	const struct sources_ops *ops;
 	void *arg;
 };
@@ -74,7 +75,7 @@ bool sources_differ(const struct config *a, const struct config *b);
 
 void sources_run(struct sources *all);	 /* auth is ready: start them */
 void sources_pause(struct sources *all); /* auth is gone: end them until sources_run() */
-/* auth says so. Returns 0; -1 when there is no such source. */
+/* auth says so. Returns 0; -1 when there is no such source and never was. */
 int sources_ready(struct sources *all, uint32_t index, uint32_t generation);
 /* An interface changed; NULL: any may have. */
 void sources_link(struct sources *all, const char *interface, bool up);

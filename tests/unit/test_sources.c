@@ -271,7 +271,27 @@ static void test_replaced(void **state)
 	expect_ready(s, 1, 1);
 	/* The new one is it. */
 	hang_up(s, 0);
-	assert_int_equal(sources_ready(&s->sources, 0, 1), -1);
+	/* What auth said before it knew that the old one is gone is no lie. */
+	assert_int_equal(sources_ready(&s->sources, 0, 1), 0);
+	assert_int_equal(sources_ready(&s->sources, 0, 3), -1);
+	expect_ready(s, 1, 1);
+}
+
+/* The same after a reload that left one out. */
+static void test_a_late_word_is_no_lie(void **state)
+{
+	struct scene *s = *state;
+
+	set_interfaces(s, "lo", "any");
+	sources_set(&s->sources, &s->config, 1);
+	sources_run(&s->sources);
+	set_interfaces(s, "lo", NULL);
+	sources_set(&s->sources, &s->config, 2);
+	assert_int_equal(sources_ready(&s->sources, 0, 2), 0);
+	run_until(s, one_lives);
+	assert_int_equal(sources_ready(&s->sources, 1, 1), 0);
+	assert_int_equal(sources_ready(&s->sources, 1, 2), -1);
+	assert_int_equal(sources_ready(&s->sources, CONFIG_SOURCES_MAX, 1), -1);
 }
 
 /* Many reloads in a row, faster than anything gets ready. */
@@ -356,6 +376,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(test_one_that_dies_comes_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_auth_goes_and_comes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_replaced, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_late_word_is_no_lie, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_replaced_in_haste, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_link, setup, teardown),
 	    cmocka_unit_test(test_what_needs_new_captures),
