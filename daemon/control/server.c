@@ -69,16 +69,16 @@ static void hang_up(struct connection *cn)
 	*cn = (struct connection){.control = cn->control, .fd = -1};
 }
 
-static void flush(void *arg)
-{
-	struct connection *cn = arg;
+static void writable(void *arg);
 
+static void flush(struct connection *cn)
+{
 	while (cn->out) {
 		struct message *m = cn->out;
 
 		if (ipc_send(cn->fd, &m->u, NULL, 0) < 0) {
 			if (errno == EAGAIN)
-				loop_want_write(cn->control->env.loop, cn->fd, flush, cn);
+				loop_want_write(cn->control->env.loop, cn->fd, writable, cn);
 			else
 				hang_up(cn);
 			return;
@@ -152,6 +152,16 @@ static void tell_sessions(struct connection *cn)
 		finish(cn, 0, "");
 	else
 		flush(cn);
+}
+
+/* There is room again: also for more than what waited for it. */
+static void writable(void *arg)
+{
+	struct connection *cn = arg;
+
+	flush(cn);
+	if (cn->next < cn->ids_len)
+		tell_sessions(cn);
 }
 
 static void serve_sessions(struct connection *cn)

@@ -83,14 +83,20 @@ static int dial(const struct scene *s)
 	return fd;
 }
 
-static int setup(void **state)
+/* Doors that stay open for as long as a test lasts. */
+static const char long_holds[] =
+    "udp-port = 62201\n"
+    "service \"ssh\" { proto = tcp port = 22 hold = 600 max-hold = 600 }\n"
+    "service \"web\" { proto = tcp port = 443 }\n";
+
+static int start(void **state, const char *config)
 {
 	struct scene *s = calloc(1, sizeof(*s));
 	struct control_env env;
 
 	if (!s || getuid() != 0)
 		return -1; /* only root is served, so only root can test it */
-	lab_start(&s->l, NULL, NULL, 3);
+	lab_start(&s->l, config, NULL, LAB_CLIENTS);
 	s->loop = loop_new();
 	strcpy(s->dir, "/tmp/postern-control-XXXXXX");
 	if (!mkdtemp(s->dir))
@@ -113,6 +119,16 @@ static int setup(void **state)
 	s->client = dial(s);
 	*state = s;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return start(state, NULL);
+}
+
+static int setup_long_holds(void **state)
+{
+	return start(state, long_holds);
 }
 
 static int teardown(void **state)
@@ -350,6 +366,20 @@ static void test_who_does_not_read_blocks_nobody(void **state)
 		close(other[i]);
 }
 
+/* Its socket is full for longer than the kernel needs for all that was asked. */
+static void test_who_reads_slowly_hears_all(void **state)
+{
+	struct scene *s = *state;
+
+	for (unsigned i = 0; i < LAB_CLIENTS; i++)
+		open_many(s, &s->l.client[i], 64);
+	request(s->client, CONTROL_SESSIONS, 0, "");
+	for (unsigned i = 0; i < 20; i++)
+		run_a_while(s);
+	assert_int_equal(answers(s, s->client), 0);
+	assert_int_equal(s->messages, 64 * LAB_CLIENTS);
+}
+
 static void test_root_alone(void **state)
 {
 	struct scene *s = *state;
@@ -389,6 +419,8 @@ int main(void)
 	    TEST(test_what_is_no_request),
 	    TEST(test_who_hangs_up_is_forgotten),
 	    TEST(test_who_does_not_read_blocks_nobody),
+	    cmocka_unit_test_setup_teardown(
+		test_who_reads_slowly_hears_all, setup_long_holds, teardown),
 	    TEST(test_root_alone),
 	};
 
