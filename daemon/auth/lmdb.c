@@ -54,13 +54,18 @@ static struct lmdb *of(struct store *s)
 static bool is_broken(int error)
 {
 	return error == MDB_CORRUPTED || error == MDB_INVALID || error == MDB_VERSION_MISMATCH ||
-	       error == MDB_PAGE_NOTFOUND || error == MDB_PANIC;
+	       error == MDB_PAGE_NOTFOUND || error == MDB_PANIC || error == MDB_INCOMPATIBLE ||
+	       error == MDB_PAGE_FULL || error == MDB_CURSOR_FULL;
 }
 
-/* Disk full, no memory, no permission: the store may be whole, so it must not be set aside for that. */
+/*
+ * When it is opened: what LMDB itself says, whatever it is, but that its map is
+ * full. Disk full, no memory, no permission are the system's words: the store
+ * may be whole, so it must not be set aside for them.
+ */
 static bool is_damage(int error)
 {
-	return is_broken(error) || error == MDB_INCOMPATIBLE || error == MDB_BAD_TXN ||
+	return (error >= MDB_KEYEXIST && error <= MDB_LAST_ERRCODE && error != MDB_MAP_FULL) ||
 	       error == EIO || error == EINVAL;
 }
 
