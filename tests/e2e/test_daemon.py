@@ -1,6 +1,7 @@
 """posternd as a daemon: one of it, what it leaves behind, what it survives, what it tells the service manager."""
 
 import os
+import re
 import signal
 import socket
 import time
@@ -118,6 +119,33 @@ def test_a_start_in_the_background_that_fails_says_so(house):
     done = again(house)
     assert done.returncode == 1 and "door.key" in done.stderr and "0600" in done.stderr
     assert names(house.postern.run_dir) in ([], ["empty"])
+
+
+# A /dev with what a daemon needs, and our own socket as its log; seen by that daemon alone.
+WITH_LOG = (
+    'mkdir "$1/dev" && mount -t tmpfs tmpfs "$1/dev" && for f in null zero random urandom; do '
+    ': >"$1/dev/$f" && mount --bind "/dev/$f" "$1/dev/$f" || exit; done; '
+    'ln -s "$1/syslog" "$1/dev/log" && mount --rbind "$1/dev" /dev && shift && exec "$@"'
+)
+
+
+@pytest.mark.house(start=False, log="syslog")
+def test_in_the_background_all_processes_log_to_syslog(house):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(str(house.folder / "syslog"))
+        log.settimeout(5)
+        program = house.postern.bin / PLACES["posternd"]
+        words = ("sh", "-c", WITH_LOG, "sh", house.folder, program, "-c", house.postern.config)
+        done = house.server.run(*words)
+        assert done.stdout == done.stderr == ""
+        pid = int((house.postern.run_dir / "posternd.pid").read_text())
+        assert house.knocker().open().verdict == "ok"
+        lines, wanted = [], ("monitor: ready", "capture eth0: capture_ready", "auth: granted client=bob")
+        while not all(any(word in line for line in lines) for word in wanted):
+            lines.append(log.recv(4096).decode("ascii"))
+        assert all(re.fullmatch(rf"<30>[^\n]+ posternd\[{pid}\]: [^\n]+", line) for line in lines), lines
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: not alive(pid), 5, "its end")
 
 
 @pytest.mark.house(start=False)
