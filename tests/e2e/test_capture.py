@@ -4,6 +4,7 @@ import pytest
 from lab import connect, until
 from lab.network import v4, v6
 from lab.postern import Postern
+from lab.tunnel import Tun
 from test_guard import ethernet, plain, tagged
 from wire import frames
 
@@ -161,3 +162,28 @@ def test_padding_of_short_frames_is_no_part_of_the_knock(house):
         return [ethernet(house, frames.packet(src, dst, frames.UDP, datagram)) + b"trailer!"]
 
     assert arrives(house, make) == "ok"
+
+
+@pytest.mark.parametrize("interface", ["tun0", "any"])
+@pytest.mark.parametrize("server, client", [("10.77.0.1", "10.77.0.2"), ("fd77::1", "fd77::2")])
+@pytest.mark.house(alice=False, sshd=False, start=False)
+def test_a_device_without_ethernet(house, interface, server, client):
+    """Raw IP, as tunnels and VPNs have it."""
+    tun = Tun(house.server, "tun0", "10.77.0.1/24", "fd77::1/64")
+    house.postern.directives["interface"] = [interface]
+    house.postern.write_config()
+    house.postern.start()
+    bob = house.knocker()
+    knock = bob.make()
+    tun.send(frames.udp_packet(client, 5555, server, Postern.PORT, knock.m1))
+
+    def answered():
+        head = 48 if ":" in client else 28
+        return any(knock.read(packet[head:]) for packet in tun.packets())
+
+    until(answered, 3, "the answer")
+    tun.send(frames.udp_packet(client, 5555, server, Postern.PORT, knock.answer()))
+    until(answered, 3, "the result")
+    tun.close()
+    assert knock.reply.verdict == "ok" and knock.reply.address_seen == client
+    assert list(house.postern.doors()) == [(client, "tcp", 22)]
