@@ -16,7 +16,7 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 PYTHON="/usr/bin/python3 -B"
 OWN="protocol libpostern common daemon client ctl include tests bench"
 
-sources() { git ls-files -- $OWN | grep "\.$1\$"; }
+sources() { find $OWN -name "*.$1" | sort; }
 
 build() { # FOLDER OPTION...
 	configure "$@" && ninja -k 0 -C "$1"
