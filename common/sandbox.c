@@ -189,19 +189,30 @@ static const int sanitizer_syscalls[] = {
 };
 #endif
 
-/* Memory that can be executed is never to be had, whoever lists mmap or mprotect. */
-static int allow(scmp_filter_ctx ctx, int nr)
+static bool is_out(int nr)
+{
+	return nr == SCMP_SYS(write) || nr == SCMP_SYS(sendto) || nr == SCMP_SYS(sendmsg);
+}
+
+/*
+ * Memory that can be executed is never to be had, whoever lists mmap or
+ * mprotect. And who reads packets from a socket could send some with it.
+ */
+static int allow(scmp_filter_ctx ctx, int nr, int out_most)
 {
 	if (nr == SCMP_SYS(mmap) || nr == SCMP_SYS(mprotect))
 		return seccomp_rule_add(
 		    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (is_out(nr) && out_most > 0)
+		return seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_LE, (scmp_datum_t)out_most));
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
 }
 
-static int allow_all(scmp_filter_ctx ctx, const int *nrs, size_t len)
+static int allow_all(scmp_filter_ctx ctx, const int *nrs, size_t len, int out_most)
 {
 	for (size_t i = 0; i < len; i++) {
-		const int err = allow(ctx, nrs[i]);
+		const int err = allow(ctx, nrs[i], out_most);
 
 		if (err && err != -EEXIST)
 			return err;
@@ -226,7 +237,7 @@ static int deny_terminals(scmp_filter_ctx ctx, const int *nrs, size_t len)
 	    ctx, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS, 0));
 }
 
-static int filter_syscalls(const int *nrs, size_t len)
+static int filter_syscalls(const struct sandbox *s)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int err = ctx ? 0 : -ENOMEM;
@@ -234,13 +245,13 @@ static int filter_syscalls(const int *nrs, size_t len)
 	if (!err)
 		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!err)
-		err = allow_all(ctx, nrs, len);
+		err = allow_all(ctx, s->syscalls, s->syscalls_len, s->out_most);
 	if (!err)
-		err = deny_terminals(ctx, nrs, len);
+		err = deny_terminals(ctx, s->syscalls, s->syscalls_len);
 #ifdef SANDBOX_UNDER_ASAN
 	if (!err)
 		err = allow_all(ctx, sanitizer_syscalls,
-		    sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]));
+		    sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]), 0);
 #endif
 	if (!err)
 		err = seccomp_load(ctx);
@@ -264,7 +275,7 @@ int sandbox_enter(const struct sandbox *s)
 		return failed("PR_SET_NO_NEW_PRIVS");
 	if (landlock_all())
 		return -1;
-	return filter_syscalls(s->syscalls, s->syscalls_len);
+	return filter_syscalls(s);
 }
 
 int sandbox_user(const char *name, uid_t *uid, gid_t *gid)

@@ -17,6 +17,8 @@ struct sandbox {
 	gid_t gid;
 	const int *syscalls; /* sorted, those that the process may make; anything else kills it */
 	size_t syscalls_len;
+	/* write, sendto and sendmsg, where listed, go to descriptors up to this one alone; 0: to all. */
+	int out_most;
 };
 
 /*

@@ -112,7 +112,9 @@ static int drop(const struct capture_method *m, uid_t uid, gid_t gid)
 	const struct numbers own = {own_syscalls, sizeof(own_syscalls) / sizeof(own_syscalls[0])};
 	const struct numbers its = {m->syscalls, m->syscalls_len};
 	int all[SYSCALLS_MAX];
-	struct sandbox s = {.root = ".", .uid = uid, .gid = gid, .syscalls = all};
+	/* To auth and the log: what is above them are sources, where it shall only read. */
+	struct sandbox s = {
+	    .root = ".", .uid = uid, .gid = gid, .syscalls = all, .out_most = FD_PEER};
 
 	s.syscalls_len = join(all, SYSCALLS_MAX, own, its);
 	return sandbox_enter(&s);

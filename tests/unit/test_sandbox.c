@@ -229,6 +229,76 @@ static void test_no_executable_memory(void **state)
 	}
 }
 
+enum { OUT_MOST = 4 };
+
+static int write_below(void)
+{
+	return write(OUT_MOST, "x", 1) == 1 ? FINE : 1;
+}
+
+static int write_above(void)
+{
+	return write(OUT_MOST + 1, "x", 1) == 1 ? FINE : 1;
+}
+
+static int send_above(void)
+{
+	return send(OUT_MOST + 1, "x", 1, 0) == 1 ? FINE : 1;
+}
+
+static int send_message_above(void)
+{
+	char byte = 'x';
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	const struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	return sendmsg(OUT_MOST + 1, &m, 0) == 1 ? FINE : 1;
+}
+
+/* The same as fate(), with a socket at the last descriptor that may be written to and one above. */
+static int fate_of_output(int out_most, try_fn *try)
+{
+	static const int calls[] = {
+	    SCMP_SYS(exit_group), SCMP_SYS(write), SCMP_SYS(sendto), SCMP_SYS(sendmsg)};
+	const struct sandbox s = {.root = dir,
+	    .uid = NOBODY,
+	    .gid = NOBODY,
+	    .syscalls = calls,
+	    .syscalls_len = COUNT_OF(calls),
+	    .out_most = out_most};
+	int pair[2], status = 0;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	const pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(dup2(pair[0], OUT_MOST) < 0 || dup2(pair[0], OUT_MOST + 1) < 0 ||
+			      sandbox_enter(&s)
+			  ? NOT_IN
+			  : try());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(pair[0]);
+	close(pair[1]);
+	return status;
+}
+
+/* A capture must not send with the socket that it reads packets from. */
+static void test_output_to_few_descriptors(void **state)
+{
+	static try_fn *const above[] = {write_above, send_above, send_message_above};
+	int status = fate_of_output(OUT_MOST, write_below);
+
+	(void)state;
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == FINE);
+	for (size_t i = 0; i < COUNT_OF(above); i++) {
+		status = fate_of_output(OUT_MOST, above[i]);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+		status = fate_of_output(0, above[i]);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == FINE);
+	}
+}
+
 static int enter(const char *root, uid_t uid)
 {
 	const struct sandbox s = {
@@ -351,6 +421,7 @@ int main(void)
 	    cmocka_unit_test(test_other_processes),
 	    cmocka_unit_test(test_forbidden_calls_kill),
 	    cmocka_unit_test(test_no_executable_memory),
+	    cmocka_unit_test(test_output_to_few_descriptors),
 	    cmocka_unit_test(test_what_is_no_sandbox),
 	    cmocka_unit_test(test_dies_with_its_parent),
 	    cmocka_unit_test(test_capabilities),
