@@ -56,7 +56,7 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
  * Make the guard be there and be that of c, in one step: no moment without a
  * guard, open doors of services that c still has stay open for their rest of
  * time. To be called at the start, after each change of the configuration and
- * when firewall_changed() says so; costs about a tenth of a millisecond.
+ * when firewall_changed() says so; costs about a millisecond.
  * A trial (posternctl firewall try) that is running or has ended unconfirmed
  * is respected: what is guarded is left as it is, and a warning logged.
  */
