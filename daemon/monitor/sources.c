@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ipc.h"
@@ -18,6 +19,8 @@ enum {
 	    2 * 1024 * 1024, /* some thousand knocks: what comes while auth is at a disk */
 	NUMBER_TEXT = 12,
 	STATUS_TEXT = 64,
+	/* What is wrong with a configuration or an account may be mended without a reload, but not soon. */
+	CONFIG_PAUSE_MS = 60000,
 };
 
 static bool is_current(const struct source *s)
@@ -76,15 +79,23 @@ static void changed(struct sources *all)
 	all->ops->changed(all->arg);
 }
 
-static void retry_later(struct source *s, uint64_t lived_ms)
+static void retry_after(struct source *s, uint32_t ms)
 {
-	const uint32_t ms = backoff_after(&s->backoff, lived_ms);
-
 	s->state = SOURCE_WAITING;
 	s->tried = true;
 	if (loop_timer(s->all->loop, ms, try_again, s))
 		log_error(
 		    "timers_full", "interface=%s is not captured: restart posternd", s->interface);
+}
+
+static void retry_later(struct source *s, uint64_t lived_ms)
+{
+	retry_after(s, backoff_after(&s->backoff, lived_ms));
+}
+
+static bool needs_an_administrator(int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == CAPTURE_EXIT_CONFIG;
 }
 
 static void died(void *arg, int status, uint64_t lived_ms)
@@ -99,6 +110,8 @@ static void died(void *arg, int status, uint64_t lived_ms)
 		    child_status_text(text, sizeof(text), status));
 	if (s->retired)
 		s->state = SOURCE_FREE;
+	else if (wanted && s->all->running && needs_an_administrator(status))
+		retry_after(s, CONFIG_PAUSE_MS);
 	else if (wanted && s->all->running)
 		retry_later(s, lived_ms);
 	else

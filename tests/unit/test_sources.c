@@ -18,10 +18,13 @@
 
 enum { PATIENCE_MS = 10000, INTRODUCED_MAX = 64 };
 
-static int capture_main_of(void)
+/* Of those that are told of a dry run none can do anything with its configuration. */
+static int capture_main_of(const char *last_argument)
 {
 	char byte;
 
+	if (strcmp(last_argument, "--dry-run") == 0)
+		return CAPTURE_EXIT_CONFIG;
 	/* It ends when auth does. */
 	while (recv(FD_PEER, &byte, 1, 0) != 0)
 		usleep(1000);
@@ -212,9 +215,44 @@ static void test_one_that_dies_comes_back(void **state)
 	expect_ready(s, 2, 2);
 }
 
-static bool all_gone(struct scene *s)
+static bool none_lives(struct scene *s)
 {
 	return sources_idle(&s->sources);
+}
+
+static bool never(struct scene *s)
+{
+	(void)s;
+	return false;
+}
+
+static void stop(void *arg)
+{
+	struct scene *s = arg;
+
+	loop_stop(s->loop);
+}
+
+/* Nothing that passes by itself: not five times a second in the log, but not given up for ever. */
+static void test_one_that_cannot_be_configured_waits_long(void **state)
+{
+	static const struct child_args refused = {.config_path = "none", .dry_run = true};
+	struct scene *s = *state;
+
+	s->sources.args = &refused;
+	set_interfaces(s, "lo", NULL);
+	sources_set(&s->sources, &s->config, 1);
+	sources_run(&s->sources);
+	run_until(s, none_lives);
+	assert_true(sources_settled(&s->sources));
+	s->until = never;
+	assert_int_equal(loop_timer(s->loop, 5 * BACKOFF_LEAST_MS, stop, s), 0);
+	assert_int_equal(loop_run(s->loop), 0);
+	assert_int_equal(s->introduced, 1);
+	/* A reload tries at once. */
+	s->sources.args = &args;
+	sources_set(&s->sources, &s->config, 2);
+	assert_int_equal(s->introduced, 2);
 }
 
 static void test_auth_goes_and_comes(void **state)
@@ -227,7 +265,7 @@ static void test_auth_goes_and_comes(void **state)
 	assert_int_equal(sources_ready(&s->sources, 0, 1), 0);
 	s->auth = false;
 	sources_pause(&s->sources);
-	run_until(s, all_gone);
+	run_until(s, none_lives);
 	assert_int_equal(s->introduced, 1);
 	assert_true(sources_settled(&s->sources));
 	s->auth = true;
@@ -374,6 +412,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(
 		test_a_missing_interface_holds_nobody_up, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_that_dies_comes_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_one_that_cannot_be_configured_waits_long, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_auth_goes_and_comes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_replaced, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_late_word_is_no_lie, setup, teardown),
@@ -383,7 +423,7 @@ int main(int argc, char **argv)
 	};
 
 	if (argc > 2 && strcmp(argv[2], "capture") == 0)
-		return capture_main_of();
+		return capture_main_of(argv[argc - 1]);
 	log_start(LOG_TO_STDERR, LOG_LEVEL_ERROR, "test", -1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
