@@ -141,6 +141,7 @@ enum door_status {
 	DOOR_NOT_THERE, /* CLOSE, QUERY */
 	DOOR_FULL,	/* the kernel has no room for more */
 	DOOR_FAILED,	/* the kernel or the tool said no; logged by the monitor */
+	DOOR_OWN,	/* OPEN: for an address of this host itself */
 };
 
 struct msg_door_done {

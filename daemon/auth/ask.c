@@ -44,7 +44,7 @@ static void answered(struct core *c, enum door_status status, uint32_t seconds)
 
 	DL_DELETE(c->asks, a);
 	c->in_flight--;
-	if (status != DOOR_OK && status != DOOR_NOT_THERE)
+	if (status != DOOR_OK && status != DOOR_NOT_THERE && status != DOOR_OWN)
 		count(&c->counters, COUNT_DOOR_FAILED);
 	if (a->done)
 		a->done(c, a, status, seconds);
@@ -85,7 +85,7 @@ int core_door_done(struct core *c, const struct msg_door_done *m)
 {
 	const struct ask *a = c->asks;
 
-	if (!a || !a->sent || a->m.id != m->id || m->status > DOOR_FAILED)
+	if (!a || !a->sent || a->m.id != m->id || m->status > DOOR_OWN)
 		return -E_STATE;
 	FAULT("auth.door");
 	answered(c, (enum door_status)m->status, m->seconds);

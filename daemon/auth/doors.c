@@ -90,6 +90,10 @@ static void opened(struct core *c, const struct ask *a, enum door_status status,
 
 	if (!j)
 		return;
+	if (status == DOOR_OWN) {
+		open_failed(c, j, VERDICT_ADDRESS, "that is an address of the server itself");
+		return;
+	}
 	if (status != DOOR_OK) {
 		open_failed(
 		    c, j, VERDICT_FIREWALL, status == DOOR_FULL ? "no room for more doors" : NULL);

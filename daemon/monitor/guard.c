@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "fault.h"
+#include "own.h"
 
 enum {
 	REPAIR_PAUSE_MS =
@@ -117,6 +118,10 @@ void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_
 	if (v != DOORS_FINE) {
 		tell_refusal(g, m, v);
 		done->status = DOOR_REFUSED;
+		return;
+	}
+	if (m->head.type == MSG_DOOR_OPEN && prefix_is_host(&w.from) && own_address(&w.from.addr)) {
+		done->status = DOOR_OWN;
 		return;
 	}
 	const enum firewall_status s = carry_out(g, m->head.type, &w, &done->seconds);

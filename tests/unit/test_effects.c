@@ -122,6 +122,22 @@ static void test_several_services_are_all_or_none(void **state)
 	assert_non_null(lab_door(l, &c->address, SSH));
 }
 
+static void test_no_door_for_the_host_itself(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request list = lab_request(VERB_LIST);
+	struct reply p;
+
+	assert_true(lab_prove(l, c));
+	l->next_status = DOOR_OWN; /* only the monitor knows */
+	assert_int_equal(open_service(l, c, "ssh", &p), VERDICT_ADDRESS);
+	assert_int_equal(p.doors, 0);
+	assert_int_equal(lab_count(l, COUNT_DOOR_FAILED), 0);
+	assert_int_equal(ask_for(l, c, &list, &p), VERDICT_OK);
+	assert_int_equal(p.doors, 0);
+}
+
 static void test_shared_door_stays_for_the_other(void **state)
 {
 	struct lab *l = *state;
@@ -295,6 +311,7 @@ int main(void)
 	    TEST(test_door_is_extended_never_doubled),
 	    TEST(test_holds_are_clamped),
 	    TEST(test_several_services_are_all_or_none),
+	    TEST(test_no_door_for_the_host_itself),
 	    TEST(test_shared_door_stays_for_the_other),
 	    TEST(test_close_and_list),
 	    TEST(test_revoked_clients_doors_are_closed),
