@@ -41,6 +41,18 @@ def test_nmap_cannot_tell_the_host_from_one_without_postern(house, lab, dark, ad
     assert view(house, address) == expected
 
 
+def other_views(lab, address):
+    """What the scans find that send no SYN: ACK, FIN, nothing, everything."""
+    return {kind: scan.nmap(lab.client, address, kind, "-p", "20-24,53") for kind in ("-sA", "-sF", "-sN", "-sX")}
+
+
+@pytest.mark.parametrize("address", [v4("server"), v6("server")])
+@pytest.mark.parametrize("dark", [pytest.param(True, marks=DROPS), pytest.param(False, marks=ANSWERS)])
+def test_nor_by_other_scans(house, lab, dark, address):
+    plain_host(lab, dark)
+    assert other_views(house, address) == other_views(lab, address)
+
+
 def test_a_plain_host_with_sshd_is_told_apart_by_nmap(lab):
     """The comparison above can fail."""
     plain_host(lab, False)
