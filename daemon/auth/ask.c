@@ -7,10 +7,20 @@
 #include "fault.h"
 #include "inside.h"
 
-/* The monitor refuses more, and a reload may have lowered it since. */
-static uint32_t clamped(const struct core *c, const struct session *s, uint32_t seconds)
+/*
+ * A door in the kernel is a port's, whatever the service was called when it was
+ * opened: one whose service has another name by now is closed under that.
+ */
+int session_service_now(const struct core *c, const struct session *s)
 {
-	uint32_t most = s->service < 0 ? 0 : c->realm->config.service[s->service].max_hold_s;
+	return s->service >= 0 ? s->service
+			       : config_service_by_port(&c->realm->config, s->r.proto, s->r.port);
+}
+
+/* The monitor refuses more, and a reload may have lowered it since. */
+static uint32_t clamped(const struct core *c, int service, uint32_t seconds)
+{
+	uint32_t most = service < 0 ? 0 : c->realm->config.service[service].max_hold_s;
 
 	return seconds > most ? most : seconds;
 }
@@ -18,6 +28,7 @@ static uint32_t clamped(const struct core *c, const struct session *s, uint32_t 
 struct ask *ask_door(
     struct core *c, enum message_type type, const struct session *s, uint32_t seconds)
 {
+	int service = session_service_now(c, s);
 	struct ask *a = calloc(1, sizeof(*a));
 
 	if (!a)
@@ -26,10 +37,10 @@ struct ask *ask_door(
 	a->m.head.len = sizeof(a->m);
 	a->m.id = ++c->next_ask;
 	a->m.generation = c->realm->generation;
-	a->m.service = s->service < 0 ? UINT32_MAX : (uint32_t)s->service;
+	a->m.service = service < 0 ? UINT32_MAX : (uint32_t)service;
 	memcpy(a->m.address, s->r.admit.addr.b, ADDRESS_BYTES);
 	a->m.prefix_len = s->r.admit.len;
-	a->m.seconds = clamped(c, s, seconds);
+	a->m.seconds = clamped(c, service, seconds);
 	a->session = s->id;
 	DL_APPEND(c->asks, a);
 	if (!c->ask_unsent)

@@ -19,7 +19,7 @@ struct ask *session_close(struct core *c, struct session *s)
 	uint64_t others = sessions_door_end(c->sessions, s);
 
 	s->closing = true;
-	if (others > now && s->service >= 0)
+	if (others > now && session_service_now(c, s) >= 0)
 		return ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((others - now + 999) / 1000));
 	return ask_door(c, MSG_DOOR_CLOSE, s, 0);
 }
@@ -32,7 +32,7 @@ bool session_closed(struct core *c, const struct ask *a, enum door_status status
 
 	if (!s || !s->closing)
 		return true;
-	if (status != DOOR_OK && status != DOOR_NOT_THERE && s->service >= 0) {
+	if (status != DOOR_OK && status != DOOR_NOT_THERE && session_service_now(c, s) >= 0) {
 		s->closing = false;
 		log_error("close-failed", "session=%016llx service=%s: the monitor says why",
 		    (unsigned long long)s->id, s->r.service);

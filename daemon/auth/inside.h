@@ -221,6 +221,8 @@ void job_finish(struct core *c, struct job *j, enum verdict v, const char *reaso
 /* ask.c */
 struct ask *ask_door(
     struct core *c, enum message_type type, const struct session *s, uint32_t seconds);
+/* Index of the service that guards the session's port now; -1: nothing does. */
+int session_service_now(const struct core *c, const struct session *s);
 void ask_pump(struct core *c);
 void asks_free(struct core *c);
 

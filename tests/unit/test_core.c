@@ -335,6 +335,24 @@ static void test_door_key_rotation(void **state)
 	assert_memory_equal(p.door_key, l->door_key[0], KEY_BYTES);
 }
 
+/* The port is still guarded, so what the old name let in must go as well. */
+static void test_renamed_services_doors_are_closed(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+
+	assert_true(lab_prove(l, c));
+	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_non_null(lab_door(l, &c->address, SSH));
+	l->config_text = "udp-port = 62201\n"
+			 "service \"shell\" { proto = tcp port = 22 }\n";
+	l->options = "service=shell";
+	core_swap(l->core, lab_realm(l));
+	lab_settle(l);
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_int_equal(lab_count(l, COUNT_CLOSED), 1);
+}
+
 static void test_no_answer_is_longer_than_its_request(void **state)
 {
 	struct lab *l = *state;
@@ -468,6 +486,7 @@ int main(void)
 	    TEST(test_no_reply_wanted),
 	    TEST(test_clocks_in_doubt_are_challenged),
 	    TEST(test_door_key_rotation),
+	    TEST(test_renamed_services_doors_are_closed),
 	    TEST(test_no_answer_is_longer_than_its_request),
 	    TEST(test_bucket_limits_one_client_alone),
 	    TEST(test_door_key_alone_buys_no_diffie_hellman),
