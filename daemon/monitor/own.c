@@ -1,56 +1,61 @@
 /* own - see own.h. */
 #include "own.h"
 
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-union name {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
+enum { QUESTION_MAX = 128, V4_AT = ADDRESS_BYTES - 4 };
 
-static socklen_t name_of(const struct address *a, union name *out)
+/* "ip route get", for one address. */
+static void put_question(struct nlmsghdr *h, const struct address *a)
 {
-	memset(out, 0, sizeof(*out));
-	if (address_is_v4(a)) {
-		out->v4.sin_family = AF_INET;
-		out->v4.sin_port = 1; /* any but 0 */
-		memcpy(&out->v4.sin_addr, a->b + ADDRESS_BYTES - sizeof(out->v4.sin_addr),
-		    sizeof(out->v4.sin_addr));
-		return sizeof(out->v4);
-	}
-	out->v6.sin6_family = AF_INET6;
-	out->v6.sin6_port = 1;
-	memcpy(&out->v6.sin6_addr, a->b, ADDRESS_BYTES);
-	return sizeof(out->v6);
+	const bool v4 = address_is_v4(a);
+	struct rtmsg *r;
+
+	h->nlmsg_type = RTM_GETROUTE;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	h->nlmsg_seq = 1;
+	r = mnl_nlmsg_put_extra_header(h, sizeof(*r));
+	r->rtm_family = v4 ? AF_INET : AF_INET6;
+	r->rtm_dst_len = v4 ? 32 : 128;
+	if (v4)
+		mnl_attr_put(h, RTA_DST, ADDRESS_BYTES - V4_AT, a->b + V4_AT);
+	else
+		mnl_attr_put(h, RTA_DST, ADDRESS_BYTES, a->b);
 }
 
-static bool is_same(const union name *a, const union name *b)
+/* What the kernel would do with a packet to it: RTN_LOCAL, RTN_UNICAST ...; or RTN_UNSPEC. */
+static unsigned kind_of(const struct mnl_socket *nl, const struct address *a)
 {
-	if (a->any.sa_family == AF_INET)
-		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-	return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, ADDRESS_BYTES) == 0;
+	char question[QUESTION_MAX] __attribute__((aligned(8)));
+	char answer[8192] __attribute__((aligned(8)));
+	struct nlmsghdr *h = mnl_nlmsg_put_header(question);
+	const struct rtmsg *r;
+	ssize_t len;
+
+	put_question(h, a);
+	if (mnl_socket_sendto(nl, h, h->nlmsg_len) < 0)
+		return RTN_UNSPEC;
+	/* The kernel answers before sendto() returns. */
+	len = mnl_socket_recvfrom(nl, answer, sizeof(answer));
+	h = (struct nlmsghdr *)answer;
+	if (len < 0 || !mnl_nlmsg_ok(h, (int)len) || h->nlmsg_type != RTM_NEWROUTE ||
+	    mnl_nlmsg_get_payload_len(h) < sizeof(*r))
+		return RTN_UNSPEC;
+	r = mnl_nlmsg_get_payload(h);
+	return r->rtm_type;
 }
 
-/*
- * To an address of its own, and to no other, the kernel would send from that
- * address. (That one can be bound says less: ip_nonlocal_bind allows all.)
- */
 bool own_address(const struct address *a)
 {
-	union name to, from;
-	socklen_t len = name_of(a, &to), got = sizeof(from);
-	int fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool own;
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	unsigned kind = RTN_UNSPEC;
 
-	if (fd < 0)
+	if (!nl)
 		return false;
-	memset(&from, 0, sizeof(from));
-	own = connect(fd, &to.any, len) == 0 && getsockname(fd, &from.any, &got) == 0 &&
-	      is_same(&to, &from);
-	(void)close(fd);
-	return own;
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == 0)
+		kind = kind_of(nl, a);
+	(void)mnl_socket_close(nl);
+	return kind == RTN_LOCAL || kind == RTN_BROADCAST;
 }

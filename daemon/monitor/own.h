@@ -1,7 +1,7 @@
 /*
- * own - is an address this host's?
- * Process: monitor. Asks the kernel each time, since addresses come and go;
- * four system calls, and nothing is sent.
+ * own - is an address this host's, or a broadcast of its networks?
+ * Process: monitor. Asks the kernel's routing each time, since addresses come
+ * and go: a few microseconds.
  */
 #ifndef POSTERN_MONITOR_OWN_H
 #define POSTERN_MONITOR_OWN_H

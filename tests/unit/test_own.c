@@ -17,13 +17,13 @@ static void test_own(void **state)
 	assert_true(is_own("127.0.0.1"));
 	assert_true(is_own("127.1.2.3"));
 	assert_true(is_own("::ffff:127.0.0.1"));
+	assert_true(is_own("255.255.255.255"));
 }
 
 static void test_of_others(void **state)
 {
 	(void)state;
 	assert_false(is_own("192.0.2.1"));
-	assert_false(is_own("255.255.255.255"));
 	assert_false(is_own("2001:db8::1"));
 	assert_false(is_own("ff02::1"));
 }
