@@ -35,8 +35,8 @@ table inet host {
 		type filter hook input priority filter; policy drop
 		ct state established,related accept
 		iif lo accept
-		ip protocol icmp accept
-		meta l4proto ipv6-icmp accept
+		ip protocol 1 accept
+		meta l4proto 58 accept
 		tcp dport 22 accept
 		udp dport 5353 accept
 	}
