@@ -19,6 +19,15 @@ struct sandbox {
 	size_t syscalls_len;
 	/* write, sendto and sendmsg, where listed, go to descriptors up to this one alone; 0: to all. */
 	int out_most;
+	/*
+	 * NULL, or what opens that which another process of this user may have
+	 * written, and which root must therefore not read: called as the user, with
+	 * no way back, before landlock and seccomp, in folder (a descriptor,
+	 * which is closed then). Returns 0, or -1 and logged.
+	 */
+	int (*inside)(void *arg);
+	void *arg;
+	int folder;
 };
 
 /*

@@ -257,8 +257,19 @@ static int check_all(struct lmdb *l)
 	return r == 0 ? CHECK_GOOD : CHECK_BAD;
 }
 
+/* Not for a while, as seteuid(2) would: what LMDB can be made to do here must not find a way back. */
+static int drop_for_good(uid_t uid, gid_t gid)
+{
+	if (getuid() != 0 || uid == 0)
+		return 0;
+	return setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+		       setresuid(uid, uid, uid) < 0
+		   ? -1
+		   : 0;
+}
+
 /* LMDB trusts its pages: in a damaged store it may read beyond the file, or go in circles. */
-static void child_check(const char *dir)
+static void child_check(const char *dir, uid_t uid, gid_t gid)
 {
 	static const int deadly[] = {SIGABRT, SIGALRM, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 	struct lmdb l = {.head = {.ops = &lmdb_ops}};
@@ -267,6 +278,8 @@ static void child_check(const char *dir)
 	for (unsigned i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
 		(void)signal(deadly[i], SIG_DFL);
 	alarm(CHECK_PATIENCE_S);
+	if (drop_for_good(uid, gid) < 0)
+		_exit(CHECK_GOOD); /* the jail will not do without it, either, and tells */
 	error = open_env(&l, dir);
 	if (error != 0 && !is_damage(error))
 		_exit(CHECK_GOOD); /* whoever opens it for good will tell */
@@ -274,31 +287,18 @@ static void child_check(const char *dir)
 }
 
 /* True when what lies in dir can be read from end to end, or is not there yet. */
-static bool is_sound(const char *dir)
+static bool is_sound(const char *dir, uid_t uid, gid_t gid)
 {
 	pid_t pid = fork();
 	int status = -1;
 
 	if (pid == 0)
-		child_check(dir);
+		child_check(dir, uid, gid);
 	if (pid < 0)
 		return true; /* cannot tell; opening it will */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
 	}
 	return WIFEXITED(status) && WEXITSTATUS(status) == CHECK_GOOD;
-}
-
-static int become(uid_t uid, gid_t gid)
-{
-	if (geteuid() == 0 && getuid() == 0 && uid != 0)
-		return setegid(gid) < 0 || seteuid(uid) < 0 ? -1 : 0;
-	return 0;
-}
-
-static void come_back(void)
-{
-	if (getuid() == 0 && (seteuid(0) < 0 || setegid(0) < 0))
-		abort();
 }
 
 /* Its own user's; where we may not give it away, its group's. */
@@ -359,41 +359,32 @@ static int set_aside(const char *dir)
 	return -1;
 }
 
-/* As uid from here to its end. */
-static int open_as(struct lmdb *l, const char *dir, uid_t uid, gid_t gid, bool *damaged)
+int store_lmdb_prepare(const char *dir, uid_t uid, gid_t gid)
 {
-	int error;
+	int fd;
 
-	if (become(uid, gid) < 0)
-		return errno;
-	*damaged = !is_sound(dir);
-	error = *damaged ? MDB_CORRUPTED : open_env(l, dir);
-	come_back();
-	*damaged = *damaged || is_damage(error);
-	return error;
+	if (make_dir(dir, uid, gid) < 0)
+		return -1;
+	if (!is_sound(dir, uid, gid) && (set_aside(dir) < 0 || make_dir(dir, uid, gid) < 0))
+		return -1;
+	fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		log_error("store", "path=%s error=\"%s\"", dir, strerror(errno));
+	return fd;
 }
 
-struct store *store_lmdb_open(const char *dir, uid_t uid, gid_t gid)
+struct store *store_lmdb_open(const char *dir)
 {
 	struct lmdb *l = calloc(1, sizeof(*l));
-	bool damaged = false;
 	int error;
 
 	if (!l)
 		abort();
 	l->head.ops = &lmdb_ops;
-	if (make_dir(dir, uid, gid) < 0)
-		goto failed;
-	error = open_as(l, dir, uid, gid, &damaged);
-	if (error != 0 && damaged) {
-		if (set_aside(dir) < 0 || make_dir(dir, uid, gid) < 0)
-			goto failed;
-		error = open_as(l, dir, uid, gid, &damaged);
-	}
+	error = open_env(l, dir);
 	if (error == 0)
 		return &l->head;
-	log_error("store", "path=%s error=\"%s\"", dir, mdb_strerror(error));
-failed:
+	log_error("store", "step=open error=\"%s\"", mdb_strerror(error));
 	free(l);
 	return NULL;
 }

@@ -77,7 +77,7 @@ static struct config *read_config(const char *path, struct report *r)
 	return c;
 }
 
-static int open_store(
+static int prepare_store(
     struct opening *o, const struct child_args *args, const struct config *c, uid_t uid, gid_t gid)
 {
 	const char *base = c->state_dir[0] == '/' ? "" : args->config_dir;
@@ -97,7 +97,16 @@ static int open_store(
 		log_error("store", "store=%s: there is no such store; lmdb is one", c->store);
 		return -1;
 	}
-	o->store = store_lmdb_open(dir, uid, gid);
+	o->folder = store_lmdb_prepare(dir, uid, gid);
+	return o->folder < 0 ? -1 : 0;
+}
+
+/* In its folder, and no longer root. */
+static int open_store(void *arg)
+{
+	struct opening *o = arg;
+
+	o->store = store_lmdb_open(".");
 	return o->store ? 0 : -1;
 }
 
@@ -141,14 +150,17 @@ static int by_number(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static int jail(uid_t uid, gid_t gid)
+static int jail(struct opening *o, uid_t uid, gid_t gid)
 {
 	int sorted[sizeof(syscalls) / sizeof(syscalls[0])];
 	struct sandbox s = {.root = ".",
 	    .uid = uid,
 	    .gid = gid,
 	    .syscalls = sorted,
-	    .syscalls_len = sizeof(syscalls) / sizeof(syscalls[0])};
+	    .syscalls_len = sizeof(syscalls) / sizeof(syscalls[0]),
+	    .inside = o->store ? NULL : open_store,
+	    .arg = o,
+	    .folder = o->folder};
 
 	memcpy(sorted, syscalls, sizeof(syscalls));
 	qsort(sorted, s.syscalls_len, sizeof(sorted[0]), by_number);
@@ -167,8 +179,8 @@ int opening_and_jail(struct opening *o, const struct child_args *args, struct re
 		goto out;
 	log_set_level(c->log_level);
 	status = EXIT_FAILURE;
-	if (read_boot_id(o) < 0 || open_signals(o) < 0 || open_store(o, args, c, uid, gid) < 0 ||
-	    raw_open(&o->raw) < 0 || jail(uid, gid) < 0)
+	if (read_boot_id(o) < 0 || open_signals(o) < 0 || prepare_store(o, args, c, uid, gid) < 0 ||
+	    raw_open(&o->raw) < 0 || jail(o, uid, gid) < 0)
 		goto out;
 	status = EXIT_SUCCESS;
 out:

@@ -14,6 +14,7 @@ enum { BOOT_ID_CAP = 64, EXIT_CONFIG = 78 };
 struct opening {
 	struct raw raw;
 	struct store *store;
+	int folder;  /* the store's, until it is open */
 	int signals; /* readable when the process shall end */
 	char boot_id[BOOT_ID_CAP];
 };

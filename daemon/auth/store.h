@@ -60,11 +60,14 @@ struct store *store_memory_new(void);
 void store_memory_fail(struct store *s, unsigned n);
 
 /*
- * LMDB in folder dir, which is made when missing and belongs to uid and gid;
- * the files in it are opened as that user. A store that is damaged is set
- * aside beside it and a new one begun. To be called as root, before the jail.
- * NULL and logged when there can be none.
+ * Make dir a folder of uid and gid in which a store can be opened: make it when
+ * it is missing, look through what is in it (in a process of its own and as
+ * that user), and set it aside and begin anew when that is damaged. To be
+ * called as root, before the jail. Returns a descriptor of the folder that
+ * serves fchdir(2) alone, given to the caller; -1 and logged.
  */
-struct store *store_lmdb_open(const char *dir, uid_t uid, gid_t gid);
+int store_lmdb_prepare(const char *dir, uid_t uid, gid_t gid);
+/* The store in dir, opened as whoever calls: never as root. NULL and logged when there can be none. */
+struct store *store_lmdb_open(const char *dir);
 
 #endif

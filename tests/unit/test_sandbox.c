@@ -229,6 +229,69 @@ static void test_no_executable_memory(void **state)
 	}
 }
 
+static int make_file(void *arg)
+{
+	const int fd = open("made", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	(void)arg;
+	/* It cannot go back, and of what is outside it sees its folder alone. */
+	return fd >= 0 && seteuid(0) == -1 && setresuid(0, 0, 0) == -1 &&
+		       access("/etc/passwd", F_OK) == -1
+		   ? 0
+		   : -1;
+}
+
+static int refuse(void *arg)
+{
+	(void)arg;
+	return -1;
+}
+
+static int enter_with(const char *folder, int (*inside)(void *arg))
+{
+	struct sandbox s = {.root = dir,
+	    .uid = NOBODY,
+	    .gid = NOBODY,
+	    .syscalls = generous,
+	    .syscalls_len = COUNT_OF(generous),
+	    .inside = inside,
+	    .folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+	const pid_t pid = fork();
+	int status = 0;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (sandbox_enter(&s))
+			_exit(NOT_IN);
+		/* It stands in the empty root now. */
+		_exit(open("made", O_RDONLY) == -1 ? FINE : 1);
+	}
+	close(s.folder);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What others of the user may have written is opened by the user. */
+static void test_work_inside(void **state)
+{
+	char folder[] = "/tmp/postern-sandbox-folder-XXXXXX", made[sizeof(folder) + 8];
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chown(folder, NOBODY, NOBODY), 0);
+	(void)snprintf(made, sizeof(made), "%s/made", folder);
+	assert_int_equal(enter_with(folder, make_file), FINE);
+	assert_int_equal(stat(made, &st), 0);
+	assert_int_equal(st.st_uid, NOBODY);
+	assert_int_equal(unlink(made), 0);
+	assert_int_equal(enter_with(folder, refuse), NOT_IN);
+	/* A folder that is not the user's. */
+	assert_int_equal(chown(folder, 0, 0), 0);
+	assert_int_equal(enter_with(folder, make_file), NOT_IN);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 enum { OUT_MOST = 4 };
 
 static int write_below(void)
@@ -421,6 +484,7 @@ int main(void)
 	    cmocka_unit_test(test_other_processes),
 	    cmocka_unit_test(test_forbidden_calls_kill),
 	    cmocka_unit_test(test_no_executable_memory),
+	    cmocka_unit_test(test_work_inside),
 	    cmocka_unit_test(test_output_to_few_descriptors),
 	    cmocka_unit_test(test_what_is_no_sandbox),
 	    cmocka_unit_test(test_dies_with_its_parent),
