@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "message.h"
+#include "sandbox.h"
 
 static void say_report(void *arg, const char *line)
 {
@@ -44,11 +45,16 @@ static int change_prepare(void *arg)
 {
 	struct monitor *m = arg;
 	struct report r = {.say = say_report};
+	uid_t uid;
+	gid_t gid;
 
 	m->candidate = monitor_read_law(m);
 	if (!m->candidate)
 		return -1;
-	return law_check_change(m->law, m->candidate, m->args->config_path, &r);
+	if (law_check_change(m->law, m->candidate, m->args->config_path, &r))
+		return -1;
+	/* The captures that are there would end for ones that cannot start. */
+	return sandbox_user(m->candidate->config.capture_user, &uid, &gid);
 }
 
 static int change_offer(void *arg, uint32_t generation)

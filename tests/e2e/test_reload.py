@@ -56,6 +56,11 @@ def test_a_lost_key_changes_nothing(house):
     refused(house, r"door\.key")
 
 
+def test_a_user_that_is_not_there_changes_nothing(house):
+    change(house, **{"capture-user": "postern-nobody-made-it"})
+    refused(house, "user_missing")
+
+
 def test_new_services_and_clients_come_and_go(house):
     carol = house.postern.enrol("carol", "service=ssh")
     assert house.knocker(carol).open(seconds=0.3) is None
