@@ -19,32 +19,42 @@ struct ask *session_close(struct core *c, struct session *s)
 	uint64_t others = sessions_door_end(c->sessions, s);
 
 	s->closing = true;
-	if (others > now && session_service_now(c, s) >= 0)
+	if (others > now)
 		return ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((others - now + 999) / 1000));
 	return ask_door(c, MSG_DOOR_CLOSE, s, 0);
+}
+
+void session_end(struct core *c, struct session *s, const char *event, const char *why)
+{
+	const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);
+	char admit[PREFIX_TEXT];
+
+	log_info(event, "client=%s service=%s address=%s session=%016llx why=%s",
+	    cl ? cl->name : "-", s->r.service, prefix_text(&s->r.admit, admit),
+	    (unsigned long long)s->id, why);
+	session_forget(c, s);
+}
+
+void session_forget(struct core *c, struct session *s)
+{
+	keep_session_later(c, s->id);
+	sessions_remove(c->sessions, s);
 }
 
 bool session_closed(struct core *c, const struct ask *a, enum door_status status, const char *why)
 {
 	struct session *s = sessions_find(c->sessions, a->session);
-	const struct client *cl;
-	char admit[PREFIX_TEXT];
 
 	if (!s || !s->closing)
 		return true;
-	if (status != DOOR_OK && status != DOOR_NOT_THERE && session_service_now(c, s) >= 0) {
+	if (status != DOOR_OK && status != DOOR_NOT_THERE) {
 		s->closing = false;
 		log_error("close-failed", "session=%016llx service=%s: the monitor says why",
 		    (unsigned long long)s->id, s->r.service);
 		return false;
 	}
-	cl = clients_by_cid(c->realm->clients, s->r.cid);
-	log_info("closed", "client=%s service=%s address=%s session=%016llx why=%s",
-	    cl ? cl->name : "-", s->r.service, prefix_text(&s->r.admit, admit),
-	    (unsigned long long)s->id, why);
 	count(&c->counters, COUNT_CLOSED);
-	keep_session_later(c, s->id);
-	sessions_remove(c->sessions, s);
+	session_end(c, s, "closed", why);
 	return true;
 }
 
@@ -55,7 +65,13 @@ static void closed_alone(
 	(void)session_closed(c, a, status, "withdrawn");
 }
 
+/* Of a service that is no longer guarded there is nothing left to close. */
 void session_close_alone(struct core *c, struct session *s)
 {
-	session_close(c, s)->done = closed_alone;
+	if (session_service_now(c, s) >= 0) {
+		session_close(c, s)->done = closed_alone;
+		return;
+	}
+	count(&c->counters, COUNT_CLOSED);
+	session_end(c, s, "closed", "service-gone");
 }

@@ -158,20 +158,13 @@ bool core_turn(struct core *c)
 static void end_sessions(struct core *c, uint64_t now_ms)
 {
 	struct session *s = sessions_first(c->sessions), *next;
-	char admit[PREFIX_TEXT];
 
 	for (; s; s = next) {
-		const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);
-
 		next = sessions_next(s);
 		if (s->r.end_ms > now_ms)
 			continue;
-		log_info("ended", "client=%s service=%s address=%s session=%016llx",
-		    cl ? cl->name : "-", s->r.service, prefix_text(&s->r.admit, admit),
-		    (unsigned long long)s->id);
 		count(&c->counters, COUNT_ENDED);
-		keep_session_later(c, s->id);
-		sessions_remove(c->sessions, s);
+		session_end(c, s, "ended", "time");
 	}
 }
 
@@ -228,9 +221,10 @@ void core_swap(struct core *c, struct realm *realm)
 	c->realm = realm;
 	peers_free(c->peers);
 	c->peers = peers_new(realm->clients, realm->config.client_rate, realm->config.client_burst);
-	for (struct session *s = sessions_first(c->sessions); s; s = sessions_next(s)) {
+	for (struct session *s = sessions_first(c->sessions), *next; s; s = next) {
+		next = sessions_next(s);
 		s->service = realm_service(realm, s->r.service, s->r.proto, s->r.port);
-		if (!s->closing && !is_entitled(c, s))
+		if (session_service_now(c, s) < 0 || (!s->closing && !is_entitled(c, s)))
 			session_close_alone(c, s);
 	}
 	ask_pump(c);
@@ -338,8 +332,7 @@ static void found(struct core *c, const struct ask *a, enum door_status status, 
 	if (!s || s->renewed != a->step)
 		return;
 	if (status == DOOR_NOT_THERE) {
-		keep_session_later(c, s->id);
-		sessions_remove(c->sessions, s);
+		session_forget(c, s);
 	} else if (status == DOOR_OK && end < s->r.end_ms) {
 		s->r.end_ms = end;
 		keep_session_later(c, s->id);
@@ -350,7 +343,8 @@ int core_start(struct core *c)
 {
 	if (load_sessions(c) < 0)
 		return -1;
-	for (struct session *s = sessions_first(c->sessions); s; s = sessions_next(s)) {
+	for (struct session *s = sessions_first(c->sessions), *next; s; s = next) {
+		next = sessions_next(s);
 		if (is_entitled(c, s))
 			ask_door(c, MSG_DOOR_QUERY, s, 0)->done = found;
 		else

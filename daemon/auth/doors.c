@@ -40,12 +40,6 @@ static void add_door(struct core *c, struct job *j, const struct session *s, uin
 
 static void open_next(struct core *c, struct job *j);
 
-static void forget_session(struct core *c, struct session *s)
-{
-	keep_session_later(c, s->id);
-	sessions_remove(c->sessions, s);
-}
-
 /* All or none: what this attempt newly opened is closed, what it moved stays or goes back. */
 static void undo_step(struct core *c, const struct job *j, unsigned i)
 {
@@ -58,7 +52,7 @@ static void undo_step(struct core *c, const struct job *j, unsigned i)
 		if (i < j->at)
 			session_close_alone(c, s);
 		else
-			forget_session(c, s);
+			session_forget(c, s);
 	} else if (i >= j->at && s->r.end_ms == st->r.end_ms && st->old_end_ms > 0) {
 		s->r.end_ms = st->old_end_ms;
 		keep_session_later(c, s->id);
@@ -78,9 +72,11 @@ static void log_granted(const struct job *j, const struct step *st, uint32_t sec
 	char from[ADDRESS_TEXT], admit[PREFIX_TEXT];
 
 	log_info("granted",
-	    "client=%s service=%s address=%s from=%s hold_s=%u session=%016llx again=%s", j->client,
-	    st->r.service, prefix_text(&st->r.admit, admit), address_text(&j->x.route.client, from),
-	    seconds, (unsigned long long)st->session, st->fresh ? "no" : "yes");
+	    "client=%s service=%s address=%s from=%s hold_s=%u session=%016llx again=%s "
+	    "attempt=%016llx",
+	    j->client, st->r.service, prefix_text(&st->r.admit, admit),
+	    address_text(&j->x.route.client, from), seconds, (unsigned long long)st->session,
+	    st->fresh ? "no" : "yes", (unsigned long long)j->key.id);
 }
 
 static void opened(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
@@ -122,7 +118,7 @@ static void open_next(struct core *c, struct job *j)
 	}
 	s = sessions_find(c->sessions, j->step[j->at].session);
 	if (!s) {
-		open_failed(c, j, VERDICT_FIREWALL, "closed by the administrator meanwhile");
+		open_failed(c, j, VERDICT_FIREWALL, "closed meanwhile");
 		return;
 	}
 	end = sessions_door_end(c->sessions, s);

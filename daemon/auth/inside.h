@@ -230,7 +230,10 @@ void asks_free(struct core *c);
 struct ask *session_close(struct core *c, struct session *s);
 /* True when the session is gone now, or somebody asked for it anew meanwhile. */
 bool session_closed(struct core *c, const struct ask *a, enum door_status status, const char *why);
-/* The same for nobody in particular. */
+/* It is over: out of memory and store. With a line in the log, or without. */
+void session_end(struct core *c, struct session *s, const char *event, const char *why);
+void session_forget(struct core *c, struct session *s);
+/* Closes it for nobody in particular; s may be gone when it returns. */
 void session_close_alone(struct core *c, struct session *s);
 uint32_t session_rest_s(const struct session *s, uint64_t now_ms);
 

@@ -51,21 +51,26 @@ static void register_job(struct core *c, struct job *j)
 	HASH_ADD(by_attempt, c->jobs_by_attempt, key, sizeof(j->key), j);
 }
 
-static void log_end(const struct core *c, const struct job *j)
+static void log_challenged(const struct job *j)
+{
+	char from[ADDRESS_TEXT];
+
+	log_info("challenged", "client=%s from=%s why=%s attempt=%016llx", j->client,
+	    address_text(&j->x.route.client, from), j->why, (unsigned long long)j->key.id);
+}
+
+/* Doors that were opened have a line each already. */
+static void log_answered(const struct job *j)
 {
 	char from[ADDRESS_TEXT], said[LOG_QUOTE_MAX];
 
-	(void)c;
-	if (j->kind == JOB_CHALLENGE)
-		log_info("challenged", "client=%s from=%s why=%s attempt=%016llx", j->client,
-		    address_text(&j->x.route.client, from), j->why, (unsigned long long)j->key.id);
-	else
-		log_info("answered",
-		    "client=%s from=%s verb=%s verdict=%s reason=%s attempt=%016llx%s", j->client,
-		    address_text(&j->x.route.client, from), j->verb == 0 ? "-" : verb_word(j->verb),
-		    verdict_word(j->reply.verdict),
-		    log_quote(said, j->reply.reason, strlen(j->reply.reason)),
-		    (unsigned long long)j->key.id, j->kind == JOB_KNOWN ? " again=yes" : "");
+	if (j->kind == JOB_OPEN && j->reply.doors > 0)
+		return;
+	log_info("answered", "client=%s from=%s verb=%s verdict=%s reason=%s attempt=%016llx%s",
+	    j->client, address_text(&j->x.route.client, from),
+	    j->verb == 0 ? "-" : verb_word(j->verb), verdict_word(j->reply.verdict),
+	    log_quote(said, j->reply.reason, strlen(j->reply.reason)),
+	    (unsigned long long)j->key.id, j->kind == JOB_KNOWN ? " again=yes" : "");
 }
 
 static void complete_reply(struct core *c, struct job *j)
@@ -99,7 +104,7 @@ void job_finish(struct core *c, struct job *j, enum verdict v, const char *reaso
 	count_verdict(&c->counters, v);
 	if (j->acted)
 		keep_result_later(c, &j->key, &j->reply);
-	log_end(c, j);
+	log_answered(j);
 	answer_send(c, &j->x, &j->reply);
 	job_free(c, j);
 }
@@ -139,7 +144,7 @@ static void run_challenge(struct core *c, struct job *j)
 	j->reply.has_wait = true;
 	j->reply.wait_s = CHALLENGE_MS / 1000;
 	complete_reply(c, j);
-	log_end(c, j);
+	log_challenged(j);
 	answer_send(c, &j->x, &j->reply);
 	remember_challenge(ch, j); /* after sealing: M3 opens under what M2 left */
 	job_free(c, j);

@@ -221,6 +221,36 @@ static void test_revoked_clients_doors_are_closed(void **state)
 	assert_int_equal(ask_for(l, a, &q, NULL), VERDICT_EXPIRED);
 }
 
+/* What nothing guards any more needs no closing; and a client whose right is gone loses its door. */
+static void test_services_that_go(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request list = lab_request(VERB_LIST);
+	struct reply p;
+
+	assert_true(lab_prove(l, c));
+	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(open_service(l, c, "web", NULL), VERDICT_OK);
+	l->config_text = "udp-port = 62201\nservice \"web\" { proto = tcp port = 443 }\n";
+	l->options = "service=web";
+	core_swap(l->core, lab_realm(l));
+	assert_int_equal(l->asked, 0);
+	assert_int_equal(ask_for(l, c, &list, &p), VERDICT_OK);
+	assert_int_equal(p.doors, 1);
+	assert_int_equal(p.door[0].port.number, 443);
+	l->config_text = "udp-port = 62201\n"
+			 "service \"dns\" { proto = udp port = 53 }\n"
+			 "service \"web\" { proto = tcp port = 443 }\n";
+	l->options = "service=dns";
+	core_swap(l->core, lab_realm(l));
+	lab_settle(l);
+	list.attempt++;
+	assert_int_equal(ask_for(l, c, &list, &p), VERDICT_OK);
+	assert_int_equal(p.doors, 0);
+	assert_int_equal(lab_count(l, COUNT_CLOSED), 2);
+}
+
 static void test_full_socket_to_the_monitor(void **state)
 {
 	struct lab *l = *state;
@@ -315,6 +345,7 @@ int main(void)
 	    TEST(test_shared_door_stays_for_the_other),
 	    TEST(test_close_and_list),
 	    TEST(test_revoked_clients_doors_are_closed),
+	    TEST(test_services_that_go),
 	    TEST(test_full_socket_to_the_monitor),
 	    TEST(test_sessions_outlive_a_restart_but_not_a_boot),
 	    TEST(test_kernel_is_believed_after_a_restart),
