@@ -205,7 +205,7 @@ static int allow(scmp_filter_ctx ctx, int nr, int out_most)
 		    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (is_out(nr) && out_most > 0)
 		return seccomp_rule_add(
-		    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_LE, (scmp_datum_t)out_most));
+		    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_LE, (scmp_datum_t)out_most, 0));
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
 }
 
