@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "auth_lab.h"
+#include "session.h"
 #include "clock.h"
 #include "errors.h"
 #include "noise.h"
@@ -221,6 +222,66 @@ static void test_revoked_clients_doors_are_closed(void **state)
 	assert_int_equal(ask_for(l, a, &q, NULL), VERDICT_EXPIRED);
 }
 
+static void test_doors_for_both_families_from_an_ipv6_source(void **state)
+{
+	static const uint8_t source[16] = {0x20, 1, 0xd, 0xb8, [15] = 7};
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_request(VERB_OPEN);
+	struct address v4, v6;
+	struct reply p;
+
+	c->address = address_v6(source);
+	assert_true(lab_prove(l, c));
+	q.ports = 2;
+	q.port[0] = (struct port){6, 22};
+	q.port[1] = (struct port){6, 443};
+	assert_int_equal(address_parse("203.0.113.9", &v4), 0);
+	assert_int_equal(address_parse("2001:db8::99", &v6), 0);
+	q.admits = 2;
+	q.admit[0] = prefix_host(&v4);
+	q.admit[1] = prefix_host(&v6);
+	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_OK);
+	assert_int_equal(p.doors, 4);
+	for (unsigned service = SSH; service <= WEB; service++) {
+		assert_non_null(lab_door(l, &v4, service));
+		assert_non_null(lab_door(l, &v6, service));
+		assert_null(lab_door(l, &c->address, service));
+	}
+	assert_true(address_equal(&p.address_seen, &c->address));
+}
+
+static void test_quota_of_a_client_and_of_all(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *a = &l->client[0], *b = &l->client[1];
+	unsigned opened = 0;
+	struct reply p;
+	int verdict = VERDICT_OK;
+
+	l->config_text = "udp-port = 62201\nclient-rate = 1000\nclient-burst = 1000\n"
+			 "max-sessions = 70\n"
+			 "service \"ssh\" { proto = tcp port = 22 }\n";
+	l->options = "service=ssh";
+	core_swap(l->core, lab_realm(l));
+	assert_true(lab_prove(l, a) && lab_prove(l, b));
+	for (unsigned i = 0; i < 200 && verdict == VERDICT_OK; i++) {
+		struct request q = lab_open("ssh");
+		const uint8_t v4[4] = {10, 0, 0, (uint8_t)(i + 1)};
+		struct address to = address_v4(v4);
+
+		q.admits = 1;
+		q.admit[0] = prefix_host(&to);
+		verdict = ask_for(l, opened < SESSIONS_PER_CLIENT ? a : b, &q, &p);
+		/* One has as many as it may: the other goes on until all have. */
+		if (verdict == VERDICT_OK)
+			opened++;
+	}
+	assert_int_equal(verdict, VERDICT_QUOTA);
+	assert_int_equal(opened, 70);
+	assert_int_equal(open_service(l, a, "ssh", NULL), VERDICT_QUOTA);
+}
+
 /* What nothing guards any more needs no closing; and a client whose right is gone loses its door. */
 static void test_services_that_go(void **state)
 {
@@ -345,6 +406,8 @@ int main(void)
 	    TEST(test_shared_door_stays_for_the_other),
 	    TEST(test_close_and_list),
 	    TEST(test_revoked_clients_doors_are_closed),
+	    TEST(test_doors_for_both_families_from_an_ipv6_source),
+	    TEST(test_quota_of_a_client_and_of_all),
 	    TEST(test_services_that_go),
 	    TEST(test_full_socket_to_the_monitor),
 	    TEST(test_sessions_outlive_a_restart_but_not_a_boot),
