@@ -251,7 +251,7 @@ static int filter_syscalls(const struct sandbox *s)
 #ifdef SANDBOX_UNDER_ASAN
 	if (!err)
 		err = allow_all(ctx, sanitizer_syscalls,
-		    sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]), 0);
+		    sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]), s->out_most);
 #endif
 	if (!err)
 		err = seccomp_load(ctx);
