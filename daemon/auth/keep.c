@@ -79,7 +79,21 @@ int keep_mark(struct core *c, const uint8_t *cid, uint64_t *mark)
 	*mark = 0;
 	if (r <= 0)
 		return r;
-	return client_record_mark(mark, value, len) == 0 ? 0 : -1;
+	(void)!client_record_mark(mark, cid, value, len); /* 0 when damaged: see keep_load() */
+	return 0;
+}
+
+/* What is damaged is lost, as if the store were: its client, and nobody else, must prove itself. */
+static void begin_anew(struct core *c, const uint8_t *cid, struct client_record *rec)
+{
+	const struct client *cl = clients_by_cid(c->realm->clients, cid);
+	uint64_t missed = 0;
+
+	memset(rec, 0, sizeof(*rec));
+	if (log_allowed(&c->store_log, c->w.boot_ms(c->w.arg), &missed))
+		log_error("record-damaged",
+		    "client=%s missed=%llu: begun anew, so it must prove itself once",
+		    cl ? cl->name : "-", (unsigned long long)missed);
 }
 
 int keep_load(struct core *c, const uint8_t *cid, struct client_record *rec)
@@ -91,7 +105,9 @@ int keep_load(struct core *c, const uint8_t *cid, struct client_record *rec)
 	memset(rec, 0, sizeof(*rec));
 	if (r <= 0)
 		return r;
-	return client_record_decode(rec, cid, value, len) == 0 ? 0 : -1;
+	if (client_record_decode(rec, cid, value, len) < 0)
+		begin_anew(c, cid, rec);
+	return 0;
 }
 
 int keep_save(struct core *c, const uint8_t *cid, const struct client_record *rec)

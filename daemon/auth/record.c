@@ -73,14 +73,17 @@ static int read_head(struct reader *r, struct client_record *out)
 	return r->failed || version != RECORD_VERSION || flags > RECORD_PROVEN ? -E_FORMAT : 0;
 }
 
-int client_record_mark(uint64_t *mark, const uint8_t *bytes, size_t len)
+int client_record_mark(
+    uint64_t *mark, const uint8_t key[static STORE_KEY_BYTES], const uint8_t *bytes, size_t len)
 {
-	struct reader r = reader_of(bytes, len);
-	uint8_t version = read_u8(&r);
+	struct client_record head;
+	struct reader r;
 
-	read_u8(&r);
-	*mark = read_u64(&r);
-	return r.failed || version != RECORD_VERSION ? -E_FORMAT : 0;
+	*mark = 0;
+	if (begin(&r, key, bytes, len) < 0 || read_head(&r, &head) < 0)
+		return -E_FORMAT;
+	*mark = head.mark;
+	return 0;
 }
 
 int client_record_decode(struct client_record *out, const uint8_t key[static STORE_KEY_BYTES],

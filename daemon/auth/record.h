@@ -55,9 +55,9 @@ int client_record_decode(struct client_record *r, const uint8_t key[static STORE
     const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
 int session_record_decode(struct session_record *r, const uint8_t key[static STORE_KEY_BYTES],
     const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
-/* The mark alone, unchecked, for the check that comes before all costly ones. Returns 0 or -E_FORMAT. */
-int client_record_mark(uint64_t *mark, const uint8_t *bytes, size_t len)
-    __attribute__((warn_unused_result));
+/* The mark alone, for the check that comes before all costly ones. Returns 0 or -E_FORMAT. */
+int client_record_mark(uint64_t *mark, const uint8_t key[static STORE_KEY_BYTES],
+    const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
 
 /* The attempt with this id, or NULL. */
 struct attempt *client_record_find(struct client_record *r, uint64_t id);

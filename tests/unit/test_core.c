@@ -469,6 +469,36 @@ static void test_dry_run_decides_what_it_would_challenge(void **state)
 	assert_int_equal(l->asked, 0);
 }
 
+/* One damaged record costs its client a challenge, and the others nothing. */
+static void test_damaged_record_is_begun_anew(void **state)
+{
+	static const uint8_t junk[40] = {1, 1, 0xff, 0xff};
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("ssh");
+	struct lab_message m, other;
+	struct reply p;
+
+	assert_true(lab_prove(l, c));
+	assert_true(lab_prove(l, &l->client[1]));
+	assert_int_equal(l->store->ops->begin(l->store), 0);
+	assert_int_equal(
+	    l->store->ops->put(l->store, STORE_CLIENTS, c->cid, junk, sizeof(junk)), 0);
+	assert_int_equal(l->store->ops->commit(l->store), 0);
+	m = lab_m1(l, c, &q, 0);
+	other = lab_m1(l, &l->client[1], &q, 0);
+	assert_int_equal(lab_deliver(l, &m), 0);
+	assert_int_equal(lab_deliver(l, &other), 0);
+	lab_settle(l);
+	assert_true(lab_reply(l, &m, &p));
+	assert_int_equal(p.verdict, VERDICT_CHALLENGE);
+	assert_true(lab_reply(l, &other, &p));
+	assert_int_equal(p.verdict, VERDICT_OK);
+	assert_int_equal(lab_count(l, COUNT_STORE_FAILED), 0);
+	assert_true(lab_prove(l, c));
+	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -486,6 +516,7 @@ int main(void)
 	    TEST(test_no_reply_wanted),
 	    TEST(test_clocks_in_doubt_are_challenged),
 	    TEST(test_door_key_rotation),
+	    TEST(test_damaged_record_is_begun_anew),
 	    TEST(test_renamed_services_doors_are_closed),
 	    TEST(test_no_answer_is_longer_than_its_request),
 	    TEST(test_bucket_limits_one_client_alone),

@@ -35,8 +35,12 @@ static void test_client_there_and_back(void **state)
 	(void)state;
 	assert_int_equal(client_record_decode(&back, key, bytes, len), 0);
 	assert_memory_equal(&back, &r, sizeof(r));
-	assert_int_equal(client_record_mark(&mark, bytes, len), 0);
+	assert_int_equal(client_record_mark(&mark, key, bytes, len), 0);
 	assert_int_equal(mark, UINT64_MAX);
+	bytes[3] ^= 1;
+	assert_int_equal(client_record_mark(&mark, key, bytes, len), -E_FORMAT);
+	assert_int_equal(mark, 0);
+	bytes[3] ^= 1;
 	assert_int_equal(record_check(STORE_CLIENTS, key, bytes, len), 0);
 }
 
