@@ -82,11 +82,14 @@ unsigned core_close_client(struct core *c, const char *name, bool *known)
 {
 	const struct client *cl = clients_by_name(c->realm->clients, name);
 	struct session *s = cl ? sessions_of(c->sessions, cl->cid, NULL) : NULL;
+	struct session *next;
 	unsigned n = 0;
 
 	*known = cl != NULL;
-	for (; s; s = s->owner_next, n++)
+	for (; s; s = next, n++) {
+		next = s->owner_next; /* it may be gone at once */
 		session_close_alone(c, s);
+	}
 	ask_pump(c);
 	return n;
 }

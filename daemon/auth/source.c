@@ -81,7 +81,7 @@ static void close_source(struct source *s)
 	check_query(s->all);
 }
 
-/* Its monitor notices the closed socket and starts another. */
+/* It ends then, and the monitor starts another. One that was taken may stay, but nobody hears it. */
 static void expel(struct source *s, const char *why)
 {
 	log_error("capture-expelled", "interface=%s why=%s", s->interface, why);
