@@ -26,7 +26,7 @@
 #include "session.h"
 
 enum {
-	QUEUE_MAX = 128,      /* messages that wait for costly work */
+	QUEUE_MAX = 256,      /* messages that wait for costly work */
 	JOBS_MAX = 1024,      /* attempts whose doors are under way */
 	ASKS_IN_FLIGHT = 128, /* more answers than that need not fit into the monitor's socket */
 	CHALLENGES_MAX = 4096,
@@ -198,7 +198,14 @@ void challenges_free(struct core *c);
 /* knock.c: decides on one message and puts a job on the turn's list. -1: the store failed. */
 int knock_work(struct core *c, const struct knock *k);
 int knock_first(struct core *c, const struct knock *k, const struct client *cl);
-/* prove.c: the same for an M3. */
+/*
+ * prove.c: what an M3 is to a challenge (NULL: there is none): COUNT_ANSWER_RIGHT
+ * and *state, the caller's to wipe, is what it left; COUNT_ANSWER_AGAIN; or why
+ * it is neither. Changes nothing.
+ */
+enum auth_counter answer_judge(const struct core *c, const struct challenge *ch,
+    const struct knock *k, struct envelope_state *state);
+/* prove.c: knock_work() for an M3. */
 int knock_answer(struct core *c, const struct knock *k, const struct client *cl);
 /* decide.c: what the request in j->plain comes to, when nothing is in doubt any more. -1: the store failed. */
 int decide(struct core *c, struct job *j, const struct client *cl, const struct request *q,

@@ -12,7 +12,7 @@
 #include "clients.h"
 #include "keys.h"
 
-enum { PEERS_CACHED = 8192, QUEUED_PER_CLIENT = 4 };
+enum { PEERS_CACHED = 8192, QUEUED_PER_CLIENT = 16 };
 
 struct peers;
 

@@ -16,9 +16,21 @@ static bool is_same_place(const struct challenge *ch, const struct route *r)
 	return ch->carrier == r->carrier && address_equal(&ch->seen, &r->client);
 }
 
-/* Opens it on a copy of the state, which is the caller's to wipe: what does not hold must change nothing. */
-static bool is_right(
-    struct core *c, const struct challenge *ch, const struct knock *k, struct envelope_state *state)
+static void hash_body(const struct knock *k, uint8_t out[static ANSWER_HASH_BYTES])
+{
+	crypto_generichash(out, ANSWER_HASH_BYTES, k->veiled.body, k->veiled.body_len, NULL, 0);
+}
+
+static bool is_same_body(const struct challenge *ch, const struct knock *k)
+{
+	uint8_t hash[ANSWER_HASH_BYTES];
+
+	hash_body(k, hash);
+	return secret_equal(hash, ch->answer_hash, sizeof(hash));
+}
+
+static enum auth_counter open_answer(
+    const struct challenge *ch, const struct knock *k, struct envelope_state *state)
 {
 	uint8_t plain[ENVELOPE_PLAIN_MAX];
 	struct answer a = {0};
@@ -33,18 +45,23 @@ static bool is_right(
 	else if (answer_decode(&a, plain, (size_t)len) < 0 || a.attempt != ch->attempt ||
 		 a.t != ch->t || !address_equal(&a.seen, &ch->seen))
 		verdict = COUNT_ANSWER_WRONG;
-	if (verdict == COUNT_ANSWER_RIGHT)
-		count(&c->counters, verdict);
-	else
-		drop(c, verdict, &k->route);
 	secret_wipe(plain, sizeof(plain));
 	secret_wipe(&a, sizeof(a));
-	return verdict == COUNT_ANSWER_RIGHT;
+	return verdict;
 }
 
-static void hash_body(const struct knock *k, uint8_t out[static ANSWER_HASH_BYTES])
+enum auth_counter answer_judge(const struct core *c, const struct challenge *ch,
+    const struct knock *k, struct envelope_state *state)
 {
-	crypto_generichash(out, ANSWER_HASH_BYTES, k->veiled.body, k->veiled.body_len, NULL, 0);
+	if (!ch || ch->until_ms <= c->w.boot_ms(c->w.arg))
+		return COUNT_ANSWER_NONE;
+	if (!freshness_newer(ch->answer_t, k->veiled.label.t))
+		return COUNT_ANSWER_OLD;
+	if (!is_same_place(ch, &k->route))
+		return COUNT_ANSWER_PLACE;
+	if (ch->accepted)
+		return is_same_body(ch, k) ? COUNT_ANSWER_AGAIN : COUNT_ANSWER_WRONG;
+	return open_answer(ch, k, state);
 }
 
 static struct job *job_of(
@@ -59,24 +76,6 @@ static struct job *job_of(
 	j->x.is_result = true;
 	j->x.envelope = ch->envelope;
 	return j;
-}
-
-/* An M3 after the one that was accepted. */
-static void repeated(
-    struct core *c, const struct knock *k, const struct client *cl, const struct challenge *ch)
-{
-	uint8_t hash[ANSWER_HASH_BYTES];
-	struct job *j;
-
-	hash_body(k, hash);
-	if (!secret_equal(hash, ch->answer_hash, sizeof(hash))) {
-		drop(c, COUNT_ANSWER_WRONG, &k->route);
-		return;
-	}
-	count(&c->counters, COUNT_ANSWER_AGAIN);
-	j = job_of(c, k, cl, ch);
-	j->kind = JOB_AGAIN;
-	LL_APPEND(c->turn_jobs, j);
 }
 
 static int accept(struct core *c, const struct knock *k, const struct client *cl,
@@ -105,36 +104,40 @@ static int accept(struct core *c, const struct knock *k, const struct client *cl
 	return r;
 }
 
-int knock_answer(struct core *c, const struct knock *k, const struct client *cl)
+static int prove(struct core *c, const struct knock *k, const struct client *cl,
+    const struct challenge *ch, const struct envelope_state *state)
 {
-	const struct challenge *ch = challenge_find(c, cl->cid);
-	struct envelope_state state;
 	struct client_record rec;
-	int r = 0;
 
-	if (!ch || ch->until_ms <= c->w.boot_ms(c->w.arg)) {
+	if (keep_load(c, cl->cid, &rec) < 0)
+		return -1;
+	/* A newer message of the client was reacted to: this one's time is over. */
+	if (rec.mark != ch->t) {
 		drop(c, COUNT_ANSWER_NONE, &k->route);
 		return 0;
 	}
-	if (!freshness_newer(ch->answer_t, k->veiled.label.t)) {
-		drop(c, COUNT_ANSWER_OLD, &k->route);
-		return 0;
-	}
-	if (!is_same_place(ch, &k->route)) {
-		drop(c, COUNT_ANSWER_PLACE, &k->route);
-		return 0;
-	}
-	if (ch->accepted) {
-		repeated(c, k, cl, ch);
-		return 0;
-	}
-	if (is_right(c, ch, k, &state)) {
-		r = keep_load(c, cl->cid, &rec);
-		/* A newer message of the client was reacted to: this one's time is over. */
-		if (r == 0 && rec.mark != ch->t)
-			drop(c, COUNT_ANSWER_NONE, &k->route);
-		else if (r == 0)
-			r = accept(c, k, cl, ch, &rec, &state);
+	count(&c->counters, COUNT_ANSWER_RIGHT);
+	return accept(c, k, cl, ch, &rec, state);
+}
+
+int knock_answer(struct core *c, const struct knock *k, const struct client *cl)
+{
+	const struct challenge *ch = challenge_find(c, cl->cid);
+	struct envelope_state state = {0};
+	/* Once more: the message before it in this queue may have been the one. */
+	enum auth_counter verdict = answer_judge(c, ch, k, &state);
+	int r = 0;
+
+	if (verdict == COUNT_ANSWER_RIGHT) {
+		r = prove(c, k, cl, ch, &state);
+	} else if (verdict == COUNT_ANSWER_AGAIN) {
+		struct job *j = job_of(c, k, cl, ch);
+
+		count(&c->counters, verdict);
+		j->kind = JOB_AGAIN;
+		LL_APPEND(c->turn_jobs, j);
+	} else {
+		drop(c, verdict, &k->route);
 	}
 	secret_wipe(&state, sizeof(state));
 	return r;

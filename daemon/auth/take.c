@@ -11,6 +11,7 @@
 #include "fault.h"
 #include "freshness.h"
 #include "inside.h"
+#include "secret.h"
 
 _Static_assert((int)KNOCK_PLAIN_MAX == (int)VEIL_PLAIN_MAX, "message.h and veil.h agree");
 
@@ -89,23 +90,20 @@ static bool first_passes(struct core *c, const struct knock *k)
 }
 
 /*
- * An answer costs no Diffie-Hellman and takes no token, or whoever repeats it
- * could use up its sender's. Its t only has to be newer than that of the one
- * before, so that no packet is ever answered twice.
+ * An answer costs no Diffie-Hellman, so all of it is checked here; and it takes
+ * no token, or whoever repeats it could use up its sender's.
  */
 static bool answer_passes(struct core *c, const struct knock *k)
 {
-	const struct challenge *ch = challenge_find(c, k->veiled.label.cid);
+	struct envelope_state state = {0};
+	enum auth_counter verdict =
+	    answer_judge(c, challenge_find(c, k->veiled.label.cid), k, &state);
 
-	if (!ch) {
-		drop(c, COUNT_ANSWER_NONE, &k->route);
-		return false;
-	}
-	if (!freshness_newer(ch->answer_t, k->veiled.label.t)) {
-		drop(c, COUNT_ANSWER_OLD, &k->route);
-		return false;
-	}
-	return has_place(c, k, true);
+	secret_wipe(&state, sizeof(state));
+	if (verdict == COUNT_ANSWER_RIGHT || verdict == COUNT_ANSWER_AGAIN)
+		return has_place(c, k, true);
+	drop(c, verdict, &k->route);
+	return false;
 }
 
 static bool passes(struct core *c, struct knock *k, uint16_t plain_len)

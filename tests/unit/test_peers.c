@@ -99,11 +99,11 @@ static void test_places_in_the_queue(void **state)
 	/* Answers count for themselves. */
 	assert_int_equal(peers_queue(ps, 0, 5, true), PEERS_QUEUED);
 	assert_int_equal(peers_queue(ps, 0, 5, true), PEERS_REPEAT);
-	assert_int_equal(peers_queue(ps, 0, 6, false), PEERS_QUEUED);
-	assert_int_equal(peers_queue(ps, 0, 7, false), PEERS_QUEUED);
-	assert_int_equal(peers_queue(ps, 0, 8, false), PEERS_MANY);
+	for (unsigned t = 6; t < 6 + QUEUED_PER_CLIENT - 2; t++)
+		assert_int_equal(peers_queue(ps, 0, t, false), PEERS_QUEUED);
+	assert_int_equal(peers_queue(ps, 0, 100, false), PEERS_MANY);
 	assert_int_equal(peers_queue(ps, 1, 1, false), PEERS_QUEUED);
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < QUEUED_PER_CLIENT; i++)
 		peers_unqueue(ps, 0);
 	assert_int_equal(peers_queue(ps, 0, 3, false), PEERS_QUEUED);
 	peers_turn(ps);
