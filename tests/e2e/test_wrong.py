@@ -185,37 +185,45 @@ def test_every_bit_flipped_inside_the_veil(house):
     assert bob.exchange(knock.m1, knock).verdict == "ok"
 
 
-@pytest.mark.house(challenge="always")
+def flipped(data):
+    """All that differ from it in one bit."""
+    for bit in range(len(data) * 8):
+        broken = bytearray(data)
+        broken[bit // 8] ^= 1 << bit % 8
+        yield bytes(broken)
+
+
+@pytest.mark.house(client_rate=100000, client_burst=100000)
 def test_every_bit_of_an_answer_flipped(house):
     """M3 as a holder of the door key can break it, and as only its own client can: its challenge stays."""
+    carol = house.knocker(house.postern.enrol("carol"))
+    house.postern.reload_and_wait()
+    assert carol.ping().verdict == "ok"
     bob = house.knocker()
-    knock = bob.make()
+    knock = bob.make(flags=rq.WANT_REPLY | rq.WANT_CHALLENGE)
     assert bob.exchange(knock.m1, knock).verdict == "challenge"
-    good = knock.answer(t=bob.next_t())
+    good, body = knock.answer(t=bob.next_t()), knock.m3_body
     veiled = veil.open_veil(house.card.doors, CLIENT_TO_SERVER, veil.UDP, good)
     plain = veil.plaintext(veil.M3, veiled.label, veiled.body, 384)
     before = house.postern.stats()
-    for bit in range(len(plain) * 8):
-        broken = bytearray(plain)
-        broken[bit // 8] ^= 1 << bit % 8
-        bob.send(veil.seal_plain(house.card.doors, CLIENT_TO_SERVER, veil.UDP, bytes(broken)))
-    body = knock.m3_body
-    for bit in range(len(body) * 8):
-        broken = bytearray(body)
-        broken[bit // 8] ^= 1 << bit % 8
-        knock.m3_body = bytes(broken)
-        bob.send(knock.rewrap_m3(t=bob.next_t()))
+
+    def send(packet, number):
+        """In portions that no queue overflows with: the answer to another client says that they are through."""
+        bob.send(packet)
+        if number % 4 == 3:
+            assert carol.ping().verdict == "ok"
+
+    for number, broken in enumerate(flipped(plain)):
+        send(veil.seal_plain(house.card.doors, CLIENT_TO_SERVER, veil.UDP, broken), number)
+    for number, knock.m3_body in enumerate(flipped(body)):
+        send(knock.rewrap_m3(t=bob.next_t()), number)
     knock.m3_body = body
 
-    def dropped():
-        now = house.postern.stats()
-        names = (".form", ".client", ".label", ".answer.forged")
-        return sum(v - before.get(k, 0) for k, v in now.items() if k.endswith(names))
-
-    until(lambda: dropped() == len(plain) * 8 + len(body) * 8, 5, "all of them")
-    assert house.postern.counter("answer.forged") == len(body) * 8
+    now = house.postern.stats()
+    dropped = {k: v - before.get(k, 0) for k, v in now.items() if k.endswith((".form", ".client", ".label", ".forged"))}
+    assert sum(dropped.values()) == len(plain) * 8 + len(body) * 8, dropped
+    assert dropped["auth.answer.forged"] == len(body) * 8 and now["auth.opened"] == 0
     assert bob.receive(0.3) is None and not house.postern.doors()
-    assert house.postern.stats()["auth.dh"] == before["auth.dh"]
     assert bob.exchange(knock.rewrap_m3(t=bob.next_t()), knock).verdict == "ok"
 
 
