@@ -5,6 +5,7 @@
 
 static const struct capture_method *const table[] = {
     &capture_pcap,
+    &capture_afpacket,
     NULL,
 };
 

@@ -99,6 +99,7 @@ struct capture_method {
 	void (*close)(void *self);
 };
 
+extern const struct capture_method capture_afpacket;
 extern const struct capture_method capture_pcap;
 
 /* NULL when there is none. */

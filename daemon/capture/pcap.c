@@ -16,7 +16,6 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -24,6 +23,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "nic.h"
 
 enum {
 	/*
@@ -252,15 +252,7 @@ static void hand_over(u_char *user, const struct pcap_pkthdr *head, const u_char
 
 static enum capture_status interface_status(const struct pcap_source *s)
 {
-	struct ifreq r = {.ifr_ifindex = (int)s->ifindex};
-	int fd = pcap_fileno(s->pcap);
-
-	if (s->any)
-		return CAPTURE_UP;
-	/* By its number: the name may have changed, or be another's by now. */
-	if (ioctl(fd, SIOCGIFNAME, &r) != 0 || ioctl(fd, SIOCGIFFLAGS, &r) != 0)
-		return CAPTURE_GONE;
-	return (r.ifr_flags & IFF_UP) != 0 ? CAPTURE_UP : CAPTURE_DOWN;
+	return s->any ? CAPTURE_UP : nic_status(pcap_fileno(s->pcap), s->ifindex);
 }
 
 static enum capture_status gone(const struct pcap_source *s)

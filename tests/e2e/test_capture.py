@@ -5,6 +5,7 @@ from lab import connect, until
 from lab.network import v4, v6
 from lab.postern import Postern
 from lab.tunnel import Tun
+from lab.user import GRANTED
 from test_guard import ethernet, plain, tagged
 from wire import frames
 
@@ -188,3 +189,37 @@ def test_a_device_without_ethernet(house, interface, server, client):
     tun.close()
     assert knock.reply.verdict == "ok" and knock.reply.address_seen == client
     assert list(house.postern.doors()) == [(client, "tcp", 22)]
+
+
+METHODS = ["pcap", "afpacket"]
+
+
+@pytest.mark.parametrize("interface", ["eth0", "any"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.house(start=False)
+def test_every_method_opens_the_real_door(house, method, interface):
+    """Both families, by the program; who did not knock stays outside."""
+    house.postern.directives.update({"capture": method, "interface": [interface]})
+    house.postern.write_config()
+    house.postern.start()
+    assert f"method={method}" in house.postern.log()
+    assert house.all_closed()
+    assert house.alice.postern("open", "alice", "ssh").returncode == GRANTED
+    for address in house.addresses():
+        assert house.sshd.login(house.client, address)
+        assert connect.tcp(house.attacker, address, 22) == "silent"
+
+
+@pytest.mark.parametrize("tags", ["no tag", "one tag", "priority tag"])
+@pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.house(alice=False, sshd=False, start=False)
+def test_every_method_reads_under_tags(house, method, six, tags):
+    house.postern.directives["capture"] = method
+    house.postern.write_config()
+    house.postern.start()
+
+    def make(src, dst, datagram):
+        return tagged(*TAGS[tags])(house, frames.packet(src, dst, frames.UDP, datagram))
+
+    assert arrives(house, make, six) == "ok"

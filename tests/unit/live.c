@@ -42,6 +42,14 @@ void live_make_pair(void)
 	live_run("ip link set lo up && ip link add " LIVE_NEAR " type veth peer name " LIVE_FAR
 		 " && ip link set " LIVE_NEAR " addrgenmode none up && ip link set " LIVE_FAR
 		 " addrgenmode none up");
+	live_up();
+}
+
+void live_up(void)
+{
+	/* Until the kernel has noticed, what is sent is thrown away. */
+	live_run("ip link set " LIVE_NEAR " up && until ip link show " LIVE_FAR
+		 " | grep -q 'state UP'; do sleep 0.01; done");
 }
 
 int live_sender(const char *interface)
@@ -124,12 +132,13 @@ struct live_capture live_start(const char *interface, const char *config)
 	return c;
 }
 
-const char *live_config(char *out, size_t cap, const char *interface, const char *user)
+const char *live_config(
+    char *out, size_t cap, const char *method, const char *interface, const char *user)
 {
 	(void)snprintf(out, cap,
-	    "interface = %s\nudp-port = %d\ncapture-user = %s\nlog-level = debug\n"
+	    "capture = %s\ninterface = %s\nudp-port = %d\ncapture-user = %s\nlog-level = debug\n"
 	    "service \"ssh\" { proto = tcp  port = 22 }\n",
-	    interface, FRAME_PORT, user);
+	    method, interface, FRAME_PORT, user);
 	return out;
 }
 

@@ -23,6 +23,7 @@ enum { LIVE_PATIENCE_MS = 5000 };
 bool live_possible(void);	    /* root, and may make a namespace; does it */
 void live_run(const char *command); /* a shell command that must succeed */
 void live_make_pair(void);	    /* makes it anew when it is there */
+void live_up(void);		    /* LIVE_NEAR is up, and frames can be sent to it */
 /* A socket that sends whole frames by an interface. */
 int live_sender(const char *interface);
 /* Sends a shape by LIVE_FAR's sender to LIVE_NEAR's address. */
@@ -38,8 +39,9 @@ struct live_capture {
 
 /* Starts capture_main() as the monitor would. */
 struct live_capture live_start(const char *interface, const char *config);
-/* A configuration with this user. */
-const char *live_config(char *out, size_t cap, const char *interface, const char *user);
+/* A configuration with this method and user. */
+const char *live_config(
+    char *out, size_t cap, const char *method, const char *interface, const char *user);
 /* Waits for it to end and returns its exit status, or minus the signal. */
 int live_end(struct live_capture *c);
 /* The next message, which must be of this type and size. */

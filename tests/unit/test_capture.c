@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "carrier.h"
 #include "clock.h"
 #include "layers.h"
@@ -36,6 +37,7 @@ struct heard {
 };
 
 struct listener {
+	const struct capture_method *method;
 	void *self;
 	struct heard heard;
 };
@@ -59,23 +61,24 @@ static bool hear(void *arg, const struct capture_frame *frame)
 	return false;
 }
 
-static enum capture_status open_on(struct listener *l, const char *source)
+static enum capture_status open_on(
+    struct listener *l, const struct capture_method *method, const char *source)
 {
 	struct carrier_ports ports = {.udp = FRAME_PORT};
 	char filter[CAPTURE_FILTER_MAX];
 	struct capture_want want = {.source = source, .filter = filter, .buffer_bytes = 1 << 20};
 
-	*l = (struct listener){0};
+	*l = (struct listener){.method = method};
 	assert_true(sift_filter(&ports, filter, sizeof(filter)) > 0);
-	return capture_pcap.open(&l->self, &want);
+	return method->open(&l->self, &want);
 }
 
 /* Reads until the frame with this id was heard. */
 static void listen_for(struct listener *l, uint8_t id)
 {
 	while (l->heard.times[id] == 0) {
-		live_await(capture_pcap.fd(l->self));
-		assert_int_equal(capture_pcap.read(l->self, BATCH, hear, &l->heard), CAPTURE_UP);
+		live_await(l->method->fd(l->self));
+		assert_int_equal(l->method->read(l->self, BATCH, hear, &l->heard), CAPTURE_UP);
 	}
 }
 
@@ -148,7 +151,7 @@ static const struct expectation expectations[] = {
     {"another protocol", {.link = LINK_ETHERNET, .proto = 136}, false, false},
 };
 
-static void hears(const char *source, bool any)
+static void hears(const struct capture_method *method, const char *source, bool any)
 {
 	static const uint8_t last = IDS - 1;
 	struct listener l;
@@ -156,7 +159,7 @@ static void hears(const char *source, bool any)
 
 	live_make_pair();
 	sender = live_sender(LIVE_FAR);
-	assert_int_equal(open_on(&l, source), CAPTURE_UP);
+	assert_int_equal(open_on(&l, method, source), CAPTURE_UP);
 	for (uint8_t i = 0; i < COUNT_OF(expectations); i++)
 		live_send(sender, with_id(expectations[i].shape, &i));
 	live_send(sender, with_id((struct shape){.link = LINK_ETHERNET}, &last));
@@ -172,46 +175,45 @@ static void hears(const char *source, bool any)
 			assert_int_equal(l.heard.result[i], part ? LAYERS_FRAGMENT : LAYERS_OK);
 	}
 	assert_int_equal(l.heard.ifindex, if_nametoindex(LIVE_NEAR));
-	assert_int_equal(l.heard.last.link, any ? LINK_SLL2 : LINK_ETHERNET);
+	assert_int_equal(l.heard.last.link,
+	    any ? (method == &capture_pcap ? LINK_SLL2 : LINK_IPV4) : LINK_ETHERNET);
 	uint64_t now = clock_real_ns();
 	assert_true(l.heard.last.seen_ns <= now);
 	assert_true(now - l.heard.last.seen_ns < (uint64_t)LIVE_PATIENCE_MS * NS_PER_MS);
-	capture_pcap.close(l.self);
+	l.method->close(l.self);
 	(void)close(sender);
 }
 
 static void hears_on_ethernet(void **state)
 {
-	(void)state;
-	hears(LIVE_NEAR, false);
+	hears(*state, LIVE_NEAR, false);
 }
 
 static void hears_on_any(void **state)
 {
-	(void)state;
-	hears("any", true);
+	hears(*state, "any", true);
 }
 
 /* What we send ourselves is not heard; what comes in after it is. */
 static void hears_only_what_comes_in(void **state)
 {
+	const struct capture_method *method = *state;
 	static const char *const sources[] = {LIVE_NEAR, "any"};
 	static const uint8_t out = 1, in = 2;
 
-	(void)state;
 	for (size_t i = 0; i < COUNT_OF(sources); i++) {
 		struct listener l;
 
 		live_make_pair();
 		int near = live_sender(LIVE_NEAR), far = live_sender(LIVE_FAR);
-		assert_int_equal(open_on(&l, sources[i]), CAPTURE_UP);
+		assert_int_equal(open_on(&l, method, sources[i]), CAPTURE_UP);
 		live_send(near, with_id((struct shape){.link = LINK_ETHERNET}, &out));
 		live_send(far, with_id((struct shape){.link = LINK_ETHERNET}, &in));
 		listen_for(&l, in);
 		/* On "any" once, where it came in at the other end; never as our own. */
 		assert_int_equal(l.heard.times[out], i == 0 ? 0 : 1);
 		assert_int_equal(l.heard.times[in], 1);
-		capture_pcap.close(l.self);
+		l.method->close(l.self);
 		(void)close(near);
 		(void)close(far);
 	}
@@ -238,13 +240,13 @@ static void send_by_loopback(bool v6, uint8_t id)
 /* The loopback shows each packet on its way out and on its way in. */
 static void hears_the_loopback_once(void **state)
 {
+	const struct capture_method *method = *state;
 	static const char *const sources[] = {"lo", "any"};
 
-	(void)state;
 	for (size_t i = 0; i < COUNT_OF(sources); i++) {
 		struct listener l;
 
-		assert_int_equal(open_on(&l, sources[i]), CAPTURE_UP);
+		assert_int_equal(open_on(&l, method, sources[i]), CAPTURE_UP);
 		send_by_loopback(false, 1);
 		send_by_loopback(true, 2);
 		send_by_loopback(false, 3);
@@ -252,7 +254,7 @@ static void hears_the_loopback_once(void **state)
 		assert_int_equal(l.heard.times[1], 1);
 		assert_int_equal(l.heard.times[2], 1);
 		assert_int_equal(l.heard.times[3], 1);
-		capture_pcap.close(l.self);
+		l.method->close(l.self);
 	}
 }
 
@@ -271,16 +273,16 @@ static int tun_open(const char *name)
 /* A tunnel has no link header. */
 static void hears_a_tunnel(void **state)
 {
+	const struct capture_method *method = *state;
 	static const uint8_t four = 4, six = 6;
 	struct listener l;
 	struct frame f;
 	int tun = tun_open("tun0");
 
-	(void)state;
 	if (tun < 0)
 		skip();
 	live_run("ip link set tun0 addrgenmode none up");
-	assert_int_equal(open_on(&l, "tun0"), CAPTURE_UP);
+	assert_int_equal(open_on(&l, method, "tun0"), CAPTURE_UP);
 	struct shape s = with_id((struct shape){.link = LINK_RAW}, &four);
 	frame_make(&f, &s);
 	assert_int_equal(write(tun, f.bytes, f.len), f.len);
@@ -290,40 +292,40 @@ static void hears_a_tunnel(void **state)
 	assert_int_equal(write(tun, f.bytes, f.len), f.len);
 	listen_for(&l, six);
 	assert_int_equal(l.heard.times[four], 1);
-	assert_int_equal(l.heard.last.link, LINK_RAW);
-	capture_pcap.close(l.self);
+	assert_int_equal(l.heard.last.link, method == &capture_pcap ? LINK_RAW : LINK_IPV6);
+	l.method->close(l.self);
 	(void)close(tun);
 }
 
 static void refuses_what_is_not_there(void **state)
 {
+	const struct capture_method *method = *state;
 	struct listener l;
 	struct capture_want nonsense = {
 	    .source = LIVE_NEAR, .filter = "udp dst prot 1", .buffer_bytes = 1 << 20};
 
-	(void)state;
 	live_make_pair();
-	assert_int_equal(open_on(&l, "nowhere0"), CAPTURE_ABSENT);
+	assert_int_equal(open_on(&l, method, "nowhere0"), CAPTURE_ABSENT);
 	live_run("ip link set " LIVE_NEAR " down");
-	assert_int_equal(open_on(&l, LIVE_NEAR), CAPTURE_ABSENT);
-	live_run("ip link set " LIVE_NEAR " up");
-	assert_int_equal(capture_pcap.open(&l.self, &nonsense), CAPTURE_REFUSED);
-	assert_int_equal(open_on(&l, LIVE_NEAR), CAPTURE_UP);
-	capture_pcap.close(l.self);
+	assert_int_equal(open_on(&l, method, LIVE_NEAR), CAPTURE_ABSENT);
+	live_up();
+	assert_int_equal(l.method->open(&l.self, &nonsense), CAPTURE_REFUSED);
+	assert_int_equal(open_on(&l, method, LIVE_NEAR), CAPTURE_UP);
+	l.method->close(l.self);
 }
 
 /* A taken process can neither widen the filter nor take it off, nor is the interface promiscuous. */
 static void locks_what_it_sees(void **state)
 {
+	const struct capture_method *method = *state;
 	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffff);
 	struct sock_fprog program = {.len = 1, .filter = &all};
 	struct listener l;
 	int none = 0;
 
-	(void)state;
 	live_make_pair();
-	assert_int_equal(open_on(&l, LIVE_NEAR), CAPTURE_UP);
-	int fd = capture_pcap.fd(l.self);
+	assert_int_equal(open_on(&l, method, LIVE_NEAR), CAPTURE_UP);
+	int fd = l.method->fd(l.self);
 	assert_int_equal(
 	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)), -1);
 	assert_int_equal(errno, EPERM);
@@ -331,78 +333,106 @@ static void locks_what_it_sees(void **state)
 	assert_int_equal(errno, EPERM);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &none, sizeof(none)), -1);
 	live_run("ip -d link show " LIVE_NEAR " | grep -q 'promiscuity 0'");
-	capture_pcap.close(l.self);
+	l.method->close(l.self);
 }
 
 static void follows_an_interface_down_and_up(void **state)
 {
+	const struct capture_method *method = *state;
 	static const uint8_t before = 1, after = 2;
 	struct listener l;
 
-	(void)state;
 	live_make_pair();
 	int sender = live_sender(LIVE_FAR);
-	assert_int_equal(open_on(&l, LIVE_NEAR), CAPTURE_UP);
-	assert_int_equal(capture_pcap.tick(l.self), CAPTURE_UP);
+	assert_int_equal(open_on(&l, method, LIVE_NEAR), CAPTURE_UP);
+	assert_int_equal(l.method->tick(l.self), CAPTURE_UP);
 	live_send(sender, with_id((struct shape){.link = LINK_ETHERNET}, &before));
 	live_run("ip link set " LIVE_NEAR " down");
 	/* What came before is not lost, and the error that the socket tells is none. */
 	listen_for(&l, before);
-	assert_int_equal(capture_pcap.read(l.self, BATCH, hear, &l.heard), CAPTURE_UP);
-	assert_int_equal(capture_pcap.tick(l.self), CAPTURE_DOWN);
-	live_run("ip link set " LIVE_NEAR " up");
-	assert_int_equal(capture_pcap.tick(l.self), CAPTURE_UP);
+	assert_int_equal(l.method->read(l.self, BATCH, hear, &l.heard), CAPTURE_UP);
+	assert_int_equal(l.method->tick(l.self), CAPTURE_DOWN);
+	live_up();
+	assert_int_equal(l.method->tick(l.self), CAPTURE_UP);
 	live_send(sender, with_id((struct shape){.link = LINK_ETHERNET}, &after));
 	listen_for(&l, after);
-	capture_pcap.close(l.self);
+	l.method->close(l.self);
 	(void)close(sender);
 }
 
 static void notices_an_interface_that_goes(void **state)
 {
+	const struct capture_method *method = *state;
 	struct listener l;
 
-	(void)state;
 	live_make_pair();
-	assert_int_equal(open_on(&l, LIVE_NEAR), CAPTURE_UP);
+	assert_int_equal(open_on(&l, method, LIVE_NEAR), CAPTURE_UP);
 	live_run("ip link del " LIVE_NEAR);
-	live_await(capture_pcap.fd(l.self));
-	assert_int_equal(capture_pcap.read(l.self, BATCH, hear, &l.heard), CAPTURE_GONE);
-	capture_pcap.close(l.self);
+	live_await(l.method->fd(l.self));
+	assert_int_equal(l.method->read(l.self, BATCH, hear, &l.heard), CAPTURE_GONE);
+	l.method->close(l.self);
 
 	/* One that was down tells nobody; and one of the same name is another. */
 	live_make_pair();
-	assert_int_equal(open_on(&l, LIVE_NEAR), CAPTURE_UP);
+	assert_int_equal(open_on(&l, method, LIVE_NEAR), CAPTURE_UP);
 	live_run("ip link set " LIVE_NEAR " down");
-	assert_int_equal(capture_pcap.tick(l.self), CAPTURE_DOWN);
+	assert_int_equal(l.method->tick(l.self), CAPTURE_DOWN);
 	live_run("ip link del " LIVE_NEAR);
 	live_make_pair();
-	assert_int_equal(capture_pcap.tick(l.self), CAPTURE_GONE);
-	capture_pcap.close(l.self);
+	assert_int_equal(l.method->tick(l.self), CAPTURE_GONE);
+	l.method->close(l.self);
 }
 
 static void reads_in_bounded_batches(void **state)
 {
+	const struct capture_method *method = *state;
 	enum { FRAMES = 10 };
 	static const uint8_t id = 1;
 	struct capture_stats stats;
 	struct listener l;
 
-	(void)state;
 	live_make_pair();
 	int sender = live_sender(LIVE_FAR);
-	assert_int_equal(open_on(&l, LIVE_NEAR), CAPTURE_UP);
+	assert_int_equal(open_on(&l, method, LIVE_NEAR), CAPTURE_UP);
 	for (unsigned i = 0; i < FRAMES; i++)
 		live_send(sender, with_id((struct shape){.link = LINK_ETHERNET}, &id));
 	for (unsigned i = 1; i <= FRAMES; i++) {
-		live_await(capture_pcap.fd(l.self));
-		assert_int_equal(capture_pcap.read(l.self, 1, hear, &l.heard), CAPTURE_UP);
+		live_await(l.method->fd(l.self));
+		assert_int_equal(l.method->read(l.self, 1, hear, &l.heard), CAPTURE_UP);
 		assert_int_equal(l.heard.times[id], i);
 	}
-	capture_pcap.stats(l.self, &stats);
+	l.method->stats(l.self, &stats);
 	assert_int_equal(stats.seen, FRAMES);
 	assert_int_equal(stats.lost, 0);
-	capture_pcap.close(l.self);
+	l.method->close(l.self);
+	(void)close(sender);
+}
+
+/* What had no room is counted as seen and lost, and all that was not lost is there. */
+static void counts_what_it_lost(void **state)
+{
+	enum { FRAMES = 20000 };
+	static const uint8_t id = 1;
+	const struct capture_method *method = *state;
+	struct capture_want want = {.source = LIVE_NEAR, .filter = "udp", .buffer_bytes = 1 << 16};
+	struct listener l = {.method = method};
+	struct capture_stats stats;
+	unsigned before;
+
+	live_make_pair();
+	int sender = live_sender(LIVE_FAR);
+	assert_int_equal(method->open(&l.self, &want), CAPTURE_UP);
+	for (unsigned i = 0; i < FRAMES; i++)
+		live_send(sender, with_id((struct shape){.link = LINK_ETHERNET}, &id));
+	method->stats(l.self, &stats);
+	assert_int_equal(stats.seen, FRAMES);
+	assert_in_range(stats.lost, 1, FRAMES - 1);
+	do {
+		before = l.heard.times[id];
+		assert_int_equal(method->read(l.self, BATCH, hear, &l.heard), CAPTURE_UP);
+	} while (l.heard.times[id] != before);
+	assert_int_equal(l.heard.times[id], FRAMES - stats.lost);
+	method->close(l.self);
 	(void)close(sender);
 }
 
@@ -414,7 +444,7 @@ struct live_scene {
 	struct veil_keys keys;
 };
 
-static void start(struct live_scene *s, const char *interface)
+static void start(struct live_scene *s, const struct capture_method *method, const char *interface)
 {
 	char config[512];
 	struct msg_plain ready;
@@ -424,8 +454,8 @@ static void start(struct live_scene *s, const char *interface)
 	s->sender = live_sender(LIVE_FAR);
 	door_keys_derive(&keys, door_key);
 	s->keys = keys.to_server;
-	s->capture =
-	    live_start(interface, live_config(config, sizeof(config), LIVE_NEAR, "nobody"));
+	s->capture = live_start(
+	    interface, live_config(config, sizeof(config), method->name, LIVE_NEAR, "nobody"));
 	live_expect(&s->capture, MSG_CAPTURE_READY, &ready, sizeof(ready));
 }
 
@@ -469,11 +499,11 @@ static void knock_and_expect(const struct live_scene *s, uint8_t id)
 /* What comes between "ready" and the keys waits in the ring. */
 static void keeps_knocks_until_it_has_keys(void **state)
 {
+	const struct capture_method *method = *state;
 	struct live_scene s;
 	struct msg_capture_stats stats;
 
-	(void)state;
-	start(&s, LIVE_NEAR);
+	start(&s, method, LIVE_NEAR);
 	knock(&s, (struct shape){.link = LINK_ETHERNET}, 1);
 	knock(&s, (struct shape){.link = LINK_ETHERNET, .v6 = true}, 2);
 	live_stats(&s.capture, &stats);
@@ -487,12 +517,12 @@ static void keeps_knocks_until_it_has_keys(void **state)
 
 static void counts_and_tells(void **state)
 {
+	const struct capture_method *method = *state;
 	static const uint8_t junk[400];
 	struct live_scene s;
 	struct msg_capture_stats stats;
 
-	(void)state;
-	start(&s, "any");
+	start(&s, method, "any");
 	live_keys(&s.capture, door_key);
 	for (int i = 0; i < 5; i++)
 		live_send(s.sender,
@@ -525,6 +555,7 @@ static void process_status(pid_t pid, const char *name, char *out, int cap)
 
 static void gives_everything_up(void **state)
 {
+	const struct capture_method *method = *state;
 	static const struct {
 		const char *name, *value;
 	} lines[] = {
@@ -541,8 +572,7 @@ static void gives_everything_up(void **state)
 	struct live_scene s;
 	char line[256];
 
-	(void)state;
-	start(&s, LIVE_NEAR);
+	start(&s, method, LIVE_NEAR);
 	for (size_t i = 0; i < COUNT_OF(lines); i++) {
 		process_status(s.capture.pid, lines[i].name, line, sizeof(line));
 		assert_string_equal(line, lines[i].value);
@@ -553,15 +583,15 @@ static void gives_everything_up(void **state)
 /* The sandbox is strict here as everywhere: a call that its list lacks would kill the process. */
 static void lives_through_down_and_up(void **state)
 {
+	const struct capture_method *method = *state;
 	struct live_scene s;
 
-	(void)state;
-	start(&s, LIVE_NEAR);
+	start(&s, method, LIVE_NEAR);
 	live_keys(&s.capture, door_key);
 	knock_and_expect(&s, 1);
 	live_run("ip link set " LIVE_NEAR " down");
 	live_expect_log(&s.capture, "interface_down interface=" LIVE_NEAR);
-	live_run("ip link set " LIVE_NEAR " up");
+	live_up();
 	knock_and_expect(&s, 2);
 	live_expect_log(&s.capture, "interface_up interface=" LIVE_NEAR);
 	stop(&s);
@@ -569,6 +599,7 @@ static void lives_through_down_and_up(void **state)
 
 static void says_how_it_ended(void **state)
 {
+	const struct capture_method *method = *state;
 	static const struct {
 		const char *interface, *user;
 		int status;
@@ -580,17 +611,16 @@ static void says_how_it_ended(void **state)
 	struct msg_capture_stats stats;
 	char config[512];
 
-	(void)state;
 	live_make_pair();
 	for (size_t i = 0; i < COUNT_OF(starts); i++) {
 		s.capture = live_start(starts[i].interface,
-		    live_config(config, sizeof(config), LIVE_NEAR, starts[i].user));
+		    live_config(config, sizeof(config), method->name, LIVE_NEAR, starts[i].user));
 		assert_int_equal(live_end(&s.capture), starts[i].status);
 	}
 	s.capture = live_start(LIVE_NEAR, "udp-port = many\n");
 	assert_int_equal(live_end(&s.capture), CAPTURE_EXIT_CONFIG);
 
-	start(&s, LIVE_NEAR);
+	start(&s, method, LIVE_NEAR);
 	live_keys(&s.capture, door_key);
 	knock_and_expect(&s, 1);
 	live_run("ip link del " LIVE_NEAR);
@@ -602,11 +632,11 @@ static void says_how_it_ended(void **state)
 
 static void ends_politely(void **state)
 {
+	const struct capture_method *method = *state;
 	struct live_scene s;
 	struct msg_capture_stats stats;
 
-	(void)state;
-	start(&s, LIVE_NEAR);
+	start(&s, method, LIVE_NEAR);
 	live_keys(&s.capture, door_key);
 	knock_and_expect(&s, 1);
 	assert_int_equal(kill(s.capture.pid, SIGHUP), 0);
@@ -621,17 +651,17 @@ static void ends_politely(void **state)
 
 static void obeys_only_what_is_of_ours(void **state)
 {
+	const struct capture_method *method = *state;
 	struct msg_keys strange[] = {
 	    {.head = {MSG_KNOCK, sizeof(struct msg_keys)}},
 	    {.head = {MSG_KEYS, sizeof(struct msg_plain)}, .count = 1, .udp_port = FRAME_PORT},
 	    {.head = {MSG_KEYS, sizeof(struct msg_keys)}, .count = 3, .udp_port = FRAME_PORT},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < COUNT_OF(strange); i++) {
 		struct live_scene s;
 
-		start(&s, LIVE_NEAR);
+		start(&s, method, LIVE_NEAR);
 		assert_int_equal(ipc_send(s.capture.peer, &strange[i], NULL, 0), 0);
 		assert_int_equal(live_end(&s.capture), CAPTURE_EXIT_FAILED);
 		(void)close(s.sender);
@@ -641,14 +671,14 @@ static void obeys_only_what_is_of_ours(void **state)
 /* auth does not keep up: what it cannot take is counted, and all goes on afterwards. */
 static void drops_what_auth_cannot_take(void **state)
 {
+	const struct capture_method *method = *state;
 	enum { KNOCKS = 4000 };
 	struct live_scene s;
 	struct msg_capture_stats stats = {0};
 	struct msg_knock k;
 	uint64_t got = 0;
 
-	(void)state;
-	start(&s, LIVE_NEAR);
+	start(&s, method, LIVE_NEAR);
 	live_keys(&s.capture, door_key);
 	for (int i = 0; i < KNOCKS; i++)
 		knock(&s, (struct shape){.link = LINK_ETHERNET}, 1);
@@ -686,6 +716,7 @@ static void drops_what_auth_cannot_take(void **state)
 /* Junk as fast as we can send it, a knock in its middle. */
 static void finds_a_knock_in_a_burst(void **state)
 {
+	const struct capture_method *method = *state;
 	enum { JUNK = 200000, AT_ONCE = 500 };
 	static const uint8_t junk[400];
 	struct live_scene s;
@@ -694,8 +725,7 @@ static void finds_a_knock_in_a_burst(void **state)
 	struct mmsghdr batch[AT_ONCE] = {0};
 	struct iovec iov = {.iov_base = f.bytes};
 
-	(void)state;
-	start(&s, LIVE_NEAR);
+	start(&s, method, LIVE_NEAR);
 	live_keys(&s.capture, door_key);
 	frame_make(&f,
 	    &(struct shape){.link = LINK_ETHERNET, .payload = junk, .payload_len = sizeof(junk)});
@@ -721,6 +751,7 @@ static void finds_a_knock_in_a_burst(void **state)
 /* Test builds can be told to die at a step, and to call what the sandbox forbids. */
 static void dies_where_it_is_told(void **state)
 {
+	const struct capture_method *method = *state;
 	static const struct {
 		const char *step;
 		int signal;
@@ -731,13 +762,12 @@ static void dies_where_it_is_told(void **state)
 	    {"capture.forbidden", SIGSYS, false},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < COUNT_OF(faults); i++) {
 		struct live_scene s;
 		struct msg_knock k;
 
 		assert_int_equal(setenv("POSTERN_FAULT", faults[i].step, 1), 0);
-		start(&s, LIVE_NEAR);
+		start(&s, method, LIVE_NEAR);
 		assert_int_equal(unsetenv("POSTERN_FAULT"), 0);
 		live_keys(&s.capture, door_key);
 		knock(&s, (struct shape){.link = LINK_ETHERNET}, 1);
@@ -750,30 +780,38 @@ static void dies_where_it_is_told(void **state)
 }
 #endif
 
+/* Every method keeps the same promises. */
+#define BOTH(f) \
+	{#f " pcap", f, NULL, NULL, (void *)(uintptr_t)&capture_pcap}, \
+	{ \
+#f " afpacket", f, NULL, NULL, (void *)(uintptr_t)&capture_afpacket \
+	}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(hears_on_ethernet),
-	    cmocka_unit_test(hears_on_any),
-	    cmocka_unit_test(hears_only_what_comes_in),
-	    cmocka_unit_test(hears_the_loopback_once),
-	    cmocka_unit_test(hears_a_tunnel),
-	    cmocka_unit_test(refuses_what_is_not_there),
-	    cmocka_unit_test(locks_what_it_sees),
-	    cmocka_unit_test(follows_an_interface_down_and_up),
-	    cmocka_unit_test(notices_an_interface_that_goes),
-	    cmocka_unit_test(reads_in_bounded_batches),
-	    cmocka_unit_test(keeps_knocks_until_it_has_keys),
-	    cmocka_unit_test(counts_and_tells),
-	    cmocka_unit_test(gives_everything_up),
-	    cmocka_unit_test(lives_through_down_and_up),
-	    cmocka_unit_test(says_how_it_ended),
-	    cmocka_unit_test(ends_politely),
-	    cmocka_unit_test(obeys_only_what_is_of_ours),
-	    cmocka_unit_test(drops_what_auth_cannot_take),
-	    cmocka_unit_test(finds_a_knock_in_a_burst),
+	    BOTH(hears_on_ethernet),
+	    BOTH(hears_on_any),
+	    BOTH(hears_only_what_comes_in),
+	    BOTH(hears_the_loopback_once),
+	    BOTH(hears_a_tunnel),
+	    BOTH(refuses_what_is_not_there),
+	    BOTH(locks_what_it_sees),
+	    BOTH(follows_an_interface_down_and_up),
+	    BOTH(notices_an_interface_that_goes),
+	    BOTH(reads_in_bounded_batches),
+	    BOTH(counts_what_it_lost),
+	    BOTH(keeps_knocks_until_it_has_keys),
+	    BOTH(counts_and_tells),
+	    BOTH(gives_everything_up),
+	    BOTH(lives_through_down_and_up),
+	    BOTH(says_how_it_ended),
+	    BOTH(ends_politely),
+	    BOTH(obeys_only_what_is_of_ours),
+	    BOTH(drops_what_auth_cannot_take),
+	    BOTH(finds_a_knock_in_a_burst),
 #ifdef POSTERN_FAULT_HOOKS
-	    cmocka_unit_test(dies_where_it_is_told),
+	    BOTH(dies_where_it_is_told),
 #endif
 	};
 
