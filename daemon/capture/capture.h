@@ -55,7 +55,8 @@ enum capture_status {
 /* What to open, borrowed. */
 struct capture_want {
 	const char
-	    *source; /* an interface or "any"; what else a method takes is said in its file */
+	    *source;	  /* an interface or "any"; what else a method takes is said in its file */
+	const char *file; /* savefile: its whole path, or "-" */
 	const char *filter;  /* pcap-filter(7), VLAN tags left out: see capture_filter() */
 	size_t buffer_bytes; /* room for frames that wait for us */
 };
@@ -101,6 +102,7 @@ struct capture_method {
 
 extern const struct capture_method capture_afpacket;
 extern const struct capture_method capture_pcap;
+extern const struct capture_method capture_savefile;
 
 /* NULL when there is none. */
 const struct capture_method *capture_by_name(const char *name);

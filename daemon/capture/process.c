@@ -4,6 +4,7 @@
  */
 #include "process.h"
 
+#include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -91,12 +92,25 @@ static int limit_capabilities(const struct capture_method *m)
 	return sandbox_limit_capabilities(all, join(all, CAPABILITIES_MAX, own, its));
 }
 
-static enum capture_status open_source(struct run *r, const struct config *c)
+/* As the configuration's other files: whole, or in its folder. */
+static void find_file(char file[static PATH_MAX], const char *name, const char *dir)
 {
+	if (name[0] == '/' || strcmp(name, "-") == 0)
+		(void)snprintf(file, PATH_MAX, "%s", name);
+	else
+		(void)snprintf(file, PATH_MAX, "%s/%s", dir, name);
+}
+
+static enum capture_status open_source(
+    struct run *r, const struct config *c, const struct child_args *a)
+{
+	char file[PATH_MAX];
 	struct carrier_ports ports = {.udp = c->udp_port};
 	char filter[CAPTURE_FILTER_MAX];
 	struct capture_want want = {
-	    .source = r->interface, .filter = filter, .buffer_bytes = BUFFER_BYTES};
+	    .source = r->interface, .file = file, .filter = filter, .buffer_bytes = BUFFER_BYTES};
+
+	find_file(file, c->capture_file, a->config_dir);
 
 	if (sift_filter(&ports, filter, sizeof(filter)) <= 0) {
 		log_error("capture_filter", "interface=%s: no carrier is in use", r->interface);
@@ -138,7 +152,7 @@ static int exit_status_of(enum capture_status status)
 	return CAPTURE_EXIT_FAILED;
 }
 
-static int open_drop_run(struct run *r, const struct config *c)
+static int open_drop_run(struct run *r, const struct config *c, const struct child_args *a)
 {
 	enum capture_status status;
 	uid_t uid;
@@ -152,7 +166,7 @@ static int open_drop_run(struct run *r, const struct config *c)
 	}
 	if (sandbox_user(c->capture_user, &uid, &gid) != 0)
 		return CAPTURE_EXIT_CONFIG;
-	status = open_source(r, c);
+	status = open_source(r, c, a);
 	if (status != CAPTURE_UP)
 		return exit_status_of(status);
 	if (drop(r->method, uid, gid) != 0)
@@ -252,7 +266,7 @@ int capture_main(const struct child_args *a)
 	c = read_config(a->config_path);
 	if (c != NULL) {
 		log_set_level(c->log_level);
-		status = open_drop_run(&r, c);
+		status = open_drop_run(&r, c, a);
 	}
 	/* The sandbox leaves no call to unlock and unmap with: wipe, and let the kernel free. */
 	sift_forget(r.sift);

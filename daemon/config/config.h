@@ -45,6 +45,7 @@ struct config {
 	char source[CONFIG_SOURCES_MAX][CONFIG_INTERFACE_MAX]; /* interface names, or "any" */
 	unsigned sources;
 	char capture[CONFIG_NAME_MAX + 1];  /* "pcap" */
+	char capture_file[CONFIG_PATH_MAX]; /* of "savefile"; "-" is standard input */
 	char firewall[CONFIG_NAME_MAX + 1]; /* "nftables" */
 	char store[CONFIG_NAME_MAX + 1];    /* "lmdb" */
 	uint16_t udp_port;		    /* the knock port */

@@ -7,7 +7,8 @@
 
 enum { DAY_S = 86400 };
 
-static const struct directive_word captures[] = {{"pcap", 0}, {"afpacket", 0}, {NULL, 0}};
+static const struct directive_word captures[] = {
+    {"pcap", 0}, {"afpacket", 0}, {"savefile", 0}, {NULL, 0}};
 static const struct directive_word firewalls[] = {{"nftables", 0}, {NULL, 0}};
 static const struct directive_word stores[] = {{"lmdb", 0}, {NULL, 0}};
 static const struct directive_word silences[] = {
@@ -60,6 +61,8 @@ const struct directive directives_global[] = {
 	"user that the auth process runs as"},
     {"capture", DIRECTIVE_NAME, AT(config, capture), 0, 0, "pcap", captures,
 	"how packets are captured"},
+    {"capture-file", DIRECTIVE_PATH, AT(config, capture_file), 0, 0, "/run/postern/capture.pcap",
+	NULL, "what savefile reads: a file, a FIFO, or - for standard input"},
     {"firewall", DIRECTIVE_NAME, AT(config, firewall), 0, 0, "nftables", firewalls,
 	"what opens and closes the doors"},
     {"store", DIRECTIVE_NAME, AT(config, store), 0, 0, "lmdb", stores,

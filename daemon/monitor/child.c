@@ -61,12 +61,12 @@ static void place_descriptors(const int want[static FD_CHILD_END])
 }
 
 /* Whatever it may write there by itself would come into the log unchecked. */
-static void silence_standard_descriptors(void)
+static void silence_standard_descriptors(bool keep_input)
 {
 #ifndef __SANITIZE_ADDRESS__
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+	for (int i = keep_input ? STDOUT_FILENO : STDIN_FILENO; i <= STDERR_FILENO; i++)
 		if (null < 0 || dup2(null, i) < 0)
 			child_give_up("/dev/null");
 #endif
@@ -131,7 +131,7 @@ static void become_child(const struct child_start *s, int log, bool first_start,
 	if (setsid() < 0 || fchdir(s->root))
 		child_give_up("session");
 	umask(077);
-	silence_standard_descriptors();
+	silence_standard_descriptors(s->keep_input);
 	memcpy(fd, s->fd, sizeof(fd));
 	fd[FD_LOG] = log;
 	place_descriptors(fd);

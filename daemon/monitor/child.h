@@ -34,6 +34,7 @@ struct child_start {
 	const char *const *argv; /* NULL-terminated; argv[0] is what ps shows */
 	int fd[FD_CHILD_END];	 /* by number, from FD_PEER; -1: closed in the child. Borrowed. */
 	int root;		 /* its working directory: an empty one */
+	bool keep_input;	 /* our standard input is its own, too */
 };
 
 void child_init(struct child *c, struct loop *loop, void (*died)(void *, int, uint64_t), void *arg);

@@ -146,7 +146,8 @@ static int launch(struct source *s, int peer, int config)
 	const struct child_args *a = s->all->args;
 	const char *const argv[] = {title, "--role", "capture", "--config", a->config_path,
 	    "--interface", s->interface, "--index", number, a->dry_run ? "--dry-run" : NULL, NULL};
-	struct child_start start = {.argv = argv, .root = s->all->root};
+	struct child_start start = {
+	    .argv = argv, .root = s->all->root, .keep_input = s->reads_input};
 
 	(void)snprintf(number, sizeof(number), "%u", s->index);
 	(void)snprintf(title, sizeof(title), "posternd: %s", s->child.tag);
@@ -206,6 +207,8 @@ static void add(struct sources *all, const struct config *c, uint32_t index, uin
 		*s = (struct source){
 		    .state = SOURCE_WAITING, .index = index, .generation = generation, .all = all};
 		memcpy(s->interface, c->source[index], sizeof(s->interface));
+		s->reads_input =
+		    strcmp(c->capture, "savefile") == 0 && strcmp(c->capture_file, "-") == 0;
 		child_init(&s->child, all->loop, died, s);
 		(void)snprintf(s->child.tag, sizeof(s->child.tag), "capture %s", c->source[index]);
 		return;
@@ -241,6 +244,7 @@ bool sources_differ(const struct config *a, const struct config *b)
 {
 	if (a->sources != b->sources || a->udp_port != b->udp_port ||
 	    a->log_level != b->log_level || strcmp(a->capture, b->capture) != 0 ||
+	    strcmp(a->capture_file, b->capture_file) != 0 ||
 	    strcmp(a->capture_user, b->capture_user) != 0)
 		return true;
 	for (unsigned i = 0; i < a->sources; i++)

@@ -34,10 +34,11 @@ struct source {
 	struct backoff backoff;
 	uint32_t index, generation;
 	char interface[CONFIG_INTERFACE_MAX];
-	bool tried;   /* was ready or failed once: nobody waits for it any more */
-	bool retired; /* replaced: ends when those that replace it are there */
-	bool was_up;  /* its interface, as we last heard */
-	bool told;    /* that we wait for it */
+	bool reads_input; /* what comes in by our standard input is what it captures */
+	bool tried;	  /* was ready or failed once: nobody waits for it any more */
+	bool retired;	  /* replaced: ends when those that replace it are there */
+	bool was_up;	  /* its interface, as we last heard */
+	bool told;	  /* that we wait for it */
 	struct sources *all;
 };
 

@@ -1,5 +1,7 @@
 """Where knocks come in: interfaces one, many, any; down, up and late; tags, options and extension headers."""
 
+import os
+
 import pytest
 from lab import connect, until
 from lab.network import v4, v6
@@ -203,11 +205,7 @@ def test_every_method_opens_the_real_door(house, method, interface):
     house.postern.write_config()
     house.postern.start()
     assert f"method={method}" in house.postern.log()
-    assert house.all_closed()
-    assert house.alice.postern("open", "alice", "ssh").returncode == GRANTED
-    for address in house.addresses():
-        assert house.sshd.login(house.client, address)
-        assert connect.tcp(house.attacker, address, 22) == "silent"
+    opens_both(house)
 
 
 @pytest.mark.parametrize("tags", ["no tag", "one tag", "priority tag"])
@@ -223,3 +221,72 @@ def test_every_method_reads_under_tags(house, method, six, tags):
         return tagged(*TAGS[tags])(house, frames.packet(src, dst, frames.UDP, datagram))
 
     assert arrives(house, make, six) == "ok"
+
+
+def recorder(house, target, **more):
+    """tcpdump that writes what comes to the knock port."""
+    where = ["-i", "any", "-Q", "in", "-nn", "-U", "--immediate-mode", "-Z", "root", "-w", target]
+    return house.server.start("tcpdump", *where, "udp", "port", Postern.PORT, name="tcpdump", **more)
+
+
+def opens_both(house):
+    assert house.all_closed()
+    assert house.alice.postern("open", "alice", "ssh").returncode == GRANTED
+    for address in house.addresses():
+        assert house.sshd.login(house.client, address)
+        assert connect.tcp(house.attacker, address, 22) == "silent"
+
+
+@pytest.mark.parametrize("kind", ["file", "fifo", "stdin"])
+@pytest.mark.house(start=False, capture="savefile", interface=["any"])
+def test_a_recording_opens_the_real_door(house, kind):
+    file = house.server.folder / "knocks.pcap"
+    house.postern.directives["capture-file"] = "-" if kind == "stdin" else file
+    house.postern.write_config()
+    if kind == "stdin":
+        readable, writable = os.pipe()
+        house.postern.start(stdin=readable)
+        process = recorder(house, "-", stdout=writable)
+        os.close(readable)
+        os.close(writable)
+    else:
+        if kind == "fifo":
+            os.mkfifo(file)
+        process = recorder(house, file)
+        until(file.exists, 5, "the file")
+        house.postern.start()
+    process.wait_line("listening on")
+    opens_both(house)
+
+
+@pytest.mark.parametrize("kind", ["file", "fifo"])
+@pytest.mark.house(start=False, capture="savefile", interface=["any"])
+def test_a_recording_is_followed_to_the_next(house, kind):
+    """By name, when another file takes it; through the FIFO, when another writer comes."""
+    file = house.server.folder / "knocks.pcap"
+    house.postern.directives["capture-file"] = file
+    house.postern.write_config()
+    if kind == "fifo":
+        os.mkfifo(file)
+    first = recorder(house, file)
+    until(file.exists, 5, "the file")
+    house.postern.start()
+    first.wait_line("listening on")
+    assert works(house, v4("server"))
+    first.stop()
+    if kind == "file":
+        file.rename(file.with_suffix(".1"))
+    recorder(house, file).wait_line("listening on")
+    until(lambda: works(house, v4("server")), 15, "the next one")
+    opens_both(house)
+
+
+@pytest.mark.house(start=False, capture="savefile", interface=["any"])
+def test_a_recording_that_is_not_there_yet(house):
+    file = house.server.folder / "knocks.pcap"
+    house.postern.directives["capture-file"] = file
+    house.postern.write_config()
+    house.postern.start(wait=False)
+    house.postern.process.wait_line("there is no such file")
+    recorder(house, file).wait_line("listening on")
+    until(lambda: works(house, v4("server")), 15, "the file")

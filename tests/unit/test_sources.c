@@ -398,6 +398,9 @@ static void test_what_needs_new_captures(void **state)
 	(void)strcpy(b.capture, "nflog");
 	assert_true(sources_differ(&a, &b));
 	b = a;
+	(void)strcpy(b.capture_file, "x");
+	assert_true(sources_differ(&a, &b));
+	b = a;
 	(void)strcpy(b.capture_user, "x");
 	assert_true(sources_differ(&a, &b));
 	b = a;

@@ -108,12 +108,12 @@ class Postern:
 
     # --- the daemon ---
 
-    def start(self, *args, fault=None, clock=None, wait=True):
+    def start(self, *args, fault=None, clock=None, wait=True, **more):
         env = {"POSTERN_FAULT": fault} if fault else {}
         if clock:
             env |= clock.env(self.bin)
         command = [self.bin / PLACES["posternd"], "-f", "-c", self.config, *args]
-        self.process = self.host.start(*command, env=env, name="posternd")
+        self.process = self.host.start(*command, env=env, name="posternd", **more)
         if wait:
             self.process.wait_line("^monitor: ready")
         return self

@@ -1,0 +1,303 @@
+/*
+ * savefile - a pcap or pcapng file that somebody else writes, a FIFO, or our
+ * standard input ("-"), from the beginning and then as it grows.
+ *
+ * When another file takes the name, or this one is cut, the rest is read and
+ * the source ends: the process may open nothing any more, so the monitor
+ * starts a new one that reads the new file. Nothing is lost by that. There is
+ * no filter; all frames count as seen.
+ */
+#include "capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "recording.h"
+
+struct savefile {
+	int fd;
+	int changes; /* inotify; -1: a stream, which tells by itself */
+	int more;    /* eventfd: there is something to do without any change */
+	int ready;   /* epoll over these */
+	bool stream;
+	bool replaced;
+	char path[PATH_MAX], name[NAME_MAX + 1];
+	struct recording recording;
+	uint8_t *bytes; /* RECORDING_PART_MAX */
+	size_t at, len;
+	off_t offset;
+	struct capture_stats sum;
+};
+
+static const int syscalls[] = {SYS_lseek, SYS_pread64, SYS_read};
+
+static enum capture_status refuse(
+    enum capture_status status, const struct savefile *s, const char *what, const char *why)
+{
+	log_error("capture_open", "file=\"%s\" step=%s error=\"%s\"", s->path, what, why);
+	return status;
+}
+
+static enum capture_status open_file(struct savefile *s)
+{
+	struct stat st;
+
+	if (strcmp(s->path, "-") == 0) {
+		s->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+		if (s->fd >= 0)
+			(void)fcntl(s->fd, F_SETFL, fcntl(s->fd, F_GETFL) | O_NONBLOCK);
+	} else {
+		s->fd = open(s->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	}
+	if (s->fd < 0 && errno == ENOENT)
+		return refuse(CAPTURE_ABSENT, s, "open", "there is no such file (yet)");
+	if (s->fd < 0 || fstat(s->fd, &st) != 0)
+		return refuse(CAPTURE_BROKEN, s, "open", strerror(errno));
+	s->stream = !S_ISREG(st.st_mode);
+	if (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
+		return CAPTURE_UP;
+	return refuse(CAPTURE_REFUSED, s, "open", "give a file, a FIFO, or - for standard input");
+}
+
+/* The file for what is written to it, its folder for who takes its name. */
+static enum capture_status watch_file(struct savefile *s)
+{
+	char self[32], copy[PATH_MAX];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", s->fd);
+	s->changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (s->changes < 0 || inotify_add_watch(s->changes, self, IN_MODIFY) < 0)
+		return refuse(CAPTURE_BROKEN, s, "watch", strerror(errno));
+	if (strcmp(s->path, "-") == 0)
+		return CAPTURE_UP;
+	(void)snprintf(copy, sizeof(copy), "%s", s->path);
+	(void)snprintf(s->name, sizeof(s->name), "%s", basename(copy));
+	(void)snprintf(copy, sizeof(copy), "%s", s->path);
+	if (inotify_add_watch(s->changes, dirname(copy), IN_CREATE | IN_MOVED_TO) < 0)
+		return refuse(CAPTURE_BROKEN, s, "watch", strerror(errno));
+	return CAPTURE_UP;
+}
+
+static void raise_more(const struct savefile *s)
+{
+	(void)!eventfd_write(s->more, 1);
+}
+
+static enum capture_status gather(struct savefile *s)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+
+	s->ready = epoll_create1(EPOLL_CLOEXEC);
+	s->more = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->ready < 0 || s->more < 0 || epoll_ctl(s->ready, EPOLL_CTL_ADD, s->more, &e) != 0 ||
+	    epoll_ctl(s->ready, EPOLL_CTL_ADD, s->stream ? s->fd : s->changes, &e) != 0)
+		return refuse(CAPTURE_BROKEN, s, "watch", strerror(errno));
+	raise_more(s);
+	return CAPTURE_UP;
+}
+
+static void close_one(int fd)
+{
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+static void savefile_close(void *self)
+{
+	struct savefile *s = self;
+
+	close_one(s->fd);
+	close_one(s->changes);
+	close_one(s->more);
+	close_one(s->ready);
+	free(s->bytes);
+	free(s);
+}
+
+static enum capture_status savefile_open(void **self, const struct capture_want *want)
+{
+	struct savefile *s = calloc(1, sizeof(*s));
+	enum capture_status status;
+
+	if (s == NULL)
+		abort();
+	s->fd = s->changes = s->more = s->ready = -1;
+	s->bytes = malloc(RECORDING_PART_MAX);
+	if (s->bytes == NULL)
+		abort();
+	(void)snprintf(s->path, sizeof(s->path), "%s", want->file);
+	status = open_file(s);
+	if (status == CAPTURE_UP && !s->stream)
+		status = watch_file(s);
+	if (status == CAPTURE_UP)
+		status = gather(s);
+	if (status == CAPTURE_UP)
+		*self = s;
+	else
+		savefile_close(s);
+	return status;
+}
+
+static int savefile_fd(const void *self)
+{
+	const struct savefile *s = self;
+
+	return s->ready;
+}
+
+/* What is there already, at most *left frames. */
+static enum capture_status hand_over(struct savefile *s, unsigned *left, capture_fn *fn, void *arg)
+{
+	struct capture_frame frame;
+	size_t used;
+
+	while (*left > 0) {
+		switch (recording_next(
+		    &s->recording, s->bytes + s->at, s->len - s->at, &used, &frame)) {
+		case RECORDING_FRAME:
+			s->sum.seen++;
+			(*left)--;
+			(void)fn(arg, &frame);
+			break;
+		case RECORDING_SKIPPED:
+			break;
+		case RECORDING_MORE:
+			return CAPTURE_UP;
+		case RECORDING_BAD:
+			log_error("capture_read", "file=\"%s\" error=\"not a pcap or pcapng file\"",
+			    s->path);
+			return CAPTURE_BROKEN;
+		}
+		s->at += used;
+	}
+	return CAPTURE_UP;
+}
+
+/* Returns as read() does. There is always room: no part is longer than the buffer. */
+static ssize_t fill(struct savefile *s)
+{
+	ssize_t n;
+
+	memmove(s->bytes, s->bytes + s->at, s->len - s->at);
+	s->len -= s->at;
+	s->at = 0;
+	if (s->stream)
+		n = read(s->fd, s->bytes + s->len, RECORDING_PART_MAX - s->len);
+	else
+		n = pread(s->fd, s->bytes + s->len, RECORDING_PART_MAX - s->len, s->offset);
+	if (n > 0) {
+		s->len += (size_t)n;
+		s->offset += n;
+	}
+	return n;
+}
+
+/* Returns whether anything happened since it was last asked. */
+static bool notice(struct savefile *s)
+{
+	char events[16 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
+	struct inotify_event e;
+	bool any = false;
+	ssize_t n;
+
+	while ((n = read(s->changes, events, sizeof(events))) > 0) {
+		any = true;
+		for (size_t at = 0; at + sizeof(e) <= (size_t)n; at += sizeof(e) + e.len) {
+			memcpy(&e, events + at, sizeof(e));
+			if (e.len > 0 && strcmp(events + at + sizeof(e), s->name) == 0)
+				s->replaced = true;
+		}
+	}
+	return any;
+}
+
+static enum capture_status gone(const struct savefile *s, const char *why)
+{
+	log_info("file_ended", "file=\"%s\": %s", s->path, why);
+	return CAPTURE_GONE;
+}
+
+/* There are no more bytes. Returns CAPTURE_UP when that may change. */
+static enum capture_status at_end(const struct savefile *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+
+	if (s->stream)
+		return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0
+			   ? gone(s, "its writer closed it")
+			   : CAPTURE_UP;
+	if (s->replaced)
+		return gone(s, "another took its name");
+	if (lseek(s->fd, 0, SEEK_END) < s->offset)
+		return gone(s, "it was cut, and begins anew");
+	return CAPTURE_UP;
+}
+
+static enum capture_status savefile_read(void *self, unsigned max, capture_fn *fn, void *arg)
+{
+	struct savefile *s = self;
+	enum capture_status status = CAPTURE_UP;
+	eventfd_t counter;
+	ssize_t n = 1;
+
+	(void)!eventfd_read(s->more, &counter);
+	while (n > 0 || (!s->stream && notice(s))) {
+		status = hand_over(s, &max, fn, arg);
+		if (status != CAPTURE_UP)
+			return status;
+		if (max == 0) {
+			raise_more(s);
+			return CAPTURE_UP;
+		}
+		n = fill(s);
+	}
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		log_error("capture_read", "file=\"%s\" error=\"%s\"", s->path, strerror(errno));
+		return CAPTURE_BROKEN;
+	}
+	return n == 0 ? at_end(s) : CAPTURE_UP;
+}
+
+/* Some file systems, such as those of another machine, tell no changes. */
+static enum capture_status savefile_tick(void *self)
+{
+	const struct savefile *s = self;
+
+	if (!s->stream && lseek(s->fd, 0, SEEK_END) != s->offset)
+		raise_more(s);
+	return CAPTURE_UP;
+}
+
+static void savefile_stats(void *self, struct capture_stats *out)
+{
+	const struct savefile *s = self;
+
+	*out = s->sum;
+}
+
+const struct capture_method capture_savefile = {
+    .name = "savefile",
+    .capabilities = syscalls, /* none of them */
+    .capabilities_len = 0,
+    .syscalls = syscalls,
+    .syscalls_len = sizeof(syscalls) / sizeof(syscalls[0]),
+    .open = savefile_open,
+    .fd = savefile_fd,
+    .read = savefile_read,
+    .tick = savefile_tick,
+    .stats = savefile_stats,
+    .close = savefile_close,
+};
