@@ -101,6 +101,7 @@ struct capture_method {
 };
 
 extern const struct capture_method capture_afpacket;
+extern const struct capture_method capture_nflog;
 extern const struct capture_method capture_pcap;
 extern const struct capture_method capture_savefile;
 

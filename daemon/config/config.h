@@ -24,6 +24,7 @@ enum {
 	CONFIG_SOURCES_MAX = 16,
 	CONFIG_INTERFACE_MAX = 16, /* IFNAMSIZ */
 	CONFIG_USER_MAX = 33,
+	CONFIG_NFLOG_GROUP = 4477, /* where the firewall logs knocks for capture = nflog */
 };
 
 enum silence { SILENCE_DROP, SILENCE_CLOSED };

@@ -8,7 +8,7 @@
 enum { DAY_S = 86400 };
 
 static const struct directive_word captures[] = {
-    {"pcap", 0}, {"afpacket", 0}, {"savefile", 0}, {NULL, 0}};
+    {"pcap", 0}, {"afpacket", 0}, {"savefile", 0}, {"nflog", 0}, {NULL, 0}};
 static const struct directive_word firewalls[] = {{"nftables", 0}, {NULL, 0}};
 static const struct directive_word stores[] = {{"lmdb", 0}, {NULL, 0}};
 static const struct directive_word silences[] = {

@@ -56,10 +56,16 @@ static void write_rule(FILE *out, const char *chain, const char *rule)
 
 static void write_knocks(FILE *out, const struct config *c)
 {
-	if (c->silence != SILENCE_DROP)
+	const bool logs = strcmp(c->capture, "nflog") == 0;
+
+	if (c->silence != SILENCE_DROP && !logs)
 		return;
 	write_rule(out, "knock", NOT_OURS " accept"); /* forwarded: none of our business */
-	write_rule(out, "knock", "counter name knocks drop");
+	if (logs)
+		fprintf(out, "add rule inet " NFT_TABLE " knock log group %d queue-threshold 1\n",
+		    CONFIG_NFLOG_GROUP);
+	if (c->silence == SILENCE_DROP)
+		write_rule(out, "knock", "counter name knocks drop");
 	fprintf(out, "add rule inet " NFT_TABLE " knocks udp dport %" PRIu16 " goto knock\n",
 	    c->udp_port);
 }

@@ -223,6 +223,36 @@ def test_every_method_reads_under_tags(house, method, six, tags):
     assert arrives(house, make, six) == "ok"
 
 
+@pytest.mark.parametrize("silence", ["drop", "closed"])
+@pytest.mark.house(start=False, capture="nflog", interface=["any"])
+def test_the_firewalls_log_opens_the_real_door(house, silence):
+    house.postern.directives["silence"] = silence
+    house.postern.write_config()
+    house.postern.start()
+    if silence == "drop":
+        opens_both(house)
+    else:
+        assert house.alice.postern("open", "alice", "ssh").returncode == GRANTED
+        assert all(house.sshd.login(house.client, address) for address in house.addresses())
+
+
+@pytest.mark.house(interface=["any"])
+def test_to_the_firewalls_log_and_back_in_a_running_daemon(house):
+    for method in ("nflog", "pcap", "nflog"):
+        before = len(house.postern.log_lines(f"capture_ready.*method={method}"))
+        house.postern.directives["capture"] = method
+        house.postern.write_config()
+        house.postern.reload_and_wait()
+        until(lambda: len(house.postern.log_lines(f"capture_ready.*method={method}")) > before, 5, method)
+        until(lambda: works(house, v4("server")), 15, method)
+        until(lambda: works(house, v6("server")), 15, method)
+    # The group has one reader: the next one waits until the one before has gone.
+    house.postern.directives["log-level"] = "debug"
+    house.postern.write_config()
+    house.postern.reload_and_wait()
+    until(lambda: works(house, v4("server")), 15, "nflog again")
+
+
 def recorder(house, target, **more):
     """tcpdump that writes what comes to the knock port."""
     where = ["-i", "any", "-Q", "in", "-nn", "-U", "--immediate-mode", "-Z", "root", "-w", target]
