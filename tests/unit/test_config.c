@@ -247,6 +247,19 @@ static void test_interfaces(void **state)
 	    "f:4: interface: given already in line 3; keep one of them\n");
 }
 
+/* Names from old howtos get more than a list of what there is. */
+static void test_captures_of_the_past(void **state)
+{
+	(void)state;
+	assert_faults("udp-port = 1\n" SERVICE "capture = ulog\n",
+	    "f:3: capture: Linux 3.17 dropped ULOG; use nflog, which took its place\n");
+	assert_faults("udp-port = 1\n" SERVICE "capture = queue\n",
+	    "f:3: capture: Linux 3.5 dropped QUEUE; use nflog, which needs no verdict\n");
+	assert_faults("udp-port = 1\n" SERVICE "capture = xdb\nlog = ulog\n",
+	    "f:3: capture: \"xdb\" is not known; it can be pcap or afpacket or savefile or nflog\n"
+	    "f:4: log: \"ulog\" is not known; it can be syslog or stderr\n");
+}
+
 static void test_paths_and_users(void **state)
 {
 	char text[1024];
@@ -413,6 +426,7 @@ int main(void)
 	    cmocka_unit_test(test_quotes_braces_comments),
 	    cmocka_unit_test(test_nothing_is_included),
 	    cmocka_unit_test(test_interfaces),
+	    cmocka_unit_test(test_captures_of_the_past),
 	    cmocka_unit_test(test_paths_and_users),
 	    cmocka_unit_test(test_no_service_is_a_warning),
 	    cmocka_unit_test(test_bounds),
