@@ -170,9 +170,11 @@ def test_padding_of_short_frames_is_no_part_of_the_knock(house):
 
 @pytest.mark.parametrize("interface", ["tun0", "any"])
 @pytest.mark.parametrize("server, client", [("10.77.0.1", "10.77.0.2"), ("fd77::1", "fd77::2")])
+@pytest.mark.parametrize("method", ["pcap", "afpacket"])
 @pytest.mark.house(alice=False, sshd=False, start=False)
-def test_a_device_without_ethernet(house, interface, server, client):
+def test_a_device_without_ethernet(house, interface, server, client, method):
     """Raw IP, as tunnels and VPNs have it."""
+    house.postern.directives["capture"] = method
     tun = Tun(house.server, "tun0", "10.77.0.1/24", "fd77::1/64")
     house.postern.directives["interface"] = [interface]
     house.postern.write_config()
