@@ -312,6 +312,33 @@ static void test_services_that_go(void **state)
 	assert_int_equal(lab_count(l, COUNT_CLOSED), 2);
 }
 
+/* Whoever comes back after being removed finds his mark as it was: what he said before is still said. */
+static void test_removed_clients_mark_stays(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[1];
+	struct request q = lab_open("ssh");
+	struct lab_message m;
+	struct reply p;
+
+	assert_true(lab_prove(l, c));
+	m = lab_m1(l, c, &q, 0);
+	lab_knock(l, &m);
+	assert_true(lab_reply(l, &m, &p));
+	l->clients = 1;
+	core_swap(l->core, lab_realm(l));
+	lab_settle(l);
+	assert_null(lab_door(l, &c->address, SSH));
+	l->clients = 2;
+	lab_restart(l);
+	lab_settle(l);
+	lab_knock(l, &m);
+	assert_int_equal(l->sent, 0);
+	assert_int_equal(lab_count(l, COUNT_REPLAY), 1);
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+}
+
 static void test_full_socket_to_the_monitor(void **state)
 {
 	struct lab *l = *state;
@@ -409,6 +436,7 @@ int main(void)
 	    TEST(test_doors_for_both_families_from_an_ipv6_source),
 	    TEST(test_quota_of_a_client_and_of_all),
 	    TEST(test_services_that_go),
+	    TEST(test_removed_clients_mark_stays),
 	    TEST(test_full_socket_to_the_monitor),
 	    TEST(test_sessions_outlive_a_restart_but_not_a_boot),
 	    TEST(test_kernel_is_believed_after_a_restart),
