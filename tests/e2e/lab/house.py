@@ -7,6 +7,7 @@ from .postern import SSH, Postern
 from .programs import build, built
 from .ssh import Sshd
 from .user import User
+from .wait import until
 
 
 class House(Lab):
@@ -36,6 +37,22 @@ class House(Lab):
     def knocker(self, card=None, host=None, six=False, source=None):
         address = v6("server") if six else v4("server")
         return Knocker(host or self.client, card or self.card, address, Postern.PORT, source)
+
+    def feed(self, knocker, packets, portion=200):
+        """Sends many packets, each portion when the daemon is through with the one before: no queue overflows."""
+        packets = list(packets)
+        for at in range(0, len(packets), portion):
+            part = packets[at : at + portion]
+            goal = self.postern.counter(".seen") + len(part)
+            for packet in part:
+                knocker.send(packet)
+            until(lambda goal=goal: self._through(goal), 10, "the end of a portion")
+
+    def _through(self, goal):
+        """So many packets were seen, and all that were handed over have arrived."""
+        now = self.postern.stats()
+        seen, matched = (sum(v for k, v in now.items() if k.endswith(end)) for end in (".seen", ".matched"))
+        return seen >= goal and now["auth.received"] >= matched
 
     def addresses(self):
         return v4("server"), v6("server")
