@@ -22,6 +22,7 @@ enum message_type {
 	/* auth to monitor */
 	MSG_AUTH_READY,
 	MSG_SOURCE_READY, /* a capture said that it is ready */
+	MSG_SOURCE_BAD,	  /* a capture said what none says: it is to be killed */
 	MSG_DOOR_OPEN,
 	MSG_DOOR_CLOSE,
 	MSG_DOOR_QUERY,
@@ -117,7 +118,7 @@ struct msg_keys {
 	} key[DOOR_KEYS_MAX];
 };
 
-struct msg_source_ready {
+struct msg_source_ready { /* SOURCE_READY, SOURCE_BAD */
 	struct ipc_head head;
 	uint32_t index;
 	uint32_t generation; /* both as MSG_SOURCE had them */

@@ -202,6 +202,7 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 	case MSG_STATS_QUERY:
 	case MSG_AUTH_READY:
 	case MSG_SOURCE_READY:
+	case MSG_SOURCE_BAD:
 	case MSG_DOOR_OPEN:
 	case MSG_DOOR_CLOSE:
 	case MSG_DOOR_QUERY:
@@ -237,7 +238,7 @@ static void monitor_readable(void *arg)
 	}
 }
 
-static void source_ready(void *arg, const struct msg_source_ready *m)
+static void tell_of_source(void *arg, const struct msg_source_ready *m)
 {
 	tell_monitor(arg, m);
 }
@@ -249,7 +250,7 @@ static void source_stats(void *arg)
 	control_stats(a->control);
 }
 
-static const struct source_ops source_ops = {.ready = source_ready, .stats = source_stats};
+static const struct source_ops source_ops = {.tell = tell_of_source, .stats = source_stats};
 
 static void reload_wanted(void *arg)
 {

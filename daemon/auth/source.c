@@ -81,11 +81,21 @@ static void close_source(struct source *s)
 	check_query(s->all);
 }
 
-/* It ends then, and the monitor starts another. One that was taken may stay, but nobody hears it. */
+static void tell(const struct source *s, enum message_type type)
+{
+	const struct msg_source_ready m = {.head = {.type = type, .len = sizeof(m)},
+	    .index = s->index,
+	    .generation = s->generation};
+
+	s->all->ops->tell(s->all->arg, &m);
+}
+
+/* It ends then, and the monitor starts another. One that was taken would stay: the monitor kills it. */
 static void expel(struct source *s, const char *why)
 {
 	log_error("capture-expelled", "interface=%s why=%s", s->interface, why);
 	close_source(s);
+	tell(s, MSG_SOURCE_BAD);
 }
 
 void sources_free(struct sources *ss)
@@ -103,14 +113,10 @@ void sources_free(struct sources *ss)
 /* Once: the monitor hears of each, and one who says it again and again would fill its socket. */
 static const char *take_ready(struct source *s)
 {
-	struct msg_source_ready m = {.head = {.type = MSG_SOURCE_READY, .len = sizeof(m)},
-	    .index = s->index,
-	    .generation = s->generation};
-
 	if (s->ready)
 		return "ready twice";
 	s->ready = true;
-	s->all->ops->ready(s->all->arg, &m);
+	tell(s, MSG_SOURCE_READY);
 	return NULL;
 }
 

@@ -20,8 +20,8 @@ struct source_stats {
 };
 
 struct source_ops {
-	/* A capture says that it sees packets. */
-	void (*ready)(void *arg, const struct msg_source_ready *m);
+	/* A word about a capture for the monitor: it sees packets, or it must have been taken. */
+	void (*tell)(void *arg, const struct msg_source_ready *m);
 	/* All captures answered sources_query(), or the time for it is over. */
 	void (*stats)(void *arg);
 };

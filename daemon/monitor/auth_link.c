@@ -54,6 +54,11 @@ static int serve_source_ready(struct auth_link *l, const void *msg)
 	return l->ready ? l->events->source_ready(l->arg, msg) : -1;
 }
 
+static int serve_source_bad(struct auth_link *l, const void *msg)
+{
+	return l->ready ? l->events->source_bad(l->arg, msg) : -1;
+}
+
 static int serve_door(struct auth_link *l, const void *msg)
 {
 	struct msg_door_done done = {.head = {MSG_DOOR_DONE, sizeof(done)}};
@@ -85,6 +90,7 @@ struct verb {
 static const struct verb verbs[] = {
     {MSG_AUTH_READY, sizeof(struct msg_plain), serve_ready},
     {MSG_SOURCE_READY, sizeof(struct msg_source_ready), serve_source_ready},
+    {MSG_SOURCE_BAD, sizeof(struct msg_source_ready), serve_source_bad},
     {MSG_DOOR_OPEN, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_CLOSE, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_QUERY, sizeof(struct msg_door), serve_door},

@@ -15,6 +15,7 @@
 struct auth_events {
 	void (*ready)(void *arg);
 	int (*source_ready)(void *arg, const struct msg_source_ready *m);
+	int (*source_bad)(void *arg, const struct msg_source_ready *m);
 	void (*door)(void *arg, const struct msg_door *m, struct msg_door_done *done);
 	void (*reload_wanted)(void *arg);
 	int (*loaded)(void *arg, const struct msg_loaded *m);

@@ -107,6 +107,13 @@ static int source_ready(void *arg, const struct msg_source_ready *msg)
 	return sources_ready(&m->sources, msg->index, msg->generation);
 }
 
+static int source_bad(void *arg, const struct msg_source_ready *msg)
+{
+	struct monitor *m = arg;
+
+	return sources_bad(&m->sources, msg->index, msg->generation);
+}
+
 static void door(void *arg, const struct msg_door *msg, struct msg_door_done *done)
 {
 	struct monitor *m = arg;
@@ -163,6 +170,7 @@ static void auth_start(void *arg)
 static const struct auth_events auth_events = {
     .ready = auth_ready,
     .source_ready = source_ready,
+    .source_bad = source_bad,
     .door = door,
     .reload_wanted = reload_wanted,
     .loaded = loaded,

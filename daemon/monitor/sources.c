@@ -275,23 +275,45 @@ void sources_kill(struct sources *all)
 			child_signal(&all->slot[i].child, SIGKILL);
 }
 
-int sources_ready(struct sources *all, uint32_t index, uint32_t generation)
+/* The capture that auth speaks of, or NULL. *late: it was replaced, and may have ended while the word was on its way. */
+static struct source *meant(struct sources *all, uint32_t index, uint32_t generation, bool *late)
 {
+	*late = generation < all->generation && index < CONFIG_SOURCES_MAX;
 	for (size_t i = 0; i < SOURCES_SLOTS; i++) {
 		struct source *s = &all->slot[i];
 
-		if (s->state == SOURCE_FREE || s->index != index || s->generation != generation)
-			continue;
-		if (s->state == SOURCE_STARTING) {
-			s->state = SOURCE_READY;
-			s->tried = true;
-			log_info("capturing", "interface=%s", s->interface);
-			changed(all);
-		}
-		return 0;
+		if (s->state != SOURCE_FREE && s->index == index && s->generation == generation)
+			return s;
 	}
-	/* One that was replaced may have ended while the word about it was on its way. */
-	return generation < all->generation && index < CONFIG_SOURCES_MAX ? 0 : -1;
+	return NULL;
+}
+
+int sources_ready(struct sources *all, uint32_t index, uint32_t generation)
+{
+	bool late;
+	struct source *s = meant(all, index, generation, &late);
+
+	if (!s)
+		return late ? 0 : -1;
+	if (s->state == SOURCE_STARTING) {
+		s->state = SOURCE_READY;
+		s->tried = true;
+		log_info("capturing", "interface=%s", s->interface);
+		changed(all);
+	}
+	return 0;
+}
+
+int sources_bad(struct sources *all, uint32_t index, uint32_t generation)
+{
+	bool late;
+	struct source *s = meant(all, index, generation, &late);
+
+	if (!s)
+		return late ? 0 : -1;
+	if (has_process(s))
+		child_condemn(&s->child, "auth heard from it what no capture says");
+	return 0;
 }
 
 /* One that waits starts when its interface came up, not at each of the messages about it. */

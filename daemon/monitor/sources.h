@@ -78,6 +78,8 @@ void sources_run(struct sources *all);	 /* auth is ready: start them */
 void sources_pause(struct sources *all); /* auth is gone: end them until sources_run() */
 /* auth says so. Returns 0; -1 when there is no such source and never was. */
 int sources_ready(struct sources *all, uint32_t index, uint32_t generation);
+/* Auth says that it must have been taken: it is killed, and started anew like any that dies. Returns as sources_ready(). */
+int sources_bad(struct sources *all, uint32_t index, uint32_t generation);
 /* An interface changed; NULL: any may have. */
 void sources_link(struct sources *all, const char *interface, bool up);
 void sources_kill(struct sources *all);

@@ -28,7 +28,7 @@ struct fixture {
 	socklen_t at_len;
 };
 
-static void ready(void *arg, const struct msg_source_ready *m)
+static void tell(void *arg, const struct msg_source_ready *m)
 {
 	(void)arg;
 	(void)m;
@@ -55,7 +55,7 @@ static void each_turn(void *arg)
 	lab_settle(&f->l);
 }
 
-static const struct source_ops ops = {.ready = ready, .stats = stats};
+static const struct source_ops ops = {.tell = tell, .stats = stats};
 
 static struct fixture f;
 

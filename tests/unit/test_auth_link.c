@@ -74,6 +74,7 @@ static int good_auth(void)
 	(void)!ipc_send(FD_PEER, &open, NULL, 0);
 	wait_for(MSG_DOOR_DONE);
 	speak_well(MSG_SOURCE_READY, sizeof(struct msg_source_ready));
+	speak_well(MSG_SOURCE_BAD, sizeof(struct msg_source_ready));
 	speak_well(MSG_LOADED, sizeof(struct msg_loaded));
 	speak_well(MSG_RELOAD_WANTED, sizeof(struct msg_plain));
 	return 0;
@@ -159,6 +160,15 @@ static int on_source_ready(void *arg, const struct msg_source_ready *m)
 	return s->sane ? 0 : -1;
 }
 
+static int on_source_bad(void *arg, const struct msg_source_ready *m)
+{
+	struct scene *s = arg;
+
+	(void)m;
+	note(s, "bad");
+	return s->sane ? 0 : -1;
+}
+
 static void on_door(void *arg, const struct msg_door *m, struct msg_door_done *done)
 {
 	note(arg, "door");
@@ -203,6 +213,7 @@ static void on_start(void *arg)
 
 static const struct auth_events events = {.ready = on_ready,
     .source_ready = on_source_ready,
+    .source_bad = on_source_bad,
     .door = on_door,
     .reload_wanted = on_reload,
     .loaded = on_loaded,
@@ -253,7 +264,7 @@ static void test_good(void **state)
 	assert_true(s.dead && s.was_ready);
 	assert_true(WIFEXITED(s.status));
 	assert_int_equal(WEXITSTATUS(s.status), 0);
-	assert_string_equal(s.events, "ready door source loaded reload gone ");
+	assert_string_equal(s.events, "ready door source bad loaded reload gone ");
 	finish(&s);
 }
 

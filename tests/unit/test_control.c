@@ -54,7 +54,7 @@ static void reload(void *arg)
 	s->reloads++;
 }
 
-static void ready(void *arg, const struct msg_source_ready *m)
+static void tell(void *arg, const struct msg_source_ready *m)
 {
 	(void)arg;
 	(void)m;
@@ -67,7 +67,7 @@ static void stats(void *arg)
 	control_stats(s->control);
 }
 
-static const struct source_ops source_ops = {.ready = ready, .stats = stats};
+static const struct source_ops source_ops = {.tell = tell, .stats = stats};
 
 static void stop(void *arg)
 {

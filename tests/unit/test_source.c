@@ -20,14 +20,20 @@ struct scene {
 	struct loop *loop;
 	struct sources *sources;
 	int capture[3]; /* our ends */
-	struct msg_source_ready ready;
-	unsigned readies, stats;
+	struct msg_source_ready ready, bad;
+	unsigned readies, bads, stats;
 };
 
-static void on_ready(void *arg, const struct msg_source_ready *m)
+static void on_word(void *arg, const struct msg_source_ready *m)
 {
 	struct scene *s = arg;
 
+	if (m->head.type == MSG_SOURCE_BAD) {
+		s->bad = *m;
+		s->bads++;
+		return;
+	}
+	assert_int_equal(m->head.type, MSG_SOURCE_READY);
 	s->ready = *m;
 	s->readies++;
 }
@@ -39,7 +45,7 @@ static void on_stats(void *arg)
 	s->stats++;
 }
 
-static const struct source_ops ops = {.ready = on_ready, .stats = on_stats};
+static const struct source_ops ops = {.tell = on_word, .stats = on_stats};
 
 static void stop(void *arg)
 {
@@ -200,6 +206,9 @@ static void test_the_dishonest_are_expelled(void **state)
 		run_a_while(s);
 		assert_false(is_open(fd));
 		close(fd);
+		assert_int_equal(s->bads, i + 1);
+		assert_int_equal(s->bad.index, 7);
+		assert_int_equal(s->bad.generation, 47);
 	}
 	/* Not even a message. */
 	int fd = add(s, 7, "bad0");

@@ -215,6 +215,24 @@ static void test_one_that_dies_comes_back(void **state)
 	expect_ready(s, 2, 2);
 }
 
+/* Auth hung up on it, but one that was taken need not end because of that. */
+static void test_a_taken_one_is_killed(void **state)
+{
+	struct scene *s = *state;
+
+	set_interfaces(s, "lo", "any");
+	sources_set(&s->sources, &s->config, 1);
+	sources_run(&s->sources);
+	assert_int_equal(sources_ready(&s->sources, 0, 1), 0);
+	assert_int_equal(sources_ready(&s->sources, 1, 1), 0);
+	assert_int_equal(sources_bad(&s->sources, 2, 1), -1); /* none of ours */
+	assert_int_equal(sources_bad(&s->sources, 0, 2), -1);
+	assert_int_equal(sources_bad(&s->sources, 1, 1), 0);
+	run_until(s, introduced_three);
+	assert_int_equal(s->peer[2].index, 1);
+	expect_ready(s, 1, 2);
+}
+
 static bool none_lives(struct scene *s)
 {
 	return sources_idle(&s->sources);
@@ -415,6 +433,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(
 		test_a_missing_interface_holds_nobody_up, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_one_that_dies_comes_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_taken_one_is_killed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_one_that_cannot_be_configured_waits_long, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_auth_goes_and_comes, setup, teardown),
