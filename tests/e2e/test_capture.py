@@ -4,6 +4,7 @@ import os
 
 import pytest
 from lab import connect, until
+from lab.knocker import Knocker
 from lab.network import v4, v6
 from lab.postern import Postern
 from lab.tunnel import Tun
@@ -24,8 +25,6 @@ def second_cable(lab, roles=("server", "client")):
 
 
 def knocker(house, address):
-    from lab.knocker import Knocker
-
     return Knocker(house.client, house.card, address, Postern.PORT)
 
 
@@ -54,8 +53,6 @@ def test_one_interface_alone(house):
 
 @pytest.mark.house(interface=["any"], alice=False)
 def test_any_hears_the_loopback(house):
-    from lab.knocker import Knocker
-
     for address in ("127.0.0.1", "::1", v4("server")):
         reply = Knocker(house.server, house.card, address, Postern.PORT).ping()
         assert reply.verdict == "ok" and reply.address_seen in (address, v4("server"))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import stat
 import time
 
@@ -9,7 +10,7 @@ import pytest
 from lab import nft, stays, until
 from lab.network import v4, v6
 from lab.programs import PLACES
-from lab.user import GRANTED, NO_ANSWER
+from lab.user import GRANTED, NO_ANSWER, User
 
 
 def posternd(house, *args):
@@ -41,8 +42,6 @@ def test_client_add_keeps_no_private_key(house):
 
 def test_client_add_takes_effect_at_once(house):
     """No knock of a new client is lost because somebody forgot to reload."""
-    from lab.user import User
-
     carol = User(house.client, "carol")
     carol.import_profile(house.postern.add_client("carol", server="server.lab"))
     if carol.postern("ping", "carol").returncode == NO_ANSWER:
@@ -208,8 +207,6 @@ def test_dry_run_decides_logs_and_changes_nothing(house):
 @pytest.mark.house(start=False)
 def test_as_a_daemon_and_ready_for_systemd(house):
     """Without -f it goes to the background when it is ready; with NOTIFY_SOCKET it says so."""
-    import socket
-
     path = str(house.folder / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.bind(path)

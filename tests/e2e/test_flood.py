@@ -7,6 +7,7 @@ from lab import stays, until
 from lab.network import v4
 from lab.postern import Postern
 from lab.user import GRANTED
+from test_replay import inject
 from wire import request as rq
 
 pytestmark = pytest.mark.alone
@@ -67,8 +68,6 @@ def test_a_forged_source_opens_for_nobody_else(house, named):
     assert bob.ping().verdict == "ok"
     knock = bob.make(admits=(v4("client") + "/32",) if named else (), flags=rq.WANT_REPLY | rq.STRICT,
                      own_address=v4("client"))
-    from test_replay import inject
-
     before = house.postern.counter("auth.received")
     inject(house, knock.m1, v4("attacker"), 4444, house.attacker)
     until(lambda: house.postern.counter("auth.received") > before, 5, "its arrival")
@@ -81,8 +80,6 @@ def test_a_forged_source_changes_nothing_for_whom_it_names(house):
     """What he named himself opens for that alone, from wherever it came."""
     bob = house.knocker()
     assert bob.ping().verdict == "ok"
-    from test_replay import inject
-
     inject(house, bob.make(admits=(v4("client") + "/32",)).m1, v4("attacker"), 4444, house.attacker)
     until(lambda: house.postern.doors(), 5, "the door")
     assert [a for a, *_ in house.postern.doors()] == [v4("client")]
