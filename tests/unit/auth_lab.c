@@ -502,3 +502,37 @@ uint64_t lab_count(const struct lab *l, enum auth_counter c)
 {
 	return core_counters(l->core)->n[c];
 }
+
+int lab_setup(void **state)
+{
+	struct lab *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -1;
+	lab_start(l, NULL, NULL, 4);
+	*state = l;
+	return 0;
+}
+
+int lab_teardown(void **state)
+{
+	lab_stop(*state);
+	free(*state);
+	return 0;
+}
+
+int lab_ask(struct lab *l, struct lab_client *c, const struct request *q, struct reply *p)
+{
+	struct lab_message m = lab_m1(l, c, q, 0);
+	struct reply own;
+
+	lab_knock(l, &m);
+	return lab_reply(l, &m, p ? p : &own) ? (int)(p ? p : &own)->verdict : -1;
+}
+
+int lab_open_service(struct lab *l, struct lab_client *c, const char *service, struct reply *p)
+{
+	struct request q = lab_open(service);
+
+	return lab_ask(l, c, &q, p);
+}

@@ -147,4 +147,11 @@ struct request lab_request(enum verb v);
 struct lab_door *lab_door(struct lab *l, const struct address *a, unsigned service);
 uint64_t lab_count(const struct lab *l, enum auth_counter c);
 
+/* For cmocka: a lab of four clients as the test's state. */
+int lab_setup(void **state);
+int lab_teardown(void **state);
+/* One knock of a proven client; returns the verdict, or -1 for silence. p may be NULL. */
+int lab_ask(struct lab *l, struct lab_client *c, const struct request *q, struct reply *p);
+int lab_open_service(struct lab *l, struct lab_client *c, const char *service, struct reply *p);
+
 #endif

@@ -15,41 +15,6 @@ enum { SSH, WEB };
 
 enum { QUEUE_PLACES = 128 }; /* QUEUE_MAX of inside.h */
 
-static int setup(void **state)
-{
-	struct lab *l = calloc(1, sizeof(*l));
-
-	if (!l)
-		return -1;
-	lab_start(l, NULL, NULL, 4);
-	*state = l;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	lab_stop(*state);
-	free(*state);
-	return 0;
-}
-
-/* One knock of a proven client; returns the verdict, or -1 for silence. */
-static int ask_for(struct lab *l, struct lab_client *c, const struct request *q, struct reply *p)
-{
-	struct lab_message m = lab_m1(l, c, q, 0);
-	struct reply own;
-
-	lab_knock(l, &m);
-	return lab_reply(l, &m, p ? p : &own) ? (int)(p ? p : &own)->verdict : -1;
-}
-
-static int open_service(struct lab *l, struct lab_client *c, const char *service, struct reply *p)
-{
-	struct request q = lab_open(service);
-
-	return ask_for(l, c, &q, p);
-}
-
 static void test_unknown_client_is_challenged_then_let_in(void **state)
 {
 	struct lab *l = *state;
@@ -73,7 +38,7 @@ static void test_unknown_client_is_challenged_then_let_in(void **state)
 	assert_int_equal(p.door[0].seconds, 60);
 	assert_int_equal(p.door[0].port.number, 22);
 	assert_non_null(lab_door(l, &c->address, SSH));
-	assert_int_equal(open_service(l, c, "web", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "web", NULL), VERDICT_OK);
 	assert_int_equal(l->sent, 0);
 }
 
@@ -170,20 +135,20 @@ static void test_retry_is_answered_again_and_done_once(void **state)
 	struct reply first, second;
 
 	assert_true(lab_prove(l, c));
-	assert_int_equal(ask_for(l, c, &q, &first), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &q, &first), VERDICT_OK);
 	lab_pass(l, 2000);
-	assert_int_equal(ask_for(l, c, &q, &second), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &q, &second), VERDICT_OK);
 	assert_int_equal(second.door[0].session, first.door[0].session);
 	assert_int_equal(second.door[0].seconds, 58);
 	assert_int_equal(lab_door(l, &c->address, SSH)->opened, 1);
 	core_tick(l->core);
 	lab_restart(l);
 	lab_settle(l);
-	assert_int_equal(ask_for(l, c, &q, &second), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &q, &second), VERDICT_OK);
 	assert_int_equal(lab_door(l, &c->address, SSH)->opened, 1);
 	/* The same id with another request gets the old answer. */
 	strcpy(q.service[0], "web");
-	assert_int_equal(ask_for(l, c, &q, &second), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &q, &second), VERDICT_OK);
 	assert_int_equal(second.door[0].port.number, 22);
 	assert_null(lab_door(l, &c->address, WEB));
 }
@@ -236,9 +201,9 @@ static void test_crash_between_commit_and_door(void **state)
 	lab_settle(l);
 	lab_knock(l, &m);
 	assert_int_equal(l->sent, 0);
-	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_RESULT_UNKNOWN);
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_RESULT_UNKNOWN);
 	assert_null(lab_door(l, &c->address, SSH));
-	assert_int_equal(ask_for(l, c, &list, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &list, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 0);
 }
 
@@ -252,10 +217,10 @@ static void test_store_that_fails_refuses(void **state)
 	assert_true(lab_prove(l, c));
 	core_tick(l->core);
 	store_memory_fail(l->store, 1);
-	assert_int_equal(ask_for(l, c, &q, NULL), -1);
+	assert_int_equal(lab_ask(l, c, &q, NULL), -1);
 	assert_null(lab_door(l, &c->address, SSH));
 	assert_int_equal(lab_count(l, COUNT_STORE_FAILED), 1);
-	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_OK);
 }
 
 static void test_no_reply_wanted(void **state)
@@ -265,15 +230,15 @@ static void test_no_reply_wanted(void **state)
 	struct request q = lab_open("ssh");
 
 	q.flags = 0;
-	assert_int_equal(ask_for(l, c, &q, NULL), -1);
+	assert_int_equal(lab_ask(l, c, &q, NULL), -1);
 	assert_null(lab_door(l, &c->address, SSH));
 	assert_int_equal(lab_count(l, COUNT_DOUBT), 1);
 	assert_true(lab_prove(l, c));
-	assert_int_equal(ask_for(l, c, &q, NULL), -1);
+	assert_int_equal(lab_ask(l, c, &q, NULL), -1);
 	assert_non_null(lab_door(l, &c->address, SSH));
 	q = lab_open("nothing");
 	q.flags = 0;
-	assert_int_equal(ask_for(l, c, &q, NULL), -1);
+	assert_int_equal(lab_ask(l, c, &q, NULL), -1);
 	assert_int_equal(l->sent, 0);
 }
 
@@ -305,7 +270,7 @@ static void test_clocks_in_doubt_are_challenged(void **state)
 		l->real_ns = right;
 	}
 	lab_pass(l, 1000);
-	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_REFRESHED);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_REFRESHED);
 }
 
 static void test_door_key_rotation(void **state)
@@ -342,7 +307,7 @@ static void test_renamed_services_doors_are_closed(void **state)
 	struct lab_client *c = &l->client[0];
 
 	assert_true(lab_prove(l, c));
-	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
 	assert_non_null(lab_door(l, &c->address, SSH));
 	l->config_text = "udp-port = 62201\n"
 			 "service \"shell\" { proto = tcp port = 22 }\n";
@@ -382,11 +347,11 @@ static void test_bucket_limits_one_client_alone(void **state)
 
 	assert_true(lab_prove(l, a) && lab_prove(l, b));
 	for (unsigned i = 0; i < 200; i++)
-		answered += ask_for(l, a, &q, NULL) == VERDICT_OK;
+		answered += lab_ask(l, a, &q, NULL) == VERDICT_OK;
 	assert_int_equal(answered, 19); /* a burst of 20, one of which proved it */
-	assert_int_equal(ask_for(l, b, &q, NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, b, &q, NULL), VERDICT_OK);
 	lab_pass(l, 1000);
-	assert_int_equal(ask_for(l, a, &q, NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, a, &q, NULL), VERDICT_OK);
 }
 
 static void test_door_key_alone_buys_no_diffie_hellman(void **state)
@@ -446,7 +411,7 @@ static void test_dry_run_decides_and_does_nothing(void **state)
 	assert_true(lab_prove(l, c));
 	l->dry_run = true;
 	lab_restart(l);
-	assert_int_equal(open_service(l, c, "ssh", NULL), -1);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), -1);
 	assert_int_equal(lab_count(l, COUNT_VERDICT + VERDICT_OK), 1);
 	assert_int_equal(l->asked, 0);
 	assert_null(lab_door(l, &c->address, SSH));
@@ -460,10 +425,10 @@ static void test_dry_run_decides_what_it_would_challenge(void **state)
 
 	l->dry_run = true;
 	lab_restart(l);
-	assert_int_equal(open_service(l, c, "ssh", NULL), -1);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), -1);
 	assert_int_equal(lab_count(l, COUNT_CHALLENGED), 0);
 	assert_int_equal(lab_count(l, COUNT_VERDICT + VERDICT_OK), 1);
-	assert_int_equal(open_service(l, c, "nosuch", NULL), -1);
+	assert_int_equal(lab_open_service(l, c, "nosuch", NULL), -1);
 	assert_int_equal(lab_count(l, COUNT_VERDICT + VERDICT_DENIED), 1);
 	assert_int_equal(l->sent, 0);
 	assert_int_equal(l->asked, 0);
@@ -496,10 +461,10 @@ static void test_damaged_record_is_begun_anew(void **state)
 	assert_int_equal(p.verdict, VERDICT_OK);
 	assert_int_equal(lab_count(l, COUNT_STORE_FAILED), 0);
 	assert_true(lab_prove(l, c));
-	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 
 int main(void)
 {

@@ -16,41 +16,6 @@ enum { SSH, WEB };
 
 enum { QUEUE_PLACES = 128 }; /* QUEUE_MAX of inside.h */
 
-static int setup(void **state)
-{
-	struct lab *l = calloc(1, sizeof(*l));
-
-	if (!l)
-		return -1;
-	lab_start(l, NULL, NULL, 4);
-	*state = l;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	lab_stop(*state);
-	free(*state);
-	return 0;
-}
-
-/* One knock of a proven client; returns the verdict, or -1 for silence. */
-static int ask_for(struct lab *l, struct lab_client *c, const struct request *q, struct reply *p)
-{
-	struct lab_message m = lab_m1(l, c, q, 0);
-	struct reply own;
-
-	lab_knock(l, &m);
-	return lab_reply(l, &m, p ? p : &own) ? (int)(p ? p : &own)->verdict : -1;
-}
-
-static int open_service(struct lab *l, struct lab_client *c, const char *service, struct reply *p)
-{
-	struct request q = lab_open(service);
-
-	return ask_for(l, c, &q, p);
-}
-
 static void test_door_is_extended_never_doubled(void **state)
 {
 	struct lab *l = *state;
@@ -59,21 +24,21 @@ static void test_door_is_extended_never_doubled(void **state)
 	struct reply p, again;
 
 	assert_true(lab_prove(l, c));
-	assert_int_equal(open_service(l, c, "ssh", &p), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", &p), VERDICT_OK);
 	lab_pass(l, 30000);
-	assert_int_equal(open_service(l, c, "ssh", &again), VERDICT_REFRESHED);
+	assert_int_equal(lab_open_service(l, c, "ssh", &again), VERDICT_REFRESHED);
 	assert_int_equal(again.door[0].session, p.door[0].session);
 	assert_int_equal(again.door[0].seconds, 60);
 	assert_int_equal(l->doors, 1);
 	/* Nor is it shortened. */
 	q.has_hold = true;
 	q.hold_s = 5;
-	assert_int_equal(ask_for(l, c, &q, &again), VERDICT_REFRESHED);
+	assert_int_equal(lab_ask(l, c, &q, &again), VERDICT_REFRESHED);
 	assert_int_equal(again.door[0].seconds, 60);
 	lab_pass(l, 61000);
 	core_tick(l->core);
 	assert_int_equal(lab_count(l, COUNT_ENDED), 1);
-	assert_int_equal(open_service(l, c, "ssh", &again), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", &again), VERDICT_OK);
 	assert_int_not_equal(again.door[0].session, p.door[0].session);
 }
 
@@ -87,12 +52,12 @@ static void test_holds_are_clamped(void **state)
 	assert_true(lab_prove(l, c));
 	q.has_hold = true;
 	q.hold_s = UINT32_MAX;
-	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_OK);
 	assert_int_equal(p.door[0].seconds, 300);
 	q = lab_open("ssh");
 	q.has_hold = true;
 	q.hold_s = 0;
-	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_OK);
 	assert_int_equal(p.door[0].seconds, 60);
 }
 
@@ -108,18 +73,18 @@ static void test_several_services_are_all_or_none(void **state)
 	strcpy(q.service[1], "web");
 	l->next_status = DOOR_FAILED;
 	l->fail_after = 1;
-	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_FIREWALL);
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_FIREWALL);
 	assert_int_equal(p.doors, 0);
 	assert_null(lab_door(l, &c->address, SSH));
 	assert_null(lab_door(l, &c->address, WEB));
 	q.attempt++;
-	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 2);
 	assert_int_not_equal(p.door[0].session, p.door[1].session);
 	/* What stood before a failed attempt stands after it. */
 	q = lab_open("ssh");
 	l->next_status = DOOR_FULL;
-	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_FIREWALL);
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_FIREWALL);
 	assert_non_null(lab_door(l, &c->address, SSH));
 }
 
@@ -132,10 +97,10 @@ static void test_no_door_for_the_host_itself(void **state)
 
 	assert_true(lab_prove(l, c));
 	l->next_status = DOOR_OWN; /* only the monitor knows */
-	assert_int_equal(open_service(l, c, "ssh", &p), VERDICT_ADDRESS);
+	assert_int_equal(lab_open_service(l, c, "ssh", &p), VERDICT_ADDRESS);
 	assert_int_equal(p.doors, 0);
 	assert_int_equal(lab_count(l, COUNT_DOOR_FAILED), 0);
-	assert_int_equal(ask_for(l, c, &list, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &list, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 0);
 }
 
@@ -148,21 +113,21 @@ static void test_shared_door_stays_for_the_other(void **state)
 
 	b->address = a->address;
 	assert_true(lab_prove(l, a) && lab_prove(l, b));
-	assert_int_equal(open_service(l, a, "ssh", &p), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, a, "ssh", &p), VERDICT_OK);
 	long_one.has_hold = true;
 	long_one.hold_s = 600;
-	assert_int_equal(ask_for(l, b, &long_one, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, b, &long_one, &p), VERDICT_OK);
 	assert_int_equal(l->doors, 1);
 	/* A short hold of the one does not cut the long one of the other. */
-	assert_int_equal(open_service(l, a, "ssh", &p), VERDICT_REFRESHED);
+	assert_int_equal(lab_open_service(l, a, "ssh", &p), VERDICT_REFRESHED);
 	assert_int_equal(p.door[0].seconds, 60);
 	assert_int_equal(l->door[0].end_ms, l->boot_ms + 600000);
 	q.services = 1;
 	strcpy(q.service[0], "ssh");
-	assert_int_equal(ask_for(l, b, &q, NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, b, &q, NULL), VERDICT_OK);
 	assert_int_equal(l->door[0].end_ms, l->boot_ms + 60000);
 	q.attempt++;
-	assert_int_equal(ask_for(l, a, &q, NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, a, &q, NULL), VERDICT_OK);
 	assert_null(lab_door(l, &a->address, SSH));
 }
 
@@ -174,27 +139,27 @@ static void test_close_and_list(void **state)
 	struct reply p;
 
 	assert_true(lab_prove(l, a) && lab_prove(l, b));
-	assert_int_equal(open_service(l, a, "ssh", NULL), VERDICT_OK);
-	assert_int_equal(open_service(l, a, "web", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, a, "web", NULL), VERDICT_OK);
 	lab_pass(l, 10000);
-	assert_int_equal(ask_for(l, a, &list, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, a, &list, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 2);
 	assert_int_equal(p.door[0].seconds, 50);
 	assert_int_equal(p.door[1].seconds, 20);
 	list.attempt++;
 	close.has_session = true;
 	close.session = p.door[0].session;
-	assert_int_equal(ask_for(l, b, &close, NULL), VERDICT_DENIED);
+	assert_int_equal(lab_ask(l, b, &close, NULL), VERDICT_DENIED);
 	assert_non_null(lab_door(l, &a->address, SSH));
 	close.attempt++;
-	assert_int_equal(ask_for(l, a, &close, NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, a, &close, NULL), VERDICT_OK);
 	assert_null(lab_door(l, &a->address, SSH));
 	close.attempt++;
-	assert_int_equal(ask_for(l, a, &close, NULL), VERDICT_DENIED);
-	assert_int_equal(ask_for(l, a, &list, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, a, &close, NULL), VERDICT_DENIED);
+	assert_int_equal(lab_ask(l, a, &list, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 1);
 	list.attempt++;
-	assert_int_equal(ask_for(l, b, &list, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, b, &list, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 0);
 }
 
@@ -205,21 +170,21 @@ static void test_revoked_clients_doors_are_closed(void **state)
 	struct request q = lab_open("ssh");
 
 	assert_true(lab_prove(l, a) && lab_prove(l, b));
-	assert_int_equal(open_service(l, a, "ssh", NULL), VERDICT_OK);
-	assert_int_equal(open_service(l, b, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, b, "ssh", NULL), VERDICT_OK);
 	l->clients = 1;
 	core_swap(l->core, lab_realm(l));
 	lab_settle(l);
 	assert_non_null(lab_door(l, &a->address, SSH));
 	assert_null(lab_door(l, &b->address, SSH));
-	assert_int_equal(ask_for(l, b, &q, NULL), -1);
+	assert_int_equal(lab_ask(l, b, &q, NULL), -1);
 	assert_int_equal(lab_count(l, COUNT_CLIENT), 1);
 	/* Disabled: told so, and closed, too. */
 	l->options = "service=ssh,disabled";
 	core_swap(l->core, lab_realm(l));
 	lab_settle(l);
 	assert_null(lab_door(l, &a->address, SSH));
-	assert_int_equal(ask_for(l, a, &q, NULL), VERDICT_EXPIRED);
+	assert_int_equal(lab_ask(l, a, &q, NULL), VERDICT_EXPIRED);
 }
 
 static void test_doors_for_both_families_from_an_ipv6_source(void **state)
@@ -241,7 +206,7 @@ static void test_doors_for_both_families_from_an_ipv6_source(void **state)
 	q.admits = 2;
 	q.admit[0] = prefix_host(&v4);
 	q.admit[1] = prefix_host(&v6);
-	assert_int_equal(ask_for(l, c, &q, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 4);
 	for (unsigned service = SSH; service <= WEB; service++) {
 		assert_non_null(lab_door(l, &v4, service));
@@ -272,14 +237,14 @@ static void test_quota_of_a_client_and_of_all(void **state)
 
 		q.admits = 1;
 		q.admit[0] = prefix_host(&to);
-		verdict = ask_for(l, opened < SESSIONS_PER_CLIENT ? a : b, &q, &p);
+		verdict = lab_ask(l, opened < SESSIONS_PER_CLIENT ? a : b, &q, &p);
 		/* One has as many as it may: the other goes on until all have. */
 		if (verdict == VERDICT_OK)
 			opened++;
 	}
 	assert_int_equal(verdict, VERDICT_QUOTA);
 	assert_int_equal(opened, 70);
-	assert_int_equal(open_service(l, a, "ssh", NULL), VERDICT_QUOTA);
+	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_QUOTA);
 }
 
 /* What nothing guards any more needs no closing; and a client whose right is gone loses its door. */
@@ -291,13 +256,13 @@ static void test_services_that_go(void **state)
 	struct reply p;
 
 	assert_true(lab_prove(l, c));
-	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
-	assert_int_equal(open_service(l, c, "web", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "web", NULL), VERDICT_OK);
 	l->config_text = "udp-port = 62201\nservice \"web\" { proto = tcp port = 443 }\n";
 	l->options = "service=web";
 	core_swap(l->core, lab_realm(l));
 	assert_int_equal(l->asked, 0);
-	assert_int_equal(ask_for(l, c, &list, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &list, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 1);
 	assert_int_equal(p.door[0].port.number, 443);
 	l->config_text = "udp-port = 62201\n"
@@ -307,7 +272,7 @@ static void test_services_that_go(void **state)
 	core_swap(l->core, lab_realm(l));
 	lab_settle(l);
 	list.attempt++;
-	assert_int_equal(ask_for(l, c, &list, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &list, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 0);
 	assert_int_equal(lab_count(l, COUNT_CLOSED), 2);
 }
@@ -336,7 +301,7 @@ static void test_removed_clients_mark_stays(void **state)
 	assert_int_equal(l->sent, 0);
 	assert_int_equal(lab_count(l, COUNT_REPLAY), 1);
 	assert_null(lab_door(l, &c->address, SSH));
-	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
 }
 
 static void test_full_socket_to_the_monitor(void **state)
@@ -366,18 +331,18 @@ static void test_sessions_outlive_a_restart_but_not_a_boot(void **state)
 	struct reply p, again;
 
 	assert_true(lab_prove(l, c));
-	assert_int_equal(open_service(l, c, "ssh", &p), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", &p), VERDICT_OK);
 	lab_pass(l, 5000);
 	lab_restart(l);
 	lab_settle(l);
-	assert_int_equal(open_service(l, c, "ssh", &again), VERDICT_REFRESHED);
+	assert_int_equal(lab_open_service(l, c, "ssh", &again), VERDICT_REFRESHED);
 	assert_int_equal(again.door[0].session, p.door[0].session);
 	l->doors = 0;
 	l->boot_ms = 5000;
 	l->boot_id = "boot-2";
 	lab_restart(l);
 	lab_settle(l);
-	assert_int_equal(open_service(l, c, "ssh", &again), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", &again), VERDICT_OK);
 	assert_int_not_equal(again.door[0].session, p.door[0].session);
 }
 
@@ -389,15 +354,15 @@ static void test_kernel_is_believed_after_a_restart(void **state)
 	struct reply p;
 
 	assert_true(lab_prove(l, c));
-	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
-	assert_int_equal(open_service(l, c, "web", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "web", NULL), VERDICT_OK);
 	l->door[0].end_ms = 0; /* somebody closed it */
 	lab_restart(l);
 	lab_settle(l);
-	assert_int_equal(ask_for(l, c, &list, &p), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &list, &p), VERDICT_OK);
 	assert_int_equal(p.doors, 1);
 	assert_int_equal(p.door[0].port.number, 443);
-	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
 }
 
 static void test_close_names_several(void **state)
@@ -407,21 +372,21 @@ static void test_close_names_several(void **state)
 	struct request close = lab_request(VERB_CLOSE);
 
 	assert_true(lab_prove(l, c));
-	assert_int_equal(open_service(l, c, "ssh", NULL), VERDICT_OK);
-	assert_int_equal(open_service(l, c, "web", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "web", NULL), VERDICT_OK);
 	close.services = 2;
 	strcpy(close.service[0], "ssh");
 	strcpy(close.service[1], "nobody");
-	assert_int_equal(ask_for(l, c, &close, NULL), VERDICT_DENIED);
+	assert_int_equal(lab_ask(l, c, &close, NULL), VERDICT_DENIED);
 	assert_non_null(lab_door(l, &c->address, SSH));
 	strcpy(close.service[1], "web");
 	close.attempt++;
-	assert_int_equal(ask_for(l, c, &close, NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, c, &close, NULL), VERDICT_OK);
 	assert_null(lab_door(l, &c->address, SSH));
 	assert_null(lab_door(l, &c->address, WEB));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 
 int main(void)
 {
