@@ -5,17 +5,16 @@
 #include "process.h"
 
 #include <limits.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "capture.h"
 #include "fault.h"
+#include "jail.h"
 #include "log.h"
 #include "loop.h"
 #include "run.h"
@@ -25,72 +24,7 @@
 
 enum {
 	BUFFER_BYTES = 16 << 20, /* some 8,000 frames: a burst waits while we are not running */
-	SYSCALLS_MAX = 64,
-	CAPABILITIES_MAX = 16,
 };
-
-/* What sandbox_enter() itself needs, on top of the method's. */
-static const int own_capabilities[] = {CAP_SETGID, CAP_SETPCAP, CAP_SETUID, CAP_SYS_CHROOT};
-
-static const int own_syscalls[] = {
-    /* the loop and its clock */
-    SYS_clock_gettime,
-#ifdef SYS_poll /* newer machines have ppoll alone */
-    SYS_poll,
-#endif
-    SYS_ppoll,
-    SYS_restart_syscall,
-    SYS_rt_sigreturn,
-    /* auth and the log */
-    SYS_recvmsg,
-    SYS_sendmsg,
-    SYS_sendto,
-    SYS_write,
-    /* memory, for libraries that make an error text */
-    SYS_brk,
-    SYS_mmap,
-    SYS_munmap,
-    /* the end */
-    SYS_close,
-    SYS_exit_group,
-#ifdef POSTERN_FAULT_HOOKS /* to die by its own hand when a test wants it */
-    SYS_getpid,
-    SYS_kill,
-#endif
-};
-
-static int by_number(const void *a, const void *b)
-{
-	const int *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-struct numbers {
-	const int *at;
-	size_t len;
-};
-
-/* Two lists as one that is sorted; aborts when a method asks for absurdly many. */
-static size_t join(int *out, size_t cap, struct numbers a, struct numbers b)
-{
-	if (a.len + b.len > cap)
-		abort();
-	memcpy(out, a.at, a.len * sizeof(*out));
-	memcpy(out + a.len, b.at, b.len * sizeof(*out));
-	qsort(out, a.len + b.len, sizeof(*out), by_number);
-	return a.len + b.len;
-}
-
-static int limit_capabilities(const struct capture_method *m)
-{
-	const struct numbers own = {
-	    own_capabilities, sizeof(own_capabilities) / sizeof(own_capabilities[0])};
-	const struct numbers its = {m->capabilities, m->capabilities_len};
-	int all[CAPABILITIES_MAX];
-
-	return sandbox_limit_capabilities(all, join(all, CAPABILITIES_MAX, own, its));
-}
 
 /* As the configuration's other files: whole, or in its folder. */
 static void find_file(char file[static PATH_MAX], const char *name, const char *dir)
@@ -116,22 +50,7 @@ static enum capture_status open_source(
 		log_error("capture_filter", "interface=%s: no carrier is in use", r->interface);
 		return CAPTURE_REFUSED;
 	}
-	if (limit_capabilities(r->method) != 0)
-		return CAPTURE_BROKEN;
-	return r->method->open(&r->source, &want);
-}
-
-static int drop(const struct capture_method *m, uid_t uid, gid_t gid)
-{
-	const struct numbers own = {own_syscalls, sizeof(own_syscalls) / sizeof(own_syscalls[0])};
-	const struct numbers its = {m->syscalls, m->syscalls_len};
-	int all[SYSCALLS_MAX];
-	/* To auth and the log: what is above them are sources, where it shall only read. */
-	struct sandbox s = {
-	    .root = ".", .uid = uid, .gid = gid, .syscalls = all, .out_most = FD_PEER};
-
-	s.syscalls_len = join(all, SYSCALLS_MAX, own, its);
-	return sandbox_enter(&s);
+	return jail_open(r->method, &want, &r->source);
 }
 
 static int exit_status_of(enum capture_status status)
@@ -169,7 +88,8 @@ static int open_drop_run(struct run *r, const struct config *c, const struct chi
 	status = open_source(r, c, a);
 	if (status != CAPTURE_UP)
 		return exit_status_of(status);
-	if (drop(r->method, uid, gid) != 0)
+	/* To auth and the log: what is above them are sources, where it shall only read. */
+	if (jail_enter(r->method, uid, gid, FD_PEER) != 0)
 		return CAPTURE_EXIT_FAILED;
 	return run_capture(r);
 }
