@@ -113,7 +113,7 @@ static size_t wrap(
 {
 	const struct postern_profile *p = x->profile;
 	const struct door_keys *door = &p->secrets->door[m->key];
-	struct cover_args args = {.keys = door};
+	struct cover_args args = {.picture_key = door->picture};
 	struct veiled v = {.kind = m->kind, .body = m->body, .body_len = (uint16_t)m->len};
 	uint8_t veil[VEIL_ROOM];
 
@@ -250,7 +250,7 @@ static int unwrap(const struct exchange *x, const uint8_t *packet, size_t len,
 
 	for (int key = 0; key <= (p->has_former_key ? DOOR_KEY_FORMER : DOOR_KEY_CURRENT); key++) {
 		const struct door_keys *door = &p->secrets->door[key];
-		struct cover_args args = {.keys = door};
+		struct cover_args args = {.picture_key = door->picture};
 		int got = p->cover->unwrap(&args, packet, len, veil, sizeof(veil));
 		if (got <= 0 || !veil_gate_ok(&door->to_client, veil, (size_t)got))
 			continue;
