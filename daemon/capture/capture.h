@@ -59,6 +59,8 @@ struct capture_want {
 	const char *file; /* savefile: its whole path, or "-" */
 	const char *filter;  /* pcap-filter(7), VLAN tags left out: see capture_filter() */
 	size_t buffer_bytes; /* room for frames that wait for us */
+	/* The netfilter group or queue to read; 0: the daemon's own, CONFIG_NFLOG_GROUP and the like. */
+	uint16_t number;
 };
 
 struct capture_stats {

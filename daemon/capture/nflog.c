@@ -33,6 +33,7 @@ enum {
 
 struct nflog {
 	int fd;
+	uint16_t group;
 	uint32_t next; /* number of the frame that comes next, if none is lost */
 	struct capture_stats sum;
 	uint8_t *bytes; /* MESSAGE_BYTES */
@@ -42,9 +43,10 @@ struct nflog {
 
 static const int capabilities[] = {CAP_NET_ADMIN};
 
-static enum capture_status refuse(enum capture_status status, const char *what, const char *why)
+static enum capture_status refuse(
+    enum capture_status status, unsigned group, const char *what, const char *why)
 {
-	log_error("capture_open", "group=%d step=%s error=\"%s\"", CONFIG_NFLOG_GROUP, what, why);
+	log_error("capture_open", "group=%u step=%s error=\"%s\"", group, what, why);
 	return status;
 }
 
@@ -55,16 +57,16 @@ static enum capture_status make_socket(struct nflog *s, size_t buffer_bytes)
 
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&self, sizeof(self)) != 0)
-		return refuse(CAPTURE_BROKEN, "socket", strerror(errno));
+		return refuse(CAPTURE_BROKEN, s->group, "socket", strerror(errno));
 	/* Losses show by the frames' numbers; as an error they would come instead of a frame. */
 	if (setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) != 0 ||
 	    setsockopt(s->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on)) != 0)
-		return refuse(CAPTURE_BROKEN, "buffer", strerror(errno));
+		return refuse(CAPTURE_BROKEN, s->group, "buffer", strerror(errno));
 	return CAPTURE_UP;
 }
 
 /* Take the group, and say how its frames shall come: at once, numbered, whole. */
-static struct nlmsghdr *write_request(uint8_t *buffer)
+static struct nlmsghdr *write_request(uint16_t number, uint8_t *buffer)
 {
 	struct nfulnl_msg_config_cmd take = {.command = NFULNL_CFG_CMD_BIND};
 	struct nfulnl_msg_config_mode mode = {
@@ -77,7 +79,7 @@ static struct nlmsghdr *write_request(uint8_t *buffer)
 	group = mnl_nlmsg_put_extra_header(m, sizeof(*group));
 	group->nfgen_family = AF_UNSPEC;
 	group->version = NFNETLINK_V0;
-	group->res_id = htons(CONFIG_NFLOG_GROUP);
+	group->res_id = htons(number);
 	mnl_attr_put(m, NFULA_CFG_CMD, sizeof(take), &take);
 	mnl_attr_put(m, NFULA_CFG_MODE, sizeof(mode), &mode);
 	mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1));
@@ -85,40 +87,40 @@ static struct nlmsghdr *write_request(uint8_t *buffer)
 	return m;
 }
 
-static enum capture_status explain(int error)
+static enum capture_status explain(unsigned group, int error)
 {
 	switch (error) {
 	case EPERM:
 	case EBUSY: /* also our own predecessor, which is about to end */
-		return refuse(CAPTURE_BROKEN, "take",
+		return refuse(CAPTURE_BROKEN, group, "take",
 		    "another program reads this group, or CAP_NET_ADMIN is missing");
 	case EOPNOTSUPP:
 	case EINVAL:
-		return refuse(
-		    CAPTURE_REFUSED, "take", "the kernel has no nfnetlink_log; use capture = pcap");
+		return refuse(CAPTURE_REFUSED, group, "take",
+		    "the kernel has no nfnetlink_log; use capture = pcap");
 	default:
-		return refuse(CAPTURE_BROKEN, "take", strerror(error));
+		return refuse(CAPTURE_BROKEN, group, "take", strerror(error));
 	}
 }
 
 /* A frame may come before the answer: it is lost here, as if it had come before we did. */
 static enum capture_status take_group(struct nflog *s)
 {
-	struct nlmsghdr *m = write_request(s->bytes);
+	struct nlmsghdr *m = write_request(s->group, s->bytes);
 
 	if (send(s->fd, m, m->nlmsg_len, 0) < 0)
-		return refuse(CAPTURE_BROKEN, "take", strerror(errno));
+		return refuse(CAPTURE_BROKEN, s->group, "take", strerror(errno));
 	do {
 		ssize_t n = recv(s->fd, s->bytes, MESSAGE_BYTES, 0);
 
 		m = (struct nlmsghdr *)s->bytes;
 		if (n < 0 || !mnl_nlmsg_ok(m, (int)n))
-			return refuse(CAPTURE_BROKEN, "take", strerror(errno));
+			return refuse(CAPTURE_BROKEN, s->group, "take", strerror(errno));
 		if (m->nlmsg_type != NLMSG_ERROR)
 			s->next++;
 	} while (m->nlmsg_type != NLMSG_ERROR);
 	const struct nlmsgerr *answer = mnl_nlmsg_get_payload(m);
-	return answer->error == 0 ? CAPTURE_UP : explain(-answer->error);
+	return answer->error == 0 ? CAPTURE_UP : explain(s->group, -answer->error);
 }
 
 static void nflog_close(void *self)
@@ -137,11 +139,12 @@ static enum capture_status nflog_open(void **self, const struct capture_want *wa
 	enum capture_status status;
 
 	if (strcmp(want->source, "any") != 0)
-		return refuse(CAPTURE_REFUSED, "interface",
+		return refuse(CAPTURE_REFUSED, CONFIG_NFLOG_GROUP, "interface",
 		    "the firewall sees all of them at once; use interface = any");
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		abort();
+	s->group = want->number != 0 ? want->number : CONFIG_NFLOG_GROUP;
 	s->bytes = malloc(MESSAGE_BYTES);
 	if (s->bytes == NULL)
 		abort();
@@ -247,8 +250,7 @@ static enum capture_status nflog_read(void *self, unsigned max, capture_fn *fn, 
 			continue;
 		if (errno == EAGAIN || errno == EINTR)
 			break;
-		log_error(
-		    "capture_read", "group=%d error=\"%s\"", CONFIG_NFLOG_GROUP, strerror(errno));
+		log_error("capture_read", "group=%u error=\"%s\"", s->group, strerror(errno));
 		return CAPTURE_BROKEN;
 	}
 	return CAPTURE_UP;
