@@ -98,7 +98,7 @@ enum postern_verdict {
 enum {
 	POSTERN_ADDRESS_TEXT = 64, /* a numeric address, scope and NUL included */
 	POSTERN_RETRIES_MAX = 15,
-	POSTERN_POLL_MAX = 8, /* descriptors that a knock has at most */
+	POSTERN_POLL_MAX = 16, /* descriptors that a knock has at most */
 };
 
 /* ---- the library -------------------------------------------------------- */

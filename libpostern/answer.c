@@ -51,7 +51,7 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 	const struct exchange *x = s->exchange;
 	struct postern_answer *a = &s->answer;
 	const struct target *target = &s->targets.at[s->heard ? s->current : 0];
-	const struct way *way = &s->way[s->heard ? s->current : 0];
+	const struct path *path = &s->path[s->heard ? s->current : 0];
 	char seen[ADDRESS_TEXT];
 
 	*a = (struct postern_answer){.family = s->targets.family,
@@ -62,7 +62,7 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 	    .round_trip_ns = x->round_trip_ns,
 	    .reason = ""};
 	memcpy(a->server, target->text, sizeof(a->server));
-	memcpy(a->local, way->local, sizeof(a->local));
+	memcpy(a->local, path->local, sizeof(a->local));
 	if (x->reply.has_address_seen) {
 		address_text(&x->reply.address_seen, seen);
 		memcpy(a->seen, seen, strlen(seen) + 1);
@@ -116,6 +116,7 @@ static void tell(struct postern_knock *k, const struct side *s)
 	const struct postern_profile *p = k->profile;
 	const struct postern_answer *a = &s->answer;
 	struct trouble *t = &k->lib->errors;
+	const char *why = s->path[s->current].error.what;
 
 	switch (x->outcome) {
 	case EXCHANGE_REPLIED:
@@ -132,8 +133,9 @@ static void tell(struct postern_knock *k, const struct side *s)
 		    p->name, a->server, a->seen, a->local);
 		break;
 	case EXCHANGE_FAILED:
-		trouble_say(t, "%s: cannot knock at %s: %s: check the network and the disk",
-		    p->name, a->server, strerror(x->error));
+		trouble_say(t, "%s: cannot knock at %s by %s: %s: %s", p->name, a->server,
+		    x->sender->name, strerror(x->error),
+		    why[0] ? why : "check the network and the disk");
 		break;
 	case EXCHANGE_NONE:
 	case EXCHANGE_SILENCE:

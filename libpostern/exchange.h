@@ -2,6 +2,7 @@
  * exchange - one attempt's way to its verdict: M1 after M1 until something is
  * heard, M3 after M3 when the server asks who is there. No socket, no clock, no
  * file: packets and times are handed in, and a t is drawn through a function.
+ * Sending is in exchange.c, what comes back in exchange_take.c.
  *
  * A retry is a new M1 with a greater t and the same attempt id, so that the
  * server does nothing twice. All M1s stay answerable: what comes is tried
@@ -19,6 +20,7 @@
 
 #include "profile.h"
 #include "request.h"
+#include "sender.h"
 
 enum {
 	EXCHANGE_TRIES_MAX = 2 * (POSTERN_RETRIES_MAX + 1),
@@ -37,6 +39,18 @@ struct moment {
 struct memory {
 	int (*draw)(void *arg, uint64_t clock_ns, uint64_t *t_ns);
 	int (*learn)(void *arg, uint64_t server_ns, uint64_t clock_ns);
+	/* What time the server has, as far as is known: clock + offset. */
+	uint64_t (*server_time)(void *arg, uint64_t clock_ns);
+	void *arg;
+};
+
+/* The pictures to hide in, passed in; none are needed while no cover takes any. */
+struct pictures {
+	/*
+	 * Gives one that was never used before and has room for a veil of at least so many bytes;
+	 * borrowed until the next call. Returns 0, or -1 with errno.
+	 */
+	int (*take)(void *arg, size_t veil_len, struct picture *out);
 	void *arg;
 };
 
@@ -58,6 +72,7 @@ enum exchange_outcome {
 
 /* One M1 that may be answered. */
 struct exchange_try {
+	const struct sender *sender; /* which it went by: its carrier is in label and envelope */
 	uint64_t t;
 	struct moment sent;
 	bool answered;	 /* its M2 came */
@@ -70,11 +85,18 @@ struct exchange {
 	/* set before exchange_wake() */
 	const struct postern_profile *profile;
 	struct memory memory;
+	struct pictures pictures;
 	struct request request; /* own_address set and REQUEST_STRICT: what must be seen */
 	unsigned retries;
 	uint64_t least_wait_ms; /* EXCHANGE_FIRST_WAIT_MS, or more */
-	size_t room;		/* longest packet to send; made smaller when the way is narrow */
 	uint64_t *newest_t;	/* of all M1s of this client, siblings' included; borrowed */
+
+	/* what the next M1 goes by: exchange_carrier() */
+	const struct sender *sender;
+	const struct cover *cover;
+	bool narrow;	  /* the way takes the shortest messages only */
+	uint8_t *covered; /* the message to send; covered_cap bytes */
+	size_t covered_cap;
 
 	/* where it stands */
 	enum exchange_phase phase;
@@ -84,6 +106,7 @@ struct exchange {
 	unsigned sends;	 /* of the phase */
 	unsigned sent;	 /* of all */
 	uint64_t due_ns; /* monotonic: when exchange_send() has something to do */
+	bool held;	 /* the last message is still on its way out: due_ns is UINT64_MAX */
 	uint64_t first_wait_ms;
 	unsigned tries;
 	struct exchange_try try[EXCHANGE_TRIES_MAX];
@@ -105,17 +128,37 @@ void exchange_free(struct exchange *x);
 /* Begin, unless it has ended already: the first M1 is due at_ns. */
 void exchange_wake(struct exchange *x, uint64_t at_ns);
 
-/*
- * What is due at now: the packet to send, or the end when it was waited long
- * enough. Returns the packet's length; 0 when there is nothing to send.
- */
-size_t exchange_send(struct exchange *x, struct moment now, uint8_t packet[static VEIL_ROOM]);
+/* From now on M1s go by this carrier and under this cover; both are as in the profile at first. */
+void exchange_carrier(struct exchange *x, const struct sender *sender, const struct cover *cover);
 
-/* When that packet really left, if that was later: writing the state takes its time. */
+/* What is to be sent, and by which carrier: an M3 goes by that of the M1 that was answered. */
+struct exchange_packet {
+	const struct sender *sender;
+	struct sender_message message; /* borrowed until the exchange is called again */
+};
+
+/*
+ * What is due at now: the message to send, or the end when it was waited long
+ * enough. Returns false when there is nothing to send.
+ */
+bool exchange_send(struct exchange *x, struct moment now, struct exchange_packet *out);
+
+/* When (a part of) that really left, if that was later: writing the state takes its time. */
 void exchange_sent(struct exchange *x, struct moment now);
 
-/* A packet has come. True when it was the server's and for this attempt. */
-bool exchange_receive(struct exchange *x, struct moment now, const uint8_t *packet, size_t len);
+/*
+ * The way is busy with the message, perhaps for long (pieces, repeats, a connection): the wait for
+ * an answer begins with exchange_release().
+ */
+void exchange_hold(struct exchange *x);
+void exchange_release(struct exchange *x, uint64_t now_ns);
+
+/* Bytes have come over this carrier. True when they were the server's and for this attempt. */
+bool exchange_receive(struct exchange *x, struct moment now, const struct sender *from,
+    const uint8_t *packet, size_t len);
+
+/* Wait no longer: the next message is due at_ns. */
+void exchange_hurry(struct exchange *x, uint64_t at_ns);
 
 /* ANSWERING, and the challenge may be forgotten: knock anew, at once. */
 void exchange_again(struct exchange *x, uint64_t at_ns);
@@ -130,6 +173,8 @@ void exchange_stop(struct exchange *x, enum exchange_outcome why, int error);
 uint64_t exchange_challenge_t(const struct exchange *x);
 /* The t of the newest M1; 0 when there was none. */
 uint64_t exchange_newest_t(const struct exchange *x);
+/* The greatest t of an M1 that was answered, by whatever; 0 when none was. */
+uint64_t exchange_answered_t(const struct exchange *x);
 
 bool exchange_granted(const struct exchange *x);
 

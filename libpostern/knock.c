@@ -226,6 +226,7 @@ static bool open_sides(struct postern_knock *k)
 	}
 	k->pair.sides = k->sides;
 	k->pair.any = k->any;
+	k->pair.lasts_ns = sender_lasts_ns(k->profile->sender, &k->profile->settings);
 	return k->sides > 0;
 }
 
@@ -309,6 +310,8 @@ int postern_knock_step(struct postern_knock *k)
 		side_receive(&k->side[i]);
 	struct moment now = moment_now();
 	pair_settle(&k->pair, now);
+	for (unsigned i = 0; i < k->sides; i++)
+		side_go_on(&k->side[i], now, pair_holds(&k->pair, i));
 	for (int i = pair_next(&k->pair, now); i >= 0; i = pair_next(&k->pair, now)) {
 		side_send(k, &k->side[i], now);
 		pair_settle(&k->pair, now);
@@ -326,19 +329,32 @@ static int timeout_until(uint64_t due_ns)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+static uint64_t next_due(const struct postern_knock *k)
+{
+	uint64_t due = pair_due(&k->pair);
+
+	for (unsigned i = 0; i < k->sides; i++) {
+		uint64_t its = side_due(&k->side[i]);
+		due = its < due ? its : due;
+	}
+	return due;
+}
+
+static size_t gather(const struct path *p, struct pollfd *fds, size_t cap)
+{
+	return p->way ? p->way->sender->fds(p->way, fds, cap) : 0;
+}
+
 size_t postern_knock_poll(struct postern_knock *k, struct pollfd *fds, size_t cap, int *timeout_ms)
 {
 	size_t len = 0;
 
-	*timeout_ms = k->ended ? 0 : timeout_until(pair_due(&k->pair));
+	*timeout_ms = k->ended ? 0 : timeout_until(next_due(k));
 	for (unsigned i = 0; i < k->sides && !k->ended; i++) {
 		const struct side *s = &k->side[i];
 		for (unsigned n = 0; n < s->targets.len; n++) {
-			if (s->way[n].sock < 0)
-				continue;
-			if (len < cap)
-				fds[len] = (struct pollfd){.fd = s->way[n].sock, .events = POLLIN};
-			len++;
+			size_t used = len < cap ? len : cap;
+			len += gather(&s->path[n], fds + used, cap - used);
 		}
 	}
 	return len;

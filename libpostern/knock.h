@@ -14,17 +14,17 @@
 enum { RETRIES_DEFAULT = 4 };
 
 /* One address that is knocked at. */
-struct way {
-	int sock;
-	int error; /* of a way that is closed: why; 0 for an open one */
+struct path {
+	struct way *way;	   /* NULL: there is none, or no longer */
+	struct sender_error error; /* why */
 	char local[POSTERN_ADDRESS_TEXT];
 };
 
 struct side {
 	struct targets targets;
-	struct way way[TARGETS_MAX]; /* to targets.at[] */
-	unsigned current;	     /* that which is used now */
-	bool heard;		     /* from current: no other is tried any more */
+	struct path path[TARGETS_MAX]; /* to targets.at[] */
+	unsigned current;	       /* that which is used now */
+	bool heard;		       /* from current: no other is tried any more */
 	struct exchange *exchange;
 	struct postern_answer answer;
 	struct postern_door door[DOORS_MAX];
@@ -57,6 +57,10 @@ void side_open(struct postern_knock *k, struct side *s);
 void side_close(struct side *s);
 /* Send what is due. */
 void side_send(struct postern_knock *k, struct side *s, struct moment now);
+/* Go on with what was begun, if anything. held: not now, since the other side is to be answered. */
+void side_go_on(struct side *s, struct moment now, bool held);
+/* Monotonic: when to call side_go_on() again; UINT64_MAX when there is nothing to go on with. */
+uint64_t side_due(const struct side *s);
 /* Read what came, a bounded number of packets. */
 void side_receive(struct side *s);
 

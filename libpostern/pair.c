@@ -24,7 +24,7 @@ void pair_begin(struct pair *p, struct moment now)
 	if (p->sides == PAIR_MAX)
 		p->side[1]->least_wait_ms = PAIR_WAIT_MS;
 	for (unsigned i = 0; i < p->sides; i++) {
-		p->begun_ns[i] = now.mono_ns + i * delay_ms * NS_PER_MS;
+		p->begun_ns[i] = now.mono_ns + i * (delay_ms * NS_PER_MS + p->lasts_ns);
 		p->side[i]->newest_t = &p->newest_t;
 		exchange_wake(p->side[i], p->begun_ns[i]);
 	}
@@ -34,7 +34,7 @@ void pair_begin(struct pair *p, struct moment now)
  * Its M1 would cost the sibling its challenge. (If one went out after that challenge's, it is lost
  * anyway.)
  */
-static bool is_held(const struct pair *p, unsigned i)
+bool pair_holds(const struct pair *p, unsigned i)
 {
 	const struct exchange *x = p->side[i];
 	const struct exchange *other = sibling(p, i);
@@ -70,12 +70,25 @@ static void settle_end(struct pair *p, unsigned i, uint64_t now_ns)
 		return;
 	}
 	if (other->sent == 0) {
-		other->due_ns = now_ns;
+		exchange_hurry(other, now_ns);
 		p->begun_ns[1 - i] = now_ns;
 	} else if (exchange_challenge_t(other) != 0 &&
 		   exchange_challenge_t(other) < exchange_newest_t(p->side[i])) {
 		exchange_again(other, now_ns);
 	}
+}
+
+/*
+ * Its M1 is still being sent, and a newer one, over the other family, was answered: the server will
+ * not react to it any more.
+ */
+static bool is_overtaken(const struct pair *p, unsigned i)
+{
+	const struct exchange *x = p->side[i];
+	const struct exchange *other = sibling(p, i);
+
+	return other && x->held && x->phase == EXCHANGE_KNOCKING &&
+	       exchange_newest_t(x) < exchange_answered_t(other);
 }
 
 void pair_settle(struct pair *p, struct moment now)
@@ -85,6 +98,8 @@ void pair_settle(struct pair *p, struct moment now)
 			exchange_stop(p->side[i], EXCHANGE_SILENCE, 0);
 	}
 	for (unsigned i = 0; i < p->sides; i++) {
+		if (is_overtaken(p, i))
+			exchange_hurry(p->side[i], now.mono_ns);
 		if (is_done(p->side[i]) && !p->settled[i])
 			settle_end(p, i, now.mono_ns);
 	}
@@ -93,7 +108,7 @@ void pair_settle(struct pair *p, struct moment now)
 int pair_next(const struct pair *p, struct moment now)
 {
 	for (unsigned i = 0; i < p->sides; i++) {
-		if (!is_done(p->side[i]) && !is_held(p, i) && p->side[i]->due_ns <= now.mono_ns)
+		if (!is_done(p->side[i]) && !pair_holds(p, i) && p->side[i]->due_ns <= now.mono_ns)
 			return (int)i;
 	}
 	return -1;
@@ -104,7 +119,7 @@ uint64_t pair_due(const struct pair *p)
 	uint64_t due = UINT64_MAX;
 
 	for (unsigned i = 0; i < p->sides; i++) {
-		if (is_done(p->side[i]) || is_held(p, i))
+		if (is_done(p->side[i]) || pair_holds(p, i))
 			continue;
 		if (p->side[i]->due_ns < due)
 			due = p->side[i]->due_ns;

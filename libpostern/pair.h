@@ -23,12 +23,13 @@ struct pair {
 	unsigned sides;
 	struct exchange *side[PAIR_MAX]; /* borrowed */
 	bool any;			 /* one granted is enough */
+	uint64_t lasts_ns;		 /* how long the first family's message is on its way out */
 	uint64_t begun_ns[PAIR_MAX];
 	bool settled[PAIR_MAX]; /* its end was noticed */
 	uint64_t newest_t;
 };
 
-/* sides, side and any are set. */
+/* sides, side, any and lasts_ns are set. */
 void pair_begin(struct pair *p, struct moment now);
 /* Draw the consequences of what came or was sent; call it after each. */
 void pair_settle(struct pair *p, struct moment now);
@@ -40,5 +41,7 @@ int pair_next(const struct pair *p, struct moment now);
  */
 uint64_t pair_due(const struct pair *p);
 bool pair_done(const struct pair *p);
+/* Side i may send nothing now, not even the rest of what it has begun. */
+bool pair_holds(const struct pair *p, unsigned i);
 
 #endif

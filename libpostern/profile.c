@@ -104,6 +104,7 @@ static int read_port(struct parse *s, char *value)
 {
 	if (read_number(value, &s->p->port) < 0)
 		return complain(s, "must be a number from 1 to 65535");
+	s->p->settings.udp_port = s->p->port;
 	return 0;
 }
 
@@ -205,7 +206,7 @@ static int read_envelope(struct parse *s, char *value)
 static int read_cover(struct parse *s, char *value)
 {
 	s->p->cover = cover_by_name(value);
-	return s->p->cover ? 0 : complain(s, "is not known to this program (none): update postern");
+	return s->p->cover ? 0 : complain(s, "is not known to this program (none, png): update postern");
 }
 
 static int read_confirm(struct parse *s, char *value)

@@ -18,6 +18,7 @@
 #include "request.h"
 #include "secret.h"
 #include "sender.h"
+#include "settings.h"
 #include "trouble.h"
 
 enum {
@@ -50,6 +51,7 @@ struct postern_profile {
 	unsigned servers;
 	char server[PROFILE_SERVERS_MAX][PROFILE_HOST_MAX + 1];
 	uint16_t port;
+	struct settings settings;
 	uint8_t server_key[KEY_BYTES];
 	uint8_t cid[CID_BYTES];
 	unsigned services;

@@ -40,27 +40,34 @@ static int learn(void *arg, uint64_t server_ns, uint64_t clock_ns)
 	return state_learn(arg, server_ns, clock_ns);
 }
 
-static void way_close(struct way *w, int why)
+static uint64_t server_time(void *arg, uint64_t clock_ns)
 {
-	if (w->sock >= 0)
-		(void)close(w->sock);
-	w->sock = -1;
-	w->error = why;
+	return state_server_time(arg, clock_ns);
 }
 
-static void way_open(const struct sender *sender, const struct target *t, struct way *w)
+static void path_close(struct path *p)
 {
-	struct sockaddr_storage own;
-	socklen_t len = sizeof(own);
+	if (p->way)
+		p->way->sender->close(p->way);
+	p->way = NULL;
+}
 
-	w->error = 0;
-	w->sock = sender->open((const struct sockaddr *)&t->addr, t->len);
-	if (w->sock < 0) {
-		way_close(w, errno);
-		return;
-	}
-	if (getsockname(w->sock, (struct sockaddr *)&own, &len) == 0)
-		address_of(&own, len, w->local);
+/* Some learn only later what they send from. */
+static void name_local(struct path *p)
+{
+	if (p->way->local.ss_family != AF_UNSPEC)
+		address_of(&p->way->local, p->way->local_len, p->local);
+}
+
+static void path_open(const struct postern_profile *profile, const struct target *t, struct path *p)
+{
+	struct sender_want want = {
+	    .to = (const struct sockaddr *)&t->addr, .len = t->len, .settings = &profile->settings};
+
+	if (profile->sender->open(&p->way, &want, &p->error) == SENDER_OK)
+		name_local(p);
+	else
+		p->way = NULL;
 }
 
 /*
@@ -69,7 +76,7 @@ static void way_open(const struct sender *sender, const struct target *t, struct
 static void set_own_address(struct side *s)
 {
 	struct request *q = &s->exchange->request;
-	const char *local = s->way[s->current].local;
+	const char *local = s->path[s->current].local;
 	char plain[POSTERN_ADDRESS_TEXT];
 
 	(void)memccpy(plain, local, '\0', sizeof(plain));
@@ -85,7 +92,7 @@ static bool use_next(struct side *s)
 {
 	for (unsigned i = 1; i <= s->targets.len; i++) {
 		unsigned next = (s->current + i) % s->targets.len;
-		if (s->way[next].error == 0) {
+		if (s->path[next].way) {
 			s->current = next;
 			return true;
 		}
@@ -95,10 +102,10 @@ static bool use_next(struct side *s)
 
 void side_open(struct postern_knock *k, struct side *s)
 {
-	struct memory memory = {draw, learn, &k->state};
+	struct memory memory = {draw, learn, server_time, &k->state};
 
 	for (unsigned i = 0; i < s->targets.len; i++)
-		way_open(k->profile->sender, &s->targets.at[i], &s->way[i]);
+		path_open(k->profile, &s->targets.at[i], &s->path[i]);
 	s->exchange = exchange_new(k->profile, &memory);
 	uint64_t attempt = s->exchange->request.attempt;
 	s->exchange->request = k->request;
@@ -107,14 +114,14 @@ void side_open(struct postern_knock *k, struct side *s)
 	s->current = s->targets.len - 1;
 	if (!use_next(s)) {
 		s->current = 0;
-		exchange_stop(s->exchange, EXCHANGE_FAILED, s->way[0].error);
+		exchange_stop(s->exchange, EXCHANGE_FAILED, s->path[0].error.number);
 	}
 }
 
 void side_close(struct side *s)
 {
 	for (unsigned i = 0; i < s->targets.len; i++)
-		way_close(&s->way[i], 0);
+		path_close(&s->path[i]);
 	exchange_free(s->exchange);
 	s->exchange = NULL;
 }
@@ -127,45 +134,83 @@ static bool is_time_for_another(const struct side *s)
 	       x->sends % TRIES_EACH == 0;
 }
 
-static void give_up_way(struct side *s, struct way *w, struct moment now)
+static void give_up_path(struct side *s, struct path *p, struct moment now)
 {
-	way_close(w, errno);
+	path_close(p);
 	if (use_next(s))
-		s->exchange->due_ns = now.mono_ns;
+		exchange_hurry(s->exchange, now.mono_ns);
 	else
-		exchange_stop(s->exchange, EXCHANGE_FAILED, w->error);
+		exchange_stop(s->exchange, EXCHANGE_FAILED, p->error.number);
+}
+
+/* What a send() or step() came to. */
+static void take_result(struct side *s, struct path *p, int result)
+{
+	struct exchange *x = s->exchange;
+	struct moment now = moment_now();
+
+	if (result == SENDER_TOO_LONG)
+		exchange_narrow(x, now.mono_ns);
+	else if (result == SENDER_NO_WAY)
+		give_up_path(s, p, now);
+	else if (way_due(p->way) != UINT64_MAX)
+		exchange_hold(x);
+	else
+		exchange_release(x, now.mono_ns);
 }
 
 void side_send(struct postern_knock *k, struct side *s, struct moment now)
 {
 	struct exchange *x = s->exchange;
-	uint8_t packet[VEIL_ROOM];
+	struct exchange_packet packet;
 
 	if (is_time_for_another(s))
 		(void)use_next(s);
 	if (k->strict)
 		set_own_address(s);
-	size_t len = exchange_send(x, now, packet);
-	if (len == 0)
+	if (!exchange_send(x, now, &packet))
 		return;
-	struct way *w = &s->way[s->current];
+	struct path *p = &s->path[s->current];
 	exchange_sent(x, moment_now());
-	int sent = k->profile->sender->send(w->sock, packet, len);
-	if (sent == SENDER_TOO_LONG)
-		exchange_narrow(x, now.mono_ns);
-	else if (sent == SENDER_NO_WAY)
-		give_up_way(s, w, now);
+	int sent = p->way->sender->send(p->way, &packet.message, now.mono_ns, &p->error);
+	take_result(s, p, sent);
 }
 
-static void receive_from(struct side *s, unsigned i, const struct sender *sender)
+void side_go_on(struct side *s, struct moment now, bool held)
 {
+	struct path *p = &s->path[s->current];
+	uint64_t before = side_due(s);
+
+	if (before == UINT64_MAX)
+		return;
+	if (held || s->exchange->phase == EXCHANGE_DONE) {
+		way_stop(p->way);
+		return;
+	}
+	int result = way_step(p->way, now.mono_ns, &p->error);
+	if (result == SENDER_OK && before <= now.mono_ns)
+		exchange_sent(s->exchange, moment_now());
+	name_local(p);
+	take_result(s, p, result);
+}
+
+uint64_t side_due(const struct side *s)
+{
+	const struct path *p = &s->path[s->current];
+
+	return p->way ? way_due(p->way) : UINT64_MAX;
+}
+
+static void receive_from(struct side *s, unsigned i)
+{
+	struct way *w = s->path[i].way;
 	uint8_t packet[RECEIVE_MAX];
 
 	for (int n = 0; n < PACKETS_EACH_TURN; n++) {
-		int len = sender->receive(s->way[i].sock, packet, sizeof(packet));
+		int len = w->sender->receive(w, packet, sizeof(packet));
 		if (len < 0)
 			return;
-		if (!exchange_receive(s->exchange, moment_now(), packet, (size_t)len))
+		if (!exchange_receive(s->exchange, moment_now(), w->sender, packet, (size_t)len))
 			continue;
 		s->current = i;
 		s->heard = true;
@@ -174,10 +219,8 @@ static void receive_from(struct side *s, unsigned i, const struct sender *sender
 
 void side_receive(struct side *s)
 {
-	const struct sender *sender = s->exchange->profile->sender;
-
 	for (unsigned i = 0; i < s->targets.len; i++) {
-		if (s->way[i].error == 0 && s->way[i].sock >= 0)
-			receive_from(s, i, sender);
+		if (s->path[i].way)
+			receive_from(s, i);
 	}
 }

@@ -164,12 +164,18 @@ static int draw_locked(struct state *s, uint64_t clock_ns, uint64_t *t_ns)
 		errno = EOVERFLOW;
 		return -1;
 	}
+	s->offset_ns = r.offset_ns;
 	uint64_t now = server_clock(clock_ns, r.offset_ns);
 	r.last_t = now > r.last_t ? now : r.last_t + 1;
 	if (write_next(s, &r) < 0)
 		return -1;
 	*t_ns = r.last_t;
 	return 0;
+}
+
+uint64_t state_server_time(const struct state *s, uint64_t clock_ns)
+{
+	return server_clock(clock_ns, s->offset_ns);
 }
 
 int state_draw(struct state *s, uint64_t clock_ns, uint64_t *t_ns)

@@ -19,7 +19,8 @@
 struct state {
 	int fd;
 	uint8_t cid[CID_BYTES];
-	bool damaged; /* there was a file, and nothing in it could be read */
+	bool damaged;	   /* there was a file, and nothing in it could be read */
+	int64_t offset_ns; /* as last read: the server's clock less ours */
 };
 
 /*
@@ -36,6 +37,9 @@ void state_close(struct state *s);
  */
 int state_draw(struct state *s, uint64_t clock_ns, uint64_t *t_ns)
     __attribute__((warn_unused_result));
+
+/* What time the server has, by the offset that state_draw() found last. */
+uint64_t state_server_time(const struct state *s, uint64_t clock_ns);
 
 /* Keep what an authentic reply says of the server's clock. Returns 0 or -1 with errno. */
 int state_learn(struct state *s, uint64_t server_ns, uint64_t clock_ns)

@@ -34,6 +34,13 @@ static int learn(void *arg, uint64_t server_ns, uint64_t clock_ns)
 	return 0;
 }
 
+static uint64_t server_time(void *arg, uint64_t clock_ns)
+{
+	const struct sim *s = arg;
+
+	return clock_ns + (uint64_t)s->offset_ns;
+}
+
 struct address sim_address(unsigned side)
 {
 	return side == 0 ? address_v4((const uint8_t[]){192, 0, 2, 7})
@@ -43,7 +50,7 @@ struct address sim_address(unsigned side)
 void sim_start(struct sim *s, unsigned sides, uint32_t seed)
 {
 	static struct trouble t;
-	struct memory memory = {draw, learn, s};
+	struct memory memory = {draw, learn, server_time, s};
 	char text[FAKE_PROFILE_MAX];
 
 	*s = (struct sim){
@@ -126,7 +133,8 @@ static void deliver(struct sim *s, struct sim_packet *p)
 
 	p->used = false;
 	if (!p->to_server) {
-		(void)exchange_receive(s->side[p->side], sim_moment(s), p->bytes, p->len);
+		(void)exchange_receive(
+		    s->side[p->side], sim_moment(s), &sender_udp, p->bytes, p->len);
 		return;
 	}
 	size_t len = fake_server_take(&s->server, world_ns, &from, p->bytes, p->len, out);
@@ -157,13 +165,12 @@ static void note_ends(struct sim *s)
 
 static void send_due(struct sim *s)
 {
-	uint8_t packet[VEIL_ROOM];
+	struct exchange_packet out;
 
 	pair_settle(&s->pair, sim_moment(s));
 	for (int i; (i = pair_next(&s->pair, sim_moment(s))) >= 0;) {
-		size_t len = exchange_send(s->side[i], sim_moment(s), packet);
-		if (len > 0)
-			transmit(s, true, (unsigned)i, packet, len);
+		if (exchange_send(s->side[i], sim_moment(s), &out))
+			transmit(s, true, (unsigned)i, out.message.bytes, out.message.len);
 		pair_settle(&s->pair, sim_moment(s));
 	}
 	note_ends(s);

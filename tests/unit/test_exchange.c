@@ -224,9 +224,10 @@ static void a_stale_challenge_is_left_alone(void **state)
 	unsigned sent = s->side[0]->sent;
 	const struct sim_packet *first = recorded(s, false, 0);
 	const struct sim_packet *second_one = recorded(s, false, 1);
-	assert_false(exchange_receive(s->side[0], sim_moment(s), first->bytes, first->len));
 	assert_false(
-	    exchange_receive(s->side[0], sim_moment(s), second_one->bytes, second_one->len));
+	    exchange_receive(s->side[0], sim_moment(s), &sender_udp, first->bytes, first->len));
+	assert_false(exchange_receive(
+	    s->side[0], sim_moment(s), &sender_udp, second_one->bytes, second_one->len));
 	assert_int_equal(s->side[0]->challenged_by, 1);
 	assert_int_equal(s->side[0]->sent, sent);
 	sim_run(s, 0);
@@ -245,11 +246,13 @@ static void overtaken_challenges(void **state)
 	assert_int_equal(s->server.challenged, 2);
 	const struct sim_packet *older = recorded(s, false, 0);
 	const struct sim_packet *newer = recorded(s, false, 1);
-	assert_true(exchange_receive(s->side[0], sim_moment(s), newer->bytes, newer->len));
+	assert_true(
+	    exchange_receive(s->side[0], sim_moment(s), &sender_udp, newer->bytes, newer->len));
 	assert_int_equal(s->side[0]->challenged_by, 1);
 	uint8_t answer[BODY_MAX];
 	memcpy(answer, s->side[0]->answer, sizeof(answer));
-	assert_true(exchange_receive(s->side[0], sim_moment(s), older->bytes, older->len));
+	assert_true(
+	    exchange_receive(s->side[0], sim_moment(s), &sender_udp, older->bytes, older->len));
 	assert_int_equal(s->side[0]->challenged_by, 1);
 	assert_memory_equal(answer, s->side[0]->answer, s->side[0]->answer_len);
 	s->deaf[0] = false;
@@ -281,12 +284,12 @@ static void every_flipped_bit_is_noticed(void **state)
 	p = *recorded(s, false, 0);
 	for (size_t bit = 0; bit < p.len * 8; bit++) {
 		p.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		assert_false(exchange_receive(x, sim_moment(s), p.bytes, p.len));
+		assert_false(exchange_receive(x, sim_moment(s), &sender_udp, p.bytes, p.len));
 		p.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	}
 	for (size_t len = 0; len < p.len; len++)
-		assert_false(exchange_receive(x, sim_moment(s), p.bytes, len));
-	assert_true(exchange_receive(x, sim_moment(s), p.bytes, p.len));
+		assert_false(exchange_receive(x, sim_moment(s), &sender_udp, p.bytes, len));
+	assert_true(exchange_receive(x, sim_moment(s), &sender_udp, p.bytes, p.len));
 	assert_granted(s, 0);
 }
 
@@ -298,7 +301,7 @@ static void our_own_packet_come_back_is_none_of_ours(void **state)
 	s->dead[0] = true;
 	sim_run(s, 100 * ms);
 	const struct sim_packet *p = recorded(s, true, 0);
-	assert_false(exchange_receive(x, sim_moment(s), p->bytes, p->len));
+	assert_false(exchange_receive(x, sim_moment(s), &sender_udp, p->bytes, p->len));
 	assert_int_equal(x->phase, EXCHANGE_KNOCKING);
 }
 
