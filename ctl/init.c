@@ -75,7 +75,7 @@ static int take_interfaces(struct ctl *c, struct init *n, const struct arguments
 	int status = CTL_OK;
 
 	if (arguments_value(a, "interface") != NULL)
-		n->config.sources = 0; /* instead of any */
+		n->config.plain.interfaces = 0; /* instead of any */
 	while (status == CTL_OK && (value = arguments_next(a, "interface", &index)) != NULL)
 		status = set(c, n, "interface", "interface", value);
 	return status;

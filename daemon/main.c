@@ -41,8 +41,12 @@ enum long_option {
 	OPT_DRY_RUN,
 	OPT_VERSION,
 	OPT_ROLE,
-	OPT_INTERFACE,
+	OPT_SOURCE,
 	OPT_INDEX,
+	OPT_CAPTURE,
+	OPT_WORKER,
+	OPT_WORKERS,
+	OPT_TURN,
 	OPT_GENERATION,
 };
 
@@ -57,8 +61,12 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
     /* internal: how the monitor starts the others */
     {"role", required_argument, NULL, OPT_ROLE},
-    {"interface", required_argument, NULL, OPT_INTERFACE},
+    {"source", required_argument, NULL, OPT_SOURCE},
     {"index", required_argument, NULL, OPT_INDEX},
+    {"capture", required_argument, NULL, OPT_CAPTURE},
+    {"worker", required_argument, NULL, OPT_WORKER},
+    {"workers", required_argument, NULL, OPT_WORKERS},
+    {"turn", required_argument, NULL, OPT_TURN},
     {"generation", required_argument, NULL, OPT_GENERATION},
     {NULL, 0, NULL, 0},
 };
@@ -112,11 +120,20 @@ static int take_internal(struct options *o, int option, const char *value)
 	switch (option) {
 	case OPT_ROLE:
 		return take_role(o, value);
-	case OPT_INTERFACE:
-		o->child.interface = value;
+	case OPT_SOURCE:
+		o->child.source = value;
 		return 0;
 	case OPT_INDEX:
 		return take_number(&o->child.index, value);
+	case OPT_CAPTURE:
+		o->child.capture = value;
+		return 0;
+	case OPT_WORKER:
+		return take_number(&o->child.worker, value);
+	case OPT_WORKERS:
+		return take_number(&o->child.workers, value);
+	case OPT_TURN:
+		return take_number(&o->child.turn, value);
 	case OPT_GENERATION:
 		return take_number(&o->child.generation, value);
 	default:
@@ -176,8 +193,8 @@ static int parse(struct options *o, int argc, char **argv)
 	}
 	if (optind < argc)
 		return wrong_usage("what is this for: ", argv[optind]);
-	if (o->mode == MODE_CAPTURE && !o->child.interface)
-		return wrong_usage("a capture needs ", "--interface");
+	if (o->mode == MODE_CAPTURE && !o->child.source)
+		return wrong_usage("a capture needs ", "--source");
 	return 0;
 }
 

@@ -62,8 +62,13 @@ enum capture_exit {
 struct child_args {
 	const char *config_path; /* for messages only */
 	const char *config_dir;
-	const char *interface; /* capture */
-	unsigned index;	       /* capture: which source of the configuration */
+	/* capture: */
+	const char *source;  /* name of the source, for messages only */
+	unsigned index;	     /* which of the configuration it is */
+	const char *capture; /* its method for now; NULL: as the configuration has it */
+	unsigned worker,
+	    workers;   /* which of how many processes that share the source; 0 workers: 1 */
+	unsigned turn; /* 0 or 1: which of the numbers it reads where a number has one reader */
 	unsigned
 	    generation; /* auth: of the configuration at FD_CONFIG; what its MSG_DOOR_* say until a MSG_COMMIT */
 	bool dry_run;

@@ -35,19 +35,39 @@ static void find_file(char file[static PATH_MAX], const char *name, const char *
 		(void)snprintf(file, PATH_MAX, "%s/%s", dir, name);
 }
 
+/* Ours must hold, and the administrator's if there is one. Returns 0, or -1 when both do not fit. */
+static int add_filter(char filter[static CAPTURE_FILTER_MAX], const char *further)
+{
+	char ours[CAPTURE_FILTER_MAX];
+	int len;
+
+	if (further[0] == '\0')
+		return 0;
+	memcpy(ours, filter, sizeof(ours));
+	len = snprintf(filter, CAPTURE_FILTER_MAX, "(%s) and (%s)", ours, further);
+	return len < CAPTURE_FILTER_MAX ? 0 : -1;
+}
+
 static enum capture_status open_source(
     struct run *r, const struct config *c, const struct child_args *a)
 {
+	const struct source_config *s = &c->source[a->index];
 	char file[PATH_MAX];
 	struct carrier_ports ports = {.udp = c->udp_port};
 	char filter[CAPTURE_FILTER_MAX];
-	struct capture_want want = {
-	    .source = r->interface, .file = file, .filter = filter, .buffer_bytes = BUFFER_BYTES};
+	struct capture_want want = {.source = s->interface,
+	    .file = file,
+	    .filter = filter,
+	    .buffer_bytes = BUFFER_BYTES,
+	    .number = (uint16_t)(CONFIG_NFLOG_GROUP + a->turn)};
 
-	find_file(file, c->capture_file, a->config_dir);
-
+	find_file(file, s->file, a->config_dir);
 	if (sift_filter(&ports, filter, sizeof(filter)) <= 0) {
-		log_error("capture_filter", "interface=%s: no carrier is in use", r->interface);
+		log_error("capture_filter", "source=%s: no carrier is in use", s->name);
+		return CAPTURE_REFUSED;
+	}
+	if (add_filter(filter, s->filter) != 0) {
+		log_error("capture_filter", "source=%s: the filter is too long", s->name);
 		return CAPTURE_REFUSED;
 	}
 	return jail_open(r->method, &want, &r->source);
@@ -77,10 +97,17 @@ static int open_drop_run(struct run *r, const struct config *c, const struct chi
 	uid_t uid;
 	gid_t gid;
 
-	r->method = capture_by_name(c->capture);
+	if (a->index >= c->sources) {
+		log_error("capture_source", "index=%u: there is no such source", a->index);
+		return CAPTURE_EXIT_CONFIG;
+	}
+	const char *capture = a->capture != NULL ? a->capture : c->source[a->index].capture;
+
+	r->interface = c->source[a->index].interface;
+	r->method = capture_by_name(capture);
 	if (r->method == NULL) {
-		log_error("capture_method", "capture = %s: there is no such method; use pcap",
-		    c->capture);
+		log_error(
+		    "capture_method", "capture = %s: there is no such method; use pcap", capture);
 		return CAPTURE_EXIT_CONFIG;
 	}
 	if (sandbox_user(c->capture_user, &uid, &gid) != 0)
@@ -143,11 +170,11 @@ static struct config *read_config(const char *path)
 	return c;
 }
 
-static void start_log(const char *interface)
+static void start_log(const char *source)
 {
-	char tag[sizeof("capture ") + CONFIG_INTERFACE_MAX];
+	char tag[sizeof("capture ") + CONFIG_NAME_MAX];
 
-	(void)snprintf(tag, sizeof(tag), "capture %s", interface);
+	(void)snprintf(tag, sizeof(tag), "capture %s", source);
 	log_start(LOG_TO_FD, LOG_LEVEL_INFO, tag, FD_LOG);
 }
 
@@ -172,11 +199,11 @@ static int take_signals(void)
 
 int capture_main(const struct child_args *a)
 {
-	struct run r = {.interface = a->interface, .peer = FD_PEER};
+	struct run r = {.interface = a->source, .peer = FD_PEER};
 	struct config *c;
 	int status = CAPTURE_EXIT_CONFIG;
 
-	start_log(a->interface);
+	start_log(a->source);
 	fault_start();
 	r.signals = take_signals();
 	if (r.signals < 0 || secret_init() != 0)

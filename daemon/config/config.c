@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "directives.h"
+#include "sections.h"
 #include "text.h"
 
 struct parse;
+
+enum { HINT_MAX = 80 };
 
 /*
  * libConfuse gives a callback no pointer of ours, but it keeps the address of
@@ -20,8 +23,8 @@ struct slot {
 	    stored; /* libConfuse's copy of the last value; first, so that its address is the slot's */
 	struct parse *parse;
 	const struct directive *directive;
-	bool is_service;
-	unsigned line; /* where it was given in this scope, 0 not yet */
+	const struct section *section; /* NULL: outside of sections */
+	unsigned line;		       /* where it was given in this scope, 0 not yet */
 };
 
 struct parse {
@@ -29,12 +32,13 @@ struct parse {
 	const char *name;
 	struct report *r;
 	struct text text;
-	struct service service; /* the one being read */
-	unsigned section;	/* how many were closed */
-	bool in_service;
-	bool nameless; /* its name was refused */
+	union section_item item;    /* the one being read */
+	const struct section *open; /* NULL: none */
+	unsigned line;		    /* where it begins */
+	unsigned sections;	    /* how many were closed */
+	bool nameless;		    /* its name was refused */
 	struct slot global[DIRECTIVES_MAX];
-	struct slot of_service[DIRECTIVES_MAX];
+	struct slot inside[SECTIONS][DIRECTIVES_MAX];
 };
 
 static struct slot *slot_of(const cfg_opt_t *o)
@@ -58,7 +62,7 @@ static unsigned section_line(const struct parse *p)
 	if (p->text.sections == 0)
 		return 0;
 	return p->text
-	    .section_line[p->section < p->text.sections ? p->section : p->text.sections - 1];
+	    .section_line[p->sections < p->text.sections ? p->sections : p->text.sections - 1];
 }
 
 bool config_is_name(const char *name)
@@ -69,32 +73,32 @@ bool config_is_name(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
 }
 
-static void begin_service(struct parse *p, const char *title)
+static void begin(struct parse *p, const struct section *k, const char *title)
 {
 	char quoted[LOG_QUOTE_MAX];
-	int there;
+	unsigned there;
 
-	p->in_service = true;
-	p->service.line = section_line(p);
+	p->open = k;
+	p->line = section_line(p);
 	if (!config_is_name(title)) {
 		p->nameless = true;
-		report_error(p->r, p->name, p->service.line,
-		    "service %s: a name has 1 to %d of the characters a-z, 0-9, - and _",
+		report_error(p->r, p->name, p->line,
+		    "%s %s: a name has 1 to %d of the characters a-z, 0-9, - and _", k->word,
 		    log_quote(quoted, title, strlen(title)), CONFIG_NAME_MAX);
 		return;
 	}
-	(void)snprintf(p->service.name, sizeof(p->service.name), "%s", title);
-	there = config_service(p->out, title);
-	if (there >= 0)
-		report_error(p->r, p->name, p->service.line,
-		    "service \"%s\": there is one of this name in line %u; give it another", title,
-		    p->out->service[there].line);
+	there = k->line_of(p->out, title);
+	if (there != 0)
+		report_error(p->r, p->name, p->line,
+		    "%s \"%s\": there is one of this name in line %u; give it another", k->word,
+		    title, there);
+	k->name(&p->item, title, p->line);
 }
 
 static void take_value(struct slot *s, const char *value, unsigned line, bool another)
 {
 	struct parse *p = s->parse;
-	void *base = s->is_service ? (void *)&p->service : (void *)p->out;
+	void *base = s->section != NULL ? (void *)&p->item : (void *)p->out;
 	char why[DIRECTIVE_WHY_MAX];
 
 	if (s->line != 0 && !another) {
@@ -117,12 +121,23 @@ static int on_value(cfg_t *c, cfg_opt_t *o, const char *value, void *result)
 	bool is_list = (o->flags & CFGF_LIST) != 0;
 	bool is_first = (o->flags & CFGF_RESET) != 0; /* set by each '=' */
 
-	if (s->is_service && !s->parse->in_service)
-		begin_service(s->parse, cfg_title(c));
+	if (s->section != NULL && s->parse->open == NULL)
+		begin(s->parse, s->section, cfg_title(c));
 	take_value(s, value, line_of(c), is_list && !is_first);
 	o->flags &= ~CFGF_RESET;
 	*keep = kept;
 	return 0;
+}
+
+static void miss(const struct parse *p, const struct slot *s)
+{
+	const struct directive *d = s->directive;
+
+	if (s->section == NULL)
+		report_error(p->r, p->name, 0, "%s: it must be given: %s", d->name, d->help);
+	else if (!p->nameless)
+		report_error(p->r, p->name, p->line, "%s \"%s\": %s: it must be given: %s",
+		    s->section->word, section_name(&p->item), d->name, d->help);
 }
 
 static void set_defaults(struct parse *p, struct slot *slots, void *base)
@@ -132,19 +147,12 @@ static void set_defaults(struct parse *p, struct slot *slots, void *base)
 	for (; slots->directive != NULL; slots++) {
 		const struct directive *d = slots->directive;
 
-		if (slots->line != 0)
+		if (slots->line != 0 || (directive_is_plain(d) && p->out->sources > 0))
 			continue;
-		if (d->standard != NULL) {
-			if (directive_set(d, base, d->standard, why) != 0)
-				abort(); /* our own table is wrong */
-		} else if (base == p->out) {
-			report_error(
-			    p->r, p->name, 0, "%s: it must be given: %s", d->name, d->help);
-		} else if (!p->nameless) {
-			report_error(p->r, p->name, p->service.line,
-			    "service \"%s\": %s: it must be given: %s", p->service.name, d->name,
-			    d->help);
-		}
+		if (d->standard == NULL)
+			miss(p, slots);
+		else if (directive_set(d, base, d->standard, why) != 0)
+			abort(); /* our own table is wrong */
 	}
 }
 
@@ -155,63 +163,51 @@ static const struct slot *slot_named(const struct slot *slots, const char *name)
 	return slots;
 }
 
-static void check_service(struct parse *p)
+static unsigned slot_line(const void *slots, const char *name)
 {
-	const struct service *s = &p->service;
-	const struct slot *hold = slot_named(p->of_service, "hold");
-	const struct service *other;
-	int i;
-
-	/* What is 0 was refused, and told, before. */
-	if (s->max_hold_s != 0 && s->hold_s > s->max_hold_s)
-		report_error(p->r, p->name,
-		    hold->line != 0 ? hold->line : slot_named(p->of_service, "max-hold")->line,
-		    "hold: %u is more than max-hold, which is %u; raise that or lower this",
-		    s->hold_s, s->max_hold_s);
-	if (s->proto == 0 || s->port == 0)
-		return;
-	i = config_service_by_port(p->out, s->proto, s->port);
-	if (i < 0)
-		return;
-	other = &p->out->service[i];
-	report_error(p->r, p->name, slot_named(p->of_service, "port")->line,
-	    "port: service \"%s\" in line %u guards it already; keep one of them", other->name,
-	    other->line);
+	return slot_named(slots, name)->line;
 }
 
-static void keep_service(struct parse *p)
+static void keep(struct parse *p, const struct section *k)
 {
 	if (p->nameless)
 		return; /* told already */
-	if (p->out->services < CONFIG_SERVICES_MAX)
-		p->out->service[p->out->services++] = p->service;
-	else
-		report_error(p->r, p->name, p->service.line,
-		    "service \"%s\": there are more than %d; leave some out", p->service.name,
-		    CONFIG_SERVICES_MAX);
+	if (!k->keep(p->out, &p->item))
+		report_error(p->r, p->name, p->line,
+		    "%s \"%s\": there are more than %u; leave some out", k->word,
+		    section_name(&p->item), k->most);
+}
+
+static const struct section *section_named(const char *word, struct slot **slots, struct parse *p)
+{
+	size_t i = 0;
+
+	while (strcmp(sections[i].word, word) != 0)
+		i++;
+	*slots = p->inside[i];
+	return &sections[i];
 }
 
 /* libConfuse validates a section at its closing brace. */
 static int on_section_end(cfg_t *c, cfg_opt_t *o)
 {
 	struct parse *p = parse_of(c);
-	struct slot *s;
+	struct slot *slots, *s;
+	const struct section *k = section_named(o->name, &slots, p);
+	struct section_place at = {
+	    .file = p->name, .r = p->r, .line_of = slot_line, .slots = slots};
 
-	(void)o;
-	if (p->in_service) {
-		set_defaults(p, p->of_service, &p->service);
-		check_service(p);
-		keep_service(p);
-	} else {
-		report_error(p->r, p->name, section_line(p),
-		    "service: nothing is said of it; give proto and port");
-	}
-	for (s = p->of_service; s->directive != NULL; s++)
+	if (p->open == NULL) /* nothing is said in it */
+		begin(p, k, cfg_title(cfg_opt_getnsec(o, cfg_opt_size(o) - 1)));
+	set_defaults(p, slots, &p->item);
+	k->check(p->out, &p->item, &at);
+	keep(p, k);
+	for (s = slots; s->directive != NULL; s++)
 		s->line = 0;
-	p->service = (struct service){.port = 0};
-	p->in_service = false;
+	memset(&p->item, 0, sizeof(p->item));
+	p->open = NULL;
 	p->nameless = false;
-	p->section++;
+	p->sections++;
 	return 0;
 }
 
@@ -222,17 +218,27 @@ static bool is_in_table(const struct directive *table, const char *name)
 	return table->name != NULL;
 }
 
+/* Where a directive belongs that stands somewhere else. */
+static void hint_at(const struct section *here, const char *name, char hint[static HINT_MAX])
+{
+	(void)snprintf(hint, HINT_MAX, "look it up in posternd.conf(5)");
+	for (size_t i = SECTIONS; i-- > 0;)
+		if (is_in_table(sections[i].table, name))
+			(void)snprintf(hint, HINT_MAX, "it belongs in a %s", sections[i].word);
+	if (here != NULL && is_in_table(directives_global, name))
+		(void)snprintf(hint, HINT_MAX, "it belongs outside of the %s", here->word);
+}
+
 static void report_unknown(cfg_t *c, const char *name)
 {
 	struct parse *p = parse_of(c);
-	bool in_service = slot_of(&c->opts[0])->is_service;
-	char quoted[LOG_QUOTE_MAX];
-	const char *hint = "look it up in posternd.conf(5)";
+	const struct section *here = slot_of(&c->opts[0])->section;
+	char quoted[LOG_QUOTE_MAX], hint[HINT_MAX];
 
-	if (is_in_table(in_service ? directives_global : directives_service, name))
-		hint = in_service ? "it belongs outside of the service" : "it belongs in a service";
-	report_error(p->r, p->name, line_of(c), "%s is not a directive %s; %s",
-	    log_quote(quoted, name, strlen(name)), in_service ? "of a service" : "here", hint);
+	hint_at(here, name, hint);
+	report_error(p->r, p->name, line_of(c), "%s is not a directive %s%s; %s",
+	    log_quote(quoted, name, strlen(name)), here != NULL ? "of a " : "",
+	    here != NULL ? here->word : "here", hint);
 }
 
 static void on_error(cfg_t *c, const char *format, va_list args)
@@ -257,19 +263,20 @@ static void on_error(cfg_t *c, const char *format, va_list args)
 	report_error(p->r, p->name, line_of(c), "%s; what follows was not checked", text);
 }
 
-static void make_options(
-    struct parse *p, const struct directive *table, struct slot *slots, cfg_opt_t *options)
+static void make_options(struct parse *p, const struct section *k, struct slot *slots,
+    cfg_opt_t options[static DIRECTIVES_MAX + 1 + SECTIONS])
 {
-	bool is_service = table == directives_service;
+	const struct directive *d = k != NULL ? k->table : directives_global;
 
-	for (; table->name != NULL; table++, slots++, options++) {
-		*slots = (struct slot){.parse = p, .directive = table, .is_service = is_service};
-		*options = (cfg_opt_t){.name = table->name,
+	for (; d->name != NULL; d++, slots++, options++) {
+		*slots = (struct slot){.parse = p, .directive = d, .section = k};
+		*options = (cfg_opt_t){.name = d->name,
 		    .type = CFGT_STR,
-		    .flags = table->kind == DIRECTIVE_INTERFACES ? CFGF_LIST : CFGF_NONE,
+		    .flags = d->kind == DIRECTIVE_INTERFACES ? CFGF_LIST : CFGF_NONE,
 		    .simple_value = {.string = &slots->stored},
 		    .parsecb = on_value};
 	}
+	*options = (cfg_opt_t)CFG_END();
 }
 
 static void free_slots(struct slot *slots)
@@ -288,18 +295,52 @@ static void check_interfaces(struct parse *p, cfg_t *c)
 		report_error(p->r, p->name, 0, "%s: the list is empty; leave it out for any", name);
 }
 
+/* One way to name the sources, or the other. */
+static void check_plain(struct parse *p)
+{
+	const struct slot *s;
+
+	for (s = p->global; s->directive != NULL; s++) {
+		if (directive_is_plain(s->directive) && s->line != 0 && p->out->sources > 0)
+			report_error(p->r, p->name, s->line,
+			    "%s: the source section in line %u says that for itself; remove this",
+			    s->directive->name, p->out->source[0].line);
+	}
+}
+
+static void check_sources(struct parse *p)
+{
+	char why[CONFIG_WHY_MAX];
+	unsigned i = 0;
+	const struct source_config *s;
+
+	check_plain(p);
+	if (p->r->errors != 0)
+		return;
+	sections_plain(p->out);
+	if (config_sources_fault(p->out, &i, why) == 0)
+		return;
+	s = &p->out->source[i];
+	if (s->line != 0)
+		report_error(p->r, p->name, s->line, "source \"%s\": %s", s->name, why);
+	else
+		report_error(
+		    p->r, p->name, slot_named(p->global, "capture")->line, "capture: %s", why);
+}
+
 static void check_whole(struct parse *p)
 {
 	const struct config *c = p->out;
 	int i;
 
 	set_defaults(p, p->global, p->out);
+	check_sources(p);
 	i = c->udp_port != 0 ? config_service_by_port(c, IPPROTO_UDP, c->udp_port) : -1;
 	if (i >= 0)
 		report_error(p->r, p->name, c->service[i].line,
 		    "service \"%s\": udp port %u is the knock port; change one of them",
 		    c->service[i].name, c->udp_port);
-	if (c->services == 0 && p->section == 0)
+	if (c->services == 0 && p->r->errors == 0)
 		report_warning(p->r, p->name, 0,
 		    "no service is named, so nothing is guarded; add service \"ssh\" { proto = tcp "
 		    " port = 22 }");
@@ -307,18 +348,21 @@ static void check_whole(struct parse *p)
 
 static void run_confuse(struct parse *p)
 {
-	cfg_opt_t of_service[DIRECTIVES_MAX + 1] = {CFG_END()};
-	cfg_opt_t global[DIRECTIVES_MAX + 2] = {CFG_END()};
-	size_t n = directives_count(directives_global);
+	cfg_opt_t inside[SECTIONS][DIRECTIVES_MAX + 1 + SECTIONS];
+	cfg_opt_t global[DIRECTIVES_MAX + 1 + SECTIONS];
+	const size_t n = directives_count(directives_global);
 	cfg_t *c;
 	int status;
 
-	make_options(p, directives_service, p->of_service, of_service);
-	make_options(p, directives_global, p->global, global);
-	/* Free key-value pairs are allowed so that libConfuse goes on behind an unknown one. */
-	global[n] =
-	    (cfg_opt_t)CFG_SEC("service", of_service, CFGF_MULTI | CFGF_TITLE | CFGF_KEYSTRVAL);
-	global[n].validcb = on_section_end;
+	make_options(p, NULL, p->global, global);
+	for (size_t i = 0; i < SECTIONS; i++) {
+		make_options(p, &sections[i], p->inside[i], inside[i]);
+		/* Free key-value pairs are allowed so that libConfuse goes on behind an unknown one. */
+		global[n + i] = (cfg_opt_t)CFG_SEC(
+		    sections[i].word, inside[i], CFGF_MULTI | CFGF_TITLE | CFGF_KEYSTRVAL);
+		global[n + i].validcb = on_section_end;
+	}
+	global[n + SECTIONS] = (cfg_opt_t)CFG_END();
 	c = cfg_init(global, CFGF_KEYSTRVAL);
 	if (c == NULL)
 		abort();
@@ -332,7 +376,8 @@ static void run_confuse(struct parse *p)
 	}
 	(void)cfg_free(c);
 	free_slots(p->global);
-	free_slots(p->of_service);
+	for (size_t i = 0; i < SECTIONS; i++)
+		free_slots(p->inside[i]);
 }
 
 int config_parse(struct config *out, const char *name, const char *text, struct report *r)
@@ -344,26 +389,4 @@ int config_parse(struct config *out, const char *name, const char *text, struct 
 		run_confuse(&p);
 	text_free(&p.text);
 	return r->errors == 0 ? 0 : -1;
-}
-
-int config_service(const struct config *c, const char *name)
-{
-	unsigned i;
-
-	for (i = 0; i < c->services; i++) {
-		if (strcmp(c->service[i].name, name) == 0)
-			return (int)i;
-	}
-	return -1;
-}
-
-int config_service_by_port(const struct config *c, uint8_t proto, uint16_t port)
-{
-	unsigned i;
-
-	for (i = 0; i < c->services; i++) {
-		if (c->service[i].proto == proto && c->service[i].port == port)
-			return (int)i;
-	}
-	return -1;
 }

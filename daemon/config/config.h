@@ -22,6 +22,8 @@ enum {
 	CONFIG_PATH_MAX = 256,
 	CONFIG_SERVICES_MAX = 256,
 	CONFIG_SOURCES_MAX = 16,
+	CONFIG_WORKERS_MAX = 8,
+	CONFIG_FILTER_MAX = 512,
 	CONFIG_INTERFACE_MAX = 16, /* IFNAMSIZ */
 	CONFIG_USER_MAX = 33,
 	CONFIG_NFLOG_GROUP = 4477, /* where the firewall logs knocks for capture = nflog */
@@ -42,11 +44,47 @@ struct service {
 	unsigned line;
 };
 
+/* source "uplink" { interface = eth0  capture = afpacket  filter = "not net 10.0.0.0/8"  workers = 2 } */
+struct source_config {
+	char name[CONFIG_NAME_MAX + 1];	      /* without a section: that of the interface */
+	char interface[CONFIG_INTERFACE_MAX]; /* or "any" */
+	char capture[CONFIG_NAME_MAX + 1];    /* "pcap" */
+	char file[CONFIG_PATH_MAX];	      /* of "savefile"; "-" is standard input */
+	char filter
+	    [CONFIG_FILTER_MAX]; /* pcap-filter(7), which packets must match, too; "": all do */
+	uint8_t workers;	 /* processes that share it */
+	unsigned line;		 /* 0: there is no section */
+};
+
+/*
+ * interface, capture and capture-file, which stand for one source each
+ * interface; for the parser and printer alone. No interfaces: there are sections.
+ */
+struct plain_sources {
+	char interface[CONFIG_SOURCES_MAX][CONFIG_INTERFACE_MAX];
+	unsigned interfaces;
+	char capture[CONFIG_NAME_MAX + 1];
+	char file[CONFIG_PATH_MAX];
+};
+
+/*
+ * What captures need of the firewall: bits of config.needs. What the kernel
+ * lets one process read alone is there twice, so that a new capture can
+ * listen before the old one ends: nflog's group is CONFIG_NFLOG_GROUP + turn.
+ */
+enum capture_need {
+	NEED_NFLOG_0 = 1 << 0,	 /* log knocks to the group of turn 0 */
+	NEED_NFLOG_1 = 1 << 1,	 /* and, both at once while one replaces the other, of turn 1 */
+	NEED_NFQUEUE_0 = 1 << 2, /* queue them for turn 0 */
+	NEED_NFQUEUE_1 = 1 << 3, /* or, never both at once, for turn 1 */
+	NEED_UDP = 1 << 4,	 /* let them come to a socket */
+};
+
 struct config {
-	char source[CONFIG_SOURCES_MAX][CONFIG_INTERFACE_MAX]; /* interface names, or "any" */
+	struct source_config source[CONFIG_SOURCES_MAX];
 	unsigned sources;
-	char capture[CONFIG_NAME_MAX + 1];  /* "pcap" */
-	char capture_file[CONFIG_PATH_MAX]; /* of "savefile"; "-" is standard input */
+	struct plain_sources plain;
+	unsigned needs; /* from the sources, all in turn 0; the monitor's own copy changes */
 	char firewall[CONFIG_NAME_MAX + 1]; /* "nftables" */
 	char store[CONFIG_NAME_MAX + 1];    /* "lmdb" */
 	uint16_t udp_port;		    /* the knock port */
@@ -84,6 +122,19 @@ void config_print(const struct config *c, FILE *out);
 bool config_is_name(const char *name);
 /* Index of a service by name, or -1. */
 int config_service(const struct config *c, const char *name);
+/* Index of a source by name, or -1. */
+int config_source(const struct config *c, const char *name);
+/*
+ * What the sources together cannot be, as a sentence in why; to be asked again
+ * after a change to one. *source: the one to blame. Returns 0, or -1 and a fault.
+ */
+enum { CONFIG_WHY_MAX = 400 };
+int config_sources_fault(const struct config *c, unsigned *source, char why[static CONFIG_WHY_MAX]);
+/* The bits of enum capture_need that a method needs in that turn (0 or 1). */
+unsigned config_needs(const char *capture, unsigned turn);
+/* Methods by number: its name or NULL; the number of a name or -1. */
+const char *config_capture_name(unsigned number);
+int config_capture(const char *name);
 /* Index of a service by what it guards, or -1. */
 int config_service_by_port(const struct config *c, uint8_t proto, uint16_t port);
 

@@ -7,8 +7,6 @@
 
 enum { DAY_S = 86400 };
 
-static const struct directive_word captures[] = {
-    {"pcap", 0}, {"afpacket", 0}, {"savefile", 0}, {"nflog", 0}, {NULL, 0}};
 static const struct directive_word firewalls[] = {{"nftables", 0}, {NULL, 0}};
 static const struct directive_word stores[] = {{"lmdb", 0}, {NULL, 0}};
 static const struct directive_word silences[] = {
@@ -26,7 +24,7 @@ static const struct directive_word protocols[] = {
 #define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
 
 const struct directive directives_global[] = {
-    {"interface", DIRECTIVE_INTERFACES, AT(config, source), 0, 0, "any", NULL,
+    {"interface", DIRECTIVE_INTERFACES, AT(config, plain), 0, 0, "any", NULL,
 	"where knocks come in: one name, a list {eth0, wlan0}, or any"},
     {"udp-port", DIRECTIVE_NUMBER, AT(config, udp_port), 1, 65535, NULL, NULL,
 	"the knock port; nothing else may use it"},
@@ -59,9 +57,9 @@ const struct directive directives_global[] = {
 	"user that the capture processes run as"},
     {"auth-user", DIRECTIVE_USER, AT(config, auth_user), 0, 0, "_postern-auth", NULL,
 	"user that the auth process runs as"},
-    {"capture", DIRECTIVE_NAME, AT(config, capture), 0, 0, "pcap", captures,
+    {"capture", DIRECTIVE_NAME, AT(config, plain.capture), 0, 0, "pcap", directives_captures,
 	"how packets are captured"},
-    {"capture-file", DIRECTIVE_PATH, AT(config, capture_file), 0, 0, "/run/postern/capture.pcap",
+    {"capture-file", DIRECTIVE_PATH, AT(config, plain.file), 0, 0, "/run/postern/capture.pcap",
 	NULL, "what savefile reads: a file, a FIFO, or - for standard input"},
     {"firewall", DIRECTIVE_NAME, AT(config, firewall), 0, 0, "nftables", firewalls,
 	"what opens and closes the doors"},
@@ -81,6 +79,20 @@ const struct directive directives_service[] = {
 	"the widest IPv4 prefix that a door may admit; 32: single hosts alone"},
     {"min-prefix-v6", DIRECTIVE_NUMBER, AT(service, min_prefix_v6), 16, 128, "128", NULL,
 	"the same for IPv6; 128: single hosts alone"},
+    {.name = NULL},
+};
+
+const struct directive directives_source[] = {
+    {"interface", DIRECTIVE_INTERFACE, AT(source_config, interface), 0, 0, "any", NULL,
+	"where knocks come in: one name, or any"},
+    {"capture", DIRECTIVE_NAME, AT(source_config, capture), 0, 0, "pcap", directives_captures,
+	"how packets are captured"},
+    {"filter", DIRECTIVE_TEXT, AT(source_config, filter), 0, 0, "", NULL,
+	"what packets must match besides, in the words of pcap-filter(7)"},
+    {"workers", DIRECTIVE_NUMBER, AT(source_config, workers), 1, CONFIG_WORKERS_MAX, "1", NULL,
+	"processes that share the packets; more than one with afpacket alone"},
+    {"file", DIRECTIVE_PATH, AT(source_config, file), 0, 0, "/run/postern/capture.pcap", NULL,
+	"what savefile reads: a file, a FIFO, or - for standard input"},
     {.name = NULL},
 };
 
@@ -182,7 +194,7 @@ static const struct {
 static const char *find_past(const struct directive *d, const char *value)
 {
 	for (size_t i = 0; i < sizeof(past_captures) / sizeof(past_captures[0]); i++) {
-		if (d->words == captures && strcmp(value, past_captures[i].name) == 0)
+		if (d->words == directives_captures && strcmp(value, past_captures[i].name) == 0)
 			return past_captures[i].said;
 	}
 	return NULL;
@@ -277,24 +289,30 @@ static int set_user(const struct directive *d, void *at, const char *value, char
 	return 0;
 }
 
-static const char *interface_fault(const struct config *c, const char *value)
+static bool is_interface(const char *value)
 {
 	size_t len = strlen(value);
-	unsigned i;
 
-	if (len == 0 || len >= CONFIG_INTERFACE_MAX || strpbrk(value, " /:\t\n\r") != NULL ||
-	    !is_printable(value) || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
-		return "is not the name of an interface";
-	if (c->sources > 0 && (strcmp(value, "any") == 0 || strcmp(c->source[0], "any") == 0))
-		return "cannot stand beside the others: any takes them all";
-	for (i = 0; i < c->sources; i++) {
-		if (strcmp(c->source[i], value) == 0)
-			return "stands there twice";
-	}
-	return c->sources >= CONFIG_SOURCES_MAX ? "is one more than there can be" : NULL;
+	return len > 0 && len < CONFIG_INTERFACE_MAX && strpbrk(value, " /:\t\n\r") == NULL &&
+	       is_printable(value) && strcmp(value, ".") != 0 && strcmp(value, "..") != 0;
 }
 
-static int add_interface(struct config *c, const char *value, char *why)
+static const char *interface_fault(const struct plain_sources *c, const char *value)
+{
+	unsigned i;
+
+	if (!is_interface(value))
+		return "is not the name of an interface";
+	if (c->interfaces > 0 && (strcmp(value, "any") == 0 || strcmp(c->interface[0], "any") == 0))
+		return "cannot stand beside the others: any takes them all";
+	for (i = 0; i < c->interfaces; i++) {
+		if (strcmp(c->interface[i], value) == 0)
+			return "stands there twice";
+	}
+	return c->interfaces >= CONFIG_SOURCES_MAX ? "is one more than there can be" : NULL;
+}
+
+static int add_interface(struct plain_sources *c, const char *value, char *why)
 {
 	char quoted[LOG_QUOTE_MAX];
 	const char *fault = interface_fault(c, value);
@@ -304,8 +322,40 @@ static int add_interface(struct config *c, const char *value, char *why)
 		    log_quote(quoted, value, strlen(value)), fault);
 		return -1;
 	}
-	(void)snprintf(c->source[c->sources++], CONFIG_INTERFACE_MAX, "%s", value);
+	(void)snprintf(c->interface[c->interfaces++], CONFIG_INTERFACE_MAX, "%s", value);
 	return 0;
+}
+
+static int set_interface(const struct directive *d, void *at, const char *value, char *why)
+{
+	char quoted[LOG_QUOTE_MAX];
+
+	if (!is_interface(value)) {
+		(void)snprintf(why, DIRECTIVE_WHY_MAX, "%s is not the name of an interface",
+		    log_quote(quoted, value, strlen(value)));
+		return -1;
+	}
+	(void)snprintf(at, d->size, "%s", value);
+	return 0;
+}
+
+static int set_text(const struct directive *d, void *at, const char *value, char *why)
+{
+	if (!is_printable(value) || strlen(value) >= d->size) {
+		(void)snprintf(why, DIRECTIVE_WHY_MAX,
+		    "give at most %zu characters, all of them printable", d->size - 1);
+		return -1;
+	}
+	(void)snprintf(at, d->size, "%s", value);
+	return 0;
+}
+
+bool directive_is_plain(const struct directive *d)
+{
+	return d->offset >= offsetof(struct config, plain) &&
+	       d->offset < offsetof(struct config, plain) + sizeof(struct plain_sources) &&
+	       d >= directives_global &&
+	       d < directives_global + sizeof(directives_global) / sizeof(directives_global[0]);
 }
 
 int directive_set(
@@ -323,8 +373,12 @@ int directive_set(
 		return set_path(d, at, value, why);
 	case DIRECTIVE_USER:
 		return set_user(d, at, value, why);
+	case DIRECTIVE_TEXT:
+		return set_text(d, at, value, why);
+	case DIRECTIVE_INTERFACE:
+		return set_interface(d, at, value, why);
 	case DIRECTIVE_INTERFACES:
-		return add_interface(base, value, why);
+		return add_interface(at, value, why);
 	}
 	abort();
 }
@@ -351,14 +405,14 @@ static void print_word(const struct directive *d, const void *at, FILE *out)
 	}
 }
 
-static void print_interfaces(const struct config *c, FILE *out)
+static void print_interfaces(const struct plain_sources *c, FILE *out)
 {
 	unsigned i;
 
 	(void)fputc('{', out);
-	for (i = 0; i < c->sources; i++) {
+	for (i = 0; i < c->interfaces; i++) {
 		(void)fputs(i > 0 ? ", " : "", out);
-		print_quoted(c->source[i], out);
+		print_quoted(c->interface[i], out);
 	}
 	(void)fputc('}', out);
 }
@@ -379,10 +433,12 @@ void directive_print(const struct directive *d, const void *base, FILE *out)
 		return;
 	case DIRECTIVE_PATH:
 	case DIRECTIVE_USER:
+	case DIRECTIVE_TEXT:
+	case DIRECTIVE_INTERFACE:
 		print_quoted(at, out);
 		return;
 	case DIRECTIVE_INTERFACES:
-		print_interfaces(base, out);
+		print_interfaces(at, out);
 		return;
 	}
 }
@@ -402,6 +458,12 @@ void directive_range(const struct directive *d, FILE *out)
 		return;
 	case DIRECTIVE_USER:
 		(void)fputs("user", out);
+		return;
+	case DIRECTIVE_TEXT:
+		(void)fputs("text", out);
+		return;
+	case DIRECTIVE_INTERFACE:
+		(void)fputs("interface", out);
 		return;
 	case DIRECTIVE_INTERFACES:
 		(void)fputs("interfaces", out);

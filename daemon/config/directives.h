@@ -17,7 +17,9 @@ enum directive_kind {
 	DIRECTIVE_NAME,	  /* one of words, stored as text */
 	DIRECTIVE_PATH,
 	DIRECTIVE_USER,
-	DIRECTIVE_INTERFACES, /* a list; stored into source[] */
+	DIRECTIVE_TEXT,
+	DIRECTIVE_INTERFACE,
+	DIRECTIVE_INTERFACES, /* a list; stored into a struct plain_sources */
 };
 
 enum { DIRECTIVE_WHY_MAX = 400 };
@@ -31,7 +33,7 @@ struct directive_word {
 struct directive {
 	const char *name;
 	enum directive_kind kind;
-	size_t offset; /* in struct config, or struct service */
+	size_t offset; /* in struct config, or that of the section */
 	size_t size;
 	uint32_t least, most;
 	const char *standard; /* the default, as text; NULL: must be given */
@@ -39,11 +41,14 @@ struct directive {
 	const char *help; /* for the manual and the comments that init writes */
 };
 
-enum { DIRECTIVES_MAX = 32 };
+enum { DIRECTIVES_MAX = 48 };
 
-/* The directives outside of services, and those within; both end with name NULL. */
+/* The directives outside of sections, and those within each kind; all end with name NULL. */
 extern const struct directive directives_global[];
 extern const struct directive directives_service[];
+extern const struct directive directives_source[];
+/* The ways to capture, by number. */
+extern const struct directive_word directives_captures[];
 
 size_t directives_count(const struct directive *table);
 
@@ -53,6 +58,8 @@ size_t directives_count(const struct directive *table);
  */
 int directive_set(const struct directive *d, void *base, const char *value,
     char why[static DIRECTIVE_WHY_MAX]) __attribute__((warn_unused_result));
+/* One that stands outside of sections, but that source sections take the place of. */
+bool directive_is_plain(const struct directive *d);
 /* The value as the file would have it. */
 void directive_print(const struct directive *d, const void *base, FILE *out);
 /* "1 to 65535", "drop, closed": what may be given, for the manual. */

@@ -1,24 +1,47 @@
 #include "directives.h"
 
-static void print_all(const struct directive *d, const void *base, const char *indent, FILE *out)
+static void print_global(const struct config *c, FILE *out)
 {
+	const struct directive *d;
+
+	for (d = directives_global; d->name != NULL; d++) {
+		if (c->plain.interfaces == 0 && directive_is_plain(d))
+			continue; /* the sections say it */
+		(void)fprintf(out, "%s = ", d->name);
+		directive_print(d, c, out);
+		(void)fputc('\n', out);
+	}
+}
+
+static void print_section(
+    const char *word, const char *name, const struct directive *d, const void *base, FILE *out)
+{
+	(void)fprintf(out, "\n%s \"%s\" {\n", word, name);
 	for (; d->name != NULL; d++) {
-		(void)fprintf(out, "%s%s = ", indent, d->name);
+		(void)fprintf(out, "\t%s = ", d->name);
 		directive_print(d, base, out);
 		(void)fputc('\n', out);
 	}
+	(void)fprintf(out, "}\n");
 }
 
 void config_print(const struct config *c, FILE *out)
 {
 	unsigned i;
 
-	print_all(directives_global, c, "", out);
-	for (i = 0; i < c->services; i++) {
-		(void)fprintf(out, "\nservice \"%s\" {\n", c->service[i].name);
-		print_all(directives_service, &c->service[i], "\t", out);
-		(void)fprintf(out, "}\n");
-	}
+	print_global(c, out);
+	for (i = 0; i < c->sources && c->plain.interfaces == 0; i++)
+		print_section("source", c->source[i].name, directives_source, &c->source[i], out);
+	for (i = 0; i < c->services; i++)
+		print_section(
+		    "service", c->service[i].name, directives_service, &c->service[i], out);
+}
+
+static const char *standard_text(const struct directive *d)
+{
+	if (d->standard == NULL)
+		return "";
+	return d->standard[0] != '\0' ? d->standard : "none";
 }
 
 void directives_table(const struct directive *table, FILE *out)
@@ -29,8 +52,7 @@ void directives_table(const struct directive *table, FILE *out)
 		(void)fprintf(out, "%s = ", d->name);
 		directive_range(d, out);
 		(void)fprintf(out, "\n\t%s; %s%s\n", d->help,
-		    d->standard != NULL ? "default " : "must be given",
-		    d->standard != NULL ? d->standard : "");
+		    d->standard != NULL ? "default " : "must be given", standard_text(d));
 	}
 }
 
@@ -54,7 +76,7 @@ void directives_manual(const struct directive *table, FILE *out)
 		(void)fprintf(out, "_\n\t%c%s.", d->help[0] - 'a' + 'A', d->help + 1);
 		if (d->standard != NULL) {
 			(void)fputs(" Default: *", out);
-			print_escaped(d->standard, out);
+			print_escaped(standard_text(d), out);
 			(void)fputs("*.\n\n", out);
 		} else {
 			(void)fputs(" It must be given.\n\n", out);

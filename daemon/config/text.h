@@ -11,7 +11,9 @@
 #include "config.h"
 #include "report.h"
 
-enum { TEXT_SECTIONS_MAX = CONFIG_SERVICES_MAX + 1 }; /* the one too many has a line, too */
+enum {
+	TEXT_SECTIONS_MAX = CONFIG_SERVICES_MAX + CONFIG_SOURCES_MAX + 1
+}; /* the one too many has a line, too */
 
 struct text {
 	char *copy; /* comments blanked, every line still where it was; NULL when it is too long */

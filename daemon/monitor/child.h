@@ -14,7 +14,7 @@
 #include "loop.h"
 #include "process.h"
 
-enum { CHILD_TAG_MAX = 40, CHILD_GRACE_MS = 2000 };
+enum { CHILD_TAG_MAX = 48, CHILD_GRACE_MS = 2000 };
 
 struct child {
 	pid_t pid; /* 0: not running */

@@ -56,7 +56,7 @@ static void write_rule(FILE *out, const char *chain, const char *rule)
 
 static void write_knocks(FILE *out, const struct config *c)
 {
-	const bool logs = strcmp(c->capture, "nflog") == 0;
+	const bool logs = (c->needs & (NEED_NFLOG_0 | NEED_NFLOG_1)) != 0;
 
 	if (c->silence != SILENCE_DROP && !logs)
 		return;

@@ -145,7 +145,7 @@ static int launch(struct source *s, int peer, int config)
 	char number[NUMBER_TEXT], title[CHILD_TAG_MAX + sizeof("posternd: ")];
 	const struct child_args *a = s->all->args;
 	const char *const argv[] = {title, "--role", "capture", "--config", a->config_path,
-	    "--interface", s->interface, "--index", number, a->dry_run ? "--dry-run" : NULL, NULL};
+	    "--source", s->name, "--index", number, a->dry_run ? "--dry-run" : NULL, NULL};
 	struct child_start start = {
 	    .argv = argv, .root = s->all->root, .keep_input = s->reads_input};
 
@@ -199,6 +199,8 @@ void sources_init(struct sources *all, struct loop *loop, const struct child_arg
 
 static void add(struct sources *all, const struct config *c, uint32_t index, uint32_t generation)
 {
+	const struct source_config *want = &c->source[index];
+
 	for (size_t i = 0; i < SOURCES_SLOTS; i++) {
 		struct source *s = &all->slot[i];
 
@@ -206,15 +208,15 @@ static void add(struct sources *all, const struct config *c, uint32_t index, uin
 			continue;
 		*s = (struct source){
 		    .state = SOURCE_WAITING, .index = index, .generation = generation, .all = all};
-		memcpy(s->interface, c->source[index], sizeof(s->interface));
+		memcpy(s->name, want->name, sizeof(s->name));
+		memcpy(s->interface, want->interface, sizeof(s->interface));
 		s->reads_input =
-		    strcmp(c->capture, "savefile") == 0 && strcmp(c->capture_file, "-") == 0;
+		    strcmp(want->capture, "savefile") == 0 && strcmp(want->file, "-") == 0;
 		child_init(&s->child, all->loop, died, s);
-		(void)snprintf(s->child.tag, sizeof(s->child.tag), "capture %s", c->source[index]);
+		(void)snprintf(s->child.tag, sizeof(s->child.tag), "capture %s", want->name);
 		return;
 	}
-	log_error(
-	    "sources_full", "interface=%s is not captured: restart posternd", c->source[index]);
+	log_error("sources_full", "source=%s is not captured: restart posternd", want->name);
 }
 
 static void start_waiting(struct sources *all)
@@ -240,15 +242,20 @@ void sources_set(struct sources *all, const struct config *c, uint32_t generatio
 	changed(all);
 }
 
+static bool same_source(const struct source_config *a, const struct source_config *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->interface, b->interface) == 0 &&
+	       strcmp(a->capture, b->capture) == 0 && strcmp(a->file, b->file) == 0 &&
+	       strcmp(a->filter, b->filter) == 0 && a->workers == b->workers;
+}
+
 bool sources_differ(const struct config *a, const struct config *b)
 {
 	if (a->sources != b->sources || a->udp_port != b->udp_port ||
-	    a->log_level != b->log_level || strcmp(a->capture, b->capture) != 0 ||
-	    strcmp(a->capture_file, b->capture_file) != 0 ||
-	    strcmp(a->capture_user, b->capture_user) != 0)
+	    a->log_level != b->log_level || strcmp(a->capture_user, b->capture_user) != 0)
 		return true;
 	for (unsigned i = 0; i < a->sources; i++)
-		if (strcmp(a->source[i], b->source[i]) != 0)
+		if (!same_source(&a->source[i], &b->source[i]))
 			return true;
 	return false;
 }

@@ -33,7 +33,7 @@ struct source {
 	struct child child;
 	struct backoff backoff;
 	uint32_t index, generation;
-	char interface[CONFIG_INTERFACE_MAX];
+	char name[CONFIG_NAME_MAX + 1], interface[CONFIG_INTERFACE_MAX];
 	bool reads_input; /* what comes in by our standard input is what it captures */
 	bool tried;	  /* was ready or failed once: nobody waits for it any more */
 	bool retired;	  /* replaced: ends when those that replace it are there */

@@ -96,7 +96,7 @@ static void place(int fd, int at)
 static _Noreturn void be_capture(const char *interface, int log, int peer, int config)
 {
 	struct child_args a = {
-	    .config_path = "test.conf", .config_dir = ".", .interface = interface};
+	    .config_path = "test.conf", .config_dir = ".", .source = interface};
 	char jail[] = "/tmp/postern-jail-XXXXXX";
 	int spare[] = {fcntl(log, F_DUPFD, SPARE_FDS), fcntl(peer, F_DUPFD, SPARE_FDS),
 	    fcntl(config, F_DUPFD, SPARE_FDS)};

@@ -61,8 +61,9 @@ static void test_all_that_may_be_said(void **state)
 	    0);
 	assert_string_equal(said, "");
 	assert_int_equal(parsed.sources, 2);
-	assert_string_equal(parsed.source[0], "eth0");
-	assert_string_equal(parsed.source[1], "wlan0");
+	assert_string_equal(parsed.source[0].name, "eth0");
+	assert_string_equal(parsed.source[0].interface, "eth0");
+	assert_string_equal(parsed.source[1].interface, "wlan0");
 	assert_int_equal(parsed.udp_port, 62201);
 	assert_int_equal(parsed.silence, SILENCE_CLOSED);
 	assert_int_equal(parsed.challenge, CHALLENGE_ALWAYS);
@@ -100,8 +101,11 @@ static void test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
 	assert_int_equal(parsed.sources, 1);
-	assert_string_equal(parsed.source[0], "any");
-	assert_string_equal(parsed.capture, "pcap");
+	assert_string_equal(parsed.source[0].interface, "any");
+	assert_string_equal(parsed.source[0].capture, "pcap");
+	assert_string_equal(parsed.source[0].file, "/run/postern/capture.pcap");
+	assert_int_equal(parsed.source[0].workers, 1);
+	assert_int_equal(parsed.needs, 0);
 	assert_string_equal(parsed.firewall, "nftables");
 	assert_string_equal(parsed.store, "lmdb");
 	assert_int_equal(parsed.silence, SILENCE_DROP);
@@ -155,7 +159,8 @@ static void test_what_must_be_given(void **state)
 	    "f:1: service \"x\": port: it must be given: the service's port\n"
 	    "f: udp-port: it must be given: the knock port; nothing else may use it\n");
 	assert_faults("udp-port = 1\n\nservice \"x\" {\n}\n",
-	    "f:3: service: nothing is said of it; give proto and port\n");
+	    "f:3: service \"x\": proto: it must be given: the service's protocol\n"
+	    "f:3: service \"x\": port: it must be given: the service's port\n");
 }
 
 static void test_services_that_collide(void **state)
@@ -256,8 +261,86 @@ static void test_captures_of_the_past(void **state)
 	assert_faults("udp-port = 1\n" SERVICE "capture = queue\n",
 	    "f:3: capture: Linux 3.5 dropped QUEUE; use nflog, which needs no verdict\n");
 	assert_faults("udp-port = 1\n" SERVICE "capture = xdb\nlog = ulog\n",
-	    "f:3: capture: \"xdb\" is not known; it can be pcap or afpacket or savefile or nflog\n"
+	    "f:3: capture: \"xdb\" is not known; it can be pcap or savefile or tcpdump or afpacket "
+	    "or "
+	    "nflog or nfqueue or xdp or udp\n"
 	    "f:4: log: \"ulog\" is not known; it can be syslog or stderr\n");
+}
+
+static void test_source_sections(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\n" SERVICE
+			       "source uplink { interface = eth0 capture = afpacket workers = 2\n"
+			       " filter = \"not net 10.0.0.0/8\" }\n"
+			       "source tape { capture = savefile file = \"-\" }\n"
+			       "source \"wall\" { capture = nflog }\nsource all {\n}\n"),
+	    0);
+	assert_int_equal(parsed.sources, 4);
+	assert_string_equal(parsed.source[0].name, "uplink");
+	assert_string_equal(parsed.source[0].interface, "eth0");
+	assert_string_equal(parsed.source[0].capture, "afpacket");
+	assert_string_equal(parsed.source[0].filter, "not net 10.0.0.0/8");
+	assert_int_equal(parsed.source[0].workers, 2);
+	assert_int_equal(parsed.source[0].line, 3);
+	assert_string_equal(parsed.source[1].file, "-");
+	assert_string_equal(parsed.source[3].name, "all");
+	assert_string_equal(parsed.source[3].capture, "pcap");
+	assert_string_equal(parsed.source[3].interface, "any");
+	assert_int_equal(parsed.needs, NEED_NFLOG_0);
+	assert_int_equal(config_source(&parsed, "wall"), 2);
+	assert_int_equal(config_source(&parsed, "eth0"), -1);
+}
+
+static void test_sources_that_cannot_work(void **state)
+{
+	(void)state;
+	assert_faults("udp-port = 1\n" SERVICE "interface = eth0\nsource a {\n}\ncapture = pcap\n",
+	    "f:3: interface: the source section in line 4 says that for itself; remove this\n"
+	    "f:6: capture: the source section in line 4 says that for itself; remove this\n");
+	assert_faults("udp-port = 1\n" SERVICE "source a { }\nsource a { workers = 0 }\n",
+	    "f:4: source \"a\": there is one of this name in line 3; give it another\n"
+	    "f:4: workers: 0 is below the minimum 1\n");
+	assert_faults("udp-port = 1\n" SERVICE "source a { port = 1 }\nworkers = 2\n",
+	    "f:3: \"port\" is not a directive of a source; it belongs in a service\n"
+	    "f:4: \"workers\" is not a directive here; it belongs in a source\n");
+	assert_faults("udp-port = 1\n" SERVICE "source a { workers = 2 }\n",
+	    "f:3: source \"a\": pcap has one process alone; use workers = 1, or capture = "
+	    "afpacket\n");
+	assert_faults("udp-port = 1\n" SERVICE "source a { interface = eth0 capture = nflog }\n",
+	    "f:3: source \"a\": nflog takes what comes in at all interfaces at once; use interface "
+	    "= "
+	    "any\n");
+	assert_faults("udp-port = 1\n" SERVICE
+		      "source a { capture = nflog }\nsource b { capture = nflog }\n",
+	    "f:4: source \"b\": source \"a\" is nflog, too, and there can be one alone; take one "
+	    "of "
+	    "them away\n");
+	assert_faults("udp-port = 1\n" SERVICE "source a { capture = xdp }\n",
+	    "f:3: source \"a\": xdp takes one interface; name it instead of any\n");
+	assert_faults("udp-port = 1\n" SERVICE
+		      "source a { capture = savefile }\nsource b { capture = savefile }\n",
+	    "f:4: source \"b\": source \"a\" reads the same file, and it has one reader; give each "
+	    "a "
+	    "file of its own\n");
+	assert_faults("udp-port = 1\n" SERVICE "capture = savefile\ninterface = {a, b}\n",
+	    "f:3: capture: source \"a\" reads the same file, and it has one reader; give each a "
+	    "file of its own\n");
+}
+
+static void test_captures_by_number(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; config_capture_name(i) != NULL; i++)
+		assert_int_equal(config_capture(config_capture_name(i)), i);
+	assert_int_equal(i, 8);
+	assert_int_equal(config_capture("ulog"), -1);
+	assert_int_equal(config_needs("nflog", 1), NEED_NFLOG_1);
+	assert_int_equal(config_needs("nfqueue", 0), NEED_NFQUEUE_0);
+	assert_int_equal(config_needs("udp", 1), NEED_UDP);
+	assert_int_equal(config_needs("pcap", 1), 0);
 }
 
 static void test_paths_and_users(void **state)
@@ -338,6 +421,8 @@ static void assert_round_trip(void)
 	assert_string_equal(first, second);
 	for (i = 0; i < before.services; i++)
 		before.service[i].line = parsed.service[i].line;
+	for (i = 0; i < before.sources; i++)
+		before.source[i].line = parsed.source[i].line;
 	assert_memory_equal(&before, &parsed, sizeof(before));
 }
 
@@ -352,6 +437,9 @@ static void test_print_reads_back(void **state)
 		  "service a { proto = udp port = 1 min-prefix-v4 = 8 }\n" SERVICE),
 	    0);
 	assert_string_equal(parsed.clients, "x \"y\\z{$}");
+	assert_round_trip();
+	assert_int_equal(
+	    parse("udp-port = 1\nsource a { filter = 'not port 1' }\nsource b {\n}\n" SERVICE), 0);
 	assert_round_trip();
 }
 
@@ -382,7 +470,8 @@ static void test_again_after_a_failure(void **state)
 static void test_manual_has_the_table(void **state)
 {
 	static char page[65536], part[16384];
-	static const struct directive *const tables[] = {directives_global, directives_service};
+	static const struct directive *const tables[] = {
+	    directives_global, directives_service, directives_source};
 	FILE *f = fopen(GOLDEN_DIR "/../../doc/posternd.conf.5.scd", "r");
 	size_t i;
 
@@ -390,7 +479,7 @@ static void test_manual_has_the_table(void **state)
 	assert_non_null(f);
 	assert_true(fread(page, 1, sizeof(page) - 1, f) > 0);
 	(void)fclose(f);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		memset(part, 0, sizeof(part));
 		f = fmemopen(part, sizeof(part), "w");
 		assert_non_null(f);
@@ -408,6 +497,7 @@ static void test_tables_fit(void **state)
 	(void)state;
 	assert_true(directives_count(directives_global) < DIRECTIVES_MAX);
 	assert_true(directives_count(directives_service) < DIRECTIVES_MAX);
+	assert_true(directives_count(directives_source) < DIRECTIVES_MAX);
 	for (d = directives_global; d->name != NULL; d++)
 		assert_true(strlen(d->help) > 0);
 }
@@ -427,6 +517,9 @@ int main(void)
 	    cmocka_unit_test(test_nothing_is_included),
 	    cmocka_unit_test(test_interfaces),
 	    cmocka_unit_test(test_captures_of_the_past),
+	    cmocka_unit_test(test_source_sections),
+	    cmocka_unit_test(test_sources_that_cannot_work),
+	    cmocka_unit_test(test_captures_by_number),
 	    cmocka_unit_test(test_paths_and_users),
 	    cmocka_unit_test(test_no_service_is_a_warning),
 	    cmocka_unit_test(test_bounds),

@@ -107,9 +107,10 @@ static void set_interfaces(struct scene *s, const char *a, const char *b)
 {
 	s->config.sources = b ? 2 : 1;
 	memset(s->config.source, 0, sizeof(s->config.source));
-	(void)strcpy(s->config.source[0], a);
-	if (b)
-		(void)strcpy(s->config.source[1], b);
+	(void)strcpy(s->config.source[0].name, a);
+	(void)strcpy(s->config.source[0].interface, a);
+	(void)strcpy(s->config.source[1].name, b ? b : "");
+	(void)strcpy(s->config.source[1].interface, b ? b : "");
 }
 
 static int setup(void **state)
@@ -397,8 +398,8 @@ static void test_what_needs_new_captures(void **state)
 	(void)state;
 	a.sources = 1;
 	a.udp_port = 1;
-	(void)strcpy(a.source[0], "lo");
-	(void)strcpy(a.capture, "pcap");
+	(void)strcpy(a.source[0].interface, "lo");
+	(void)strcpy(a.source[0].capture, "pcap");
 	b = a;
 	b.window_s = 5;
 	b.services = 1;
@@ -407,16 +408,16 @@ static void test_what_needs_new_captures(void **state)
 	b.udp_port = 2;
 	assert_true(sources_differ(&a, &b));
 	b = a;
-	(void)strcpy(b.source[0], "eth0");
+	(void)strcpy(b.source[0].interface, "eth0");
 	assert_true(sources_differ(&a, &b));
 	b = a;
 	b.sources = 2;
 	assert_true(sources_differ(&a, &b));
 	b = a;
-	(void)strcpy(b.capture, "nflog");
+	(void)strcpy(b.source[0].capture, "nflog");
 	assert_true(sources_differ(&a, &b));
 	b = a;
-	(void)strcpy(b.capture_file, "x");
+	(void)strcpy(b.source[0].filter, "x");
 	assert_true(sources_differ(&a, &b));
 	b = a;
 	(void)strcpy(b.capture_user, "x");

@@ -1,0 +1,142 @@
+/* sections - see sections.h. */
+#include "sections.h"
+
+#include <stddef.h>
+#include <string.h>
+
+_Static_assert(offsetof(struct service, name) == 0, "section_item.name");
+_Static_assert(offsetof(struct source_config, name) == 0, "section_item.name");
+
+/* ---- service ---- */
+
+static unsigned service_line(const struct config *c, const char *name)
+{
+	int i = config_service(c, name);
+
+	return i < 0 ? 0 : c->service[i].line;
+}
+
+static void name_service(union section_item *i, const char *name, unsigned line)
+{
+	(void)snprintf(i->service.name, sizeof(i->service.name), "%s", name);
+	i->service.line = line;
+}
+
+static void check_service(
+    const struct config *c, const union section_item *item, const struct section_place *at)
+{
+	const struct service *s = &item->service;
+	const unsigned hold = at->line_of(at->slots, "hold");
+	const struct service *other;
+	int i;
+
+	/* What is 0 was refused, and told, before. */
+	if (s->max_hold_s != 0 && s->hold_s > s->max_hold_s)
+		report_error(at->r, at->file, hold != 0 ? hold : at->line_of(at->slots, "max-hold"),
+		    "hold: %u is more than max-hold, which is %u; raise that or lower this",
+		    s->hold_s, s->max_hold_s);
+	if (s->proto == 0 || s->port == 0)
+		return;
+	i = config_service_by_port(c, s->proto, s->port);
+	if (i < 0)
+		return;
+	other = &c->service[i];
+	report_error(at->r, at->file, at->line_of(at->slots, "port"),
+	    "port: service \"%s\" in line %u guards it already; keep one of them", other->name,
+	    other->line);
+}
+
+static bool keep_service(struct config *c, const union section_item *i)
+{
+	if (c->services >= CONFIG_SERVICES_MAX)
+		return false;
+	c->service[c->services++] = i->service;
+	return true;
+}
+
+int config_service(const struct config *c, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < c->services; i++) {
+		if (strcmp(c->service[i].name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+int config_service_by_port(const struct config *c, uint8_t proto, uint16_t port)
+{
+	unsigned i;
+
+	for (i = 0; i < c->services; i++) {
+		if (c->service[i].proto == proto && c->service[i].port == port)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* ---- source ---- */
+
+static unsigned source_line(const struct config *c, const char *name)
+{
+	int i = config_source(c, name);
+
+	return i < 0 ? 0 : c->source[i].line;
+}
+
+static void name_source(union section_item *i, const char *name, unsigned line)
+{
+	(void)snprintf(i->source.name, sizeof(i->source.name), "%s", name);
+	i->source.line = line;
+}
+
+/* Sources are looked at together, when all are known. */
+static void check_source(
+    const struct config *c, const union section_item *item, const struct section_place *at)
+{
+	(void)c;
+	(void)item;
+	(void)at;
+}
+
+static bool keep_source(struct config *c, const union section_item *i)
+{
+	if (c->sources >= CONFIG_SOURCES_MAX)
+		return false;
+	c->source[c->sources++] = i->source;
+	return true;
+}
+
+int config_source(const struct config *c, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < c->sources; i++) {
+		if (strcmp(c->source[i].name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+void sections_plain(struct config *c)
+{
+	for (unsigned i = 0; i < c->plain.interfaces; i++) {
+		struct source_config *s = &c->source[c->sources++];
+
+		memcpy(s->name, c->plain.interface[i], sizeof(c->plain.interface[i]));
+		memcpy(s->interface, c->plain.interface[i], sizeof(s->interface));
+		memcpy(s->capture, c->plain.capture, sizeof(s->capture));
+		memcpy(s->file, c->plain.file, sizeof(s->file));
+		s->workers = 1;
+	}
+	for (unsigned i = 0; i < c->sources; i++)
+		c->needs |= config_needs(c->source[i].capture, 0);
+}
+
+const struct section sections[SECTIONS] = {
+    {"service", directives_service, CONFIG_SERVICES_MAX, service_line, name_service, check_service,
+	keep_service},
+    {"source", directives_source, CONFIG_SOURCES_MAX, source_line, name_source, check_source,
+	keep_source},
+};

@@ -1,0 +1,54 @@
+/*
+ * sections - the kinds of titled sections that posternd.conf may have: what
+ * each is made of, and what must hold when it is closed.
+ */
+#ifndef POSTERN_CONFIG_SECTIONS_H
+#define POSTERN_CONFIG_SECTIONS_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "directives.h"
+
+/* While it is read. Each begins with its name. */
+union section_item {
+	char name[CONFIG_NAME_MAX + 1];
+	struct service service;
+	struct source_config source;
+};
+
+/* Where to complain, and in which line a directive of the section was given (0: it was not). */
+struct section_place {
+	const char *file;
+	struct report *r;
+	unsigned (*line_of)(const void *slots, const char *directive);
+	const void *slots;
+};
+
+struct section {
+	const char *word; /* "service" */
+	const struct directive *table;
+	unsigned most;
+	/* The line of the one of that name, or 0. */
+	unsigned (*line_of)(const struct config *c, const char *name);
+	void (*name)(union section_item *i, const char *name, unsigned line);
+	/* Directives and defaults are in i; reports what is wrong with it. */
+	void (*check)(
+	    const struct config *c, const union section_item *i, const struct section_place *at);
+	/* Returns false when there is no room for one more. */
+	bool (*keep)(struct config *c, const union section_item *i);
+};
+
+enum { SECTIONS = 2 };
+
+extern const struct section sections[SECTIONS];
+
+static inline const char *section_name(const union section_item *i)
+{
+	return i->name;
+}
+
+/* Where no source has a section: one for each interface. */
+void sections_plain(struct config *c);
+
+#endif
