@@ -4,6 +4,7 @@
 
 static const struct cover *const table[] = {
     &cover_none,
+    &cover_png,
 };
 
 const struct cover *cover_by_name(const char *name)

@@ -16,11 +16,11 @@ enum {
 	PICTURE_RATE = 80,	/* colour samples that carry one byte of a veil */
 };
 
-/* Pixels in rows from the top, channels samples each: 3 RGB, 4 RGBA. */
+/* Pixels in rows from the top, channels samples each: 3 RGB, 4 RGBA. Whose the samples are, each use says. */
 struct picture {
 	uint16_t width, height;
 	uint8_t channels;
-	const uint8_t *sample; /* borrowed */
+	uint8_t *sample;
 };
 
 /* What a cover may need beside the veiled bytes, borrowed. Zeros do for none. */
