@@ -28,7 +28,7 @@ static struct route route_of(const struct msg_knock *m)
 	    .client_port = m->client_port,
 	    .server_port = m->server_port,
 	    .tcp_seq = m->tcp_seq,
-	    .tcp_ack = m->tcp_ack,
+	    .tcp_tsval = m->tcp_tsval,
 	    .request_len = m->request_len,
 	    .ifindex = m->ifindex};
 }
@@ -113,7 +113,7 @@ static bool passes(struct core *c, struct knock *k, uint16_t plain_len)
 	const struct client_keys *keys;
 
 	if (veil_parse(k->plain, plain_len, &k->veiled) < 0 || !kind_from_client(k->veiled.kind) ||
-	    !(e = envelope_by_kind(k->veiled.kind))) {
+	    !(e = envelope_by_kind(k->veiled.kind)) || e != &envelope_noise) {
 		drop(c, COUNT_FORM, &k->route);
 		return false;
 	}

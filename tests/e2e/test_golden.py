@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from wire import frames, veil
+from wire import frames, openpgp, veil
 from wire import request as rq
 from wire.keys import CLIENT_TO_SERVER, SERVER_TO_CLIENT, DoorKeys, Identity
 from wire.noise import Handshake, prologue
@@ -140,3 +140,22 @@ def test_datagrams():
         head = 20 if name == "v4" else 40
         payload = made[head + 8 :]
         assert made[head:] == frames.udp(src, 62201, dst, 40000, payload), name
+
+
+def test_openpgp():
+    g = json.loads((FILE.parent / "openpgp.json").read_text())
+    x = {name: bytes.fromhex(text) for name, text in g.items() if name != "carrier"}
+    attempt, cid, server = int(g["attempt"], 16), x["cid"], x["server_public"]
+    request = openpgp.signed_request(server, g["carrier"], cid, int(g["t"], 16), x["request"])
+    assert request == x["signed_request"]
+    assert openpgp.digest(request) == x["request_hash"]
+    challenge = openpgp.signed_challenge(server, cid, x["request_hash"], x["secret"], x["challenge_reply"])
+    assert challenge == x["signed_challenge"]
+    assert openpgp.read_challenge(server, cid, x["request_hash"], challenge) == (
+        x["secret"],
+        x["challenge_reply"],
+    )
+    assert openpgp.digest(x["ciphertext"]) == x["ciphertext_hash"]
+    assert openpgp.answer(x["secret"], x["ciphertext"], x["answer"]) == x["answer_body"]
+    assert openpgp.result(x["reply_key"], attempt, x["result"], x["nonce"]) == x["result_body"]
+    assert openpgp.open_result(x["reply_key"], attempt, x["result_body"]) == x["result"]
