@@ -51,7 +51,7 @@ struct msg_knock {
 	uint64_t seen_ns; /* CLOCK_REALTIME of the packet, from the kernel */
 	uint8_t client[16], server[16];
 	uint16_t client_port, server_port;
-	uint32_t tcp_seq, tcp_ack;
+	uint32_t tcp_seq, tcp_tsval;
 	uint32_t ifindex;
 	uint16_t request_len; /* covered bytes: no answer may be longer */
 	uint8_t carrier;

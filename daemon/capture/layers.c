@@ -87,6 +87,7 @@ static enum layers_result parse_tcp(struct reader *r, struct packet *out)
 	struct reader options = read_sub(r, head - TCP_HEAD_BYTES);
 	if (r->failed)
 		return LAYERS_MALFORMED;
+	out->tcp_head = (uint8_t)head;
 	out->payload_len = r->left;
 	out->payload = read_view(r, r->left);
 	return parse_tcp_options(options, out);

@@ -133,7 +133,7 @@ static void fill(struct msg_knock *out, const struct route *route,
 	out->client_port = route->client_port;
 	out->server_port = route->server_port;
 	out->tcp_seq = route->tcp_seq;
-	out->tcp_ack = route->tcp_ack;
+	out->tcp_tsval = route->tcp_tsval;
 	out->ifindex = route->ifindex;
 	out->request_len = route->request_len;
 	out->carrier = (uint8_t)route->carrier;
@@ -181,6 +181,17 @@ static enum capture_counter no_packet(enum layers_result result, const struct ca
 	return CAPTURE_NOT_OURS;
 }
 
+/* What was recognised, as a veil in s->veil. Returns its length or an error. */
+static int uncover(
+    struct sift *s, const struct carrier *carrier, const uint8_t *bytes, size_t len)
+{
+	const struct cover_args none = {0};
+
+	if (carrier->undress != NULL)
+		return carrier->undress(bytes, len, s->veil, sizeof(s->veil));
+	return cover_none.unwrap(&none, bytes, len, s->veil, sizeof(s->veil));
+}
+
 static enum capture_counter examine(
     struct sift *s, const struct capture_frame *frame, struct msg_knock *out)
 {
@@ -198,8 +209,7 @@ static enum capture_counter examine(
 	if (!recognise(s, &packet, &route, &covered, &covered_len))
 		return CAPTURE_NOT_OURS;
 	route.ifindex = ifindex;
-	int len = cover_none.unwrap(
-	    &(struct cover_args){0}, covered, covered_len, s->veil, sizeof(s->veil));
+	int len = uncover(s, carrier_by_id(route.carrier), covered, covered_len);
 	if (len < VEIL_OVERHEAD_CLIENT)
 		return CAPTURE_LENGTH;
 	return open_veil(s, &route, frame, (size_t)len, out);

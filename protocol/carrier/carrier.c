@@ -4,6 +4,9 @@
 
 static const struct carrier *const table[] = {
     &carrier_udp,
+    &carrier_tcp,
+    &carrier_icmp,
+    &carrier_http,
     NULL,
 };
 

@@ -28,14 +28,29 @@ struct route {
 	enum carrier_id carrier;
 	struct address client, server;
 	uint16_t client_port, server_port; /* ICMP: identifier, sequence */
-	uint32_t tcp_seq, tcp_ack;	   /* of what is answered */
+	uint32_t tcp_seq;		   /* of what is answered */
+	uint32_t tcp_tsval; /* its clock; 0: its options are not those that a SYN has */
 	uint16_t request_len; /* covered bytes of what is answered: no answer is longer */
 	uint32_t ifindex;     /* where it came in; link-local answers need it */
+};
+
+enum { HTTP_COOKIE_MAX = 32, HTTP_PATH_MAX = 64, HTTP_PROXIES_MAX = 8 };
+
+/* Both ways to carry may be in use at a time. */
+struct carrier_http {
+	uint16_t port;			  /* 0: carrier not in use */
+	char cookie[HTTP_COOKIE_MAX + 1]; /* its name; "": in no cookie */
+	char path[HTTP_PATH_MAX + 1];	  /* what the token follows; "": in no path */
+	unsigned proxies;
+	struct prefix proxy[HTTP_PROXIES_MAX]; /* whose X-Forwarded-For is believed */
 };
 
 /* What the server listens for. */
 struct carrier_ports {
 	uint16_t udp; /* 0: carrier not in use */
+	uint16_t tcp; /* the same */
+	bool icmp;
+	struct carrier_http http;
 };
 
 struct carrier {
@@ -43,9 +58,15 @@ struct carrier {
 	enum carrier_id id;
 	size_t room;	/* longest veil, cover none */
 	bool has_reply; /* http has none */
-	/* Is p one of ours? Fills r and the covered bytes (borrowed from p). */
+	/* Is p one of ours? Fills r and what it bears (borrowed from p): the covered bytes, or
+	 * what undress() makes them from. */
 	bool (*recognise)(const struct carrier_ports *ports, const struct packet *p,
 	    struct route *r, const uint8_t **bytes, size_t *len);
+	/*
+	 * Decode what recognise() found. Returns the length, or -E_FORMAT (also when out has no
+	 * room). NULL: these are the covered bytes.
+	 */
+	int (*undress)(const uint8_t *found, size_t len, uint8_t *out, size_t cap);
 	/*
 	 * The IP packet that answers r with these bytes, headers and checksums
 	 * complete but for IPv4's own, which the kernel fills.
@@ -60,7 +81,7 @@ struct carrier {
 	int (*filter)(const struct carrier_ports *ports, char *out, size_t cap);
 };
 
-extern const struct carrier carrier_udp;
+extern const struct carrier carrier_udp, carrier_tcp, carrier_icmp, carrier_http;
 
 const struct carrier *carrier_by_name(const char *name);
 const struct carrier *carrier_by_id(enum carrier_id id);

@@ -1,6 +1,6 @@
 /*
  * checksum - the Internet checksum of a UDP, TCP or ICMPv6 segment with its
- * pseudo header. Inside carrier/ only.
+ * pseudo header, and of an ICMP message without. Inside carrier/ only.
  */
 #ifndef POSTERN_CARRIER_CHECKSUM_H
 #define POSTERN_CARRIER_CHECKSUM_H
@@ -21,5 +21,8 @@ struct pseudo_header {
  * checksum field is 0. (UDP must write 0xffff where this is 0; udp.c does.)
  */
 uint16_t checksum_segment(const struct pseudo_header *h, const uint8_t *segment, size_t len);
+
+/* The same without a pseudo header, as ICMP of IPv4 has it. */
+uint16_t checksum_bytes(const uint8_t *bytes, size_t len);
 
 #endif

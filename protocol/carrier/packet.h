@@ -16,6 +16,7 @@ struct packet {
 	uint16_t sport, dport; /* ICMP: identifier in sport, sequence in dport */
 	uint8_t icmp_type;
 	uint8_t tcp_flags;
+	uint8_t tcp_head; /* bytes, options included */
 	uint32_t tcp_seq, tcp_ack;
 	uint32_t tcp_tsval;	/* 0 when absent */
 	const uint8_t *payload; /* borrowed: points into the captured bytes */

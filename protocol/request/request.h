@@ -16,7 +16,7 @@
 enum {
 	REQUEST_VERSION = 1,
 	REQUEST_MAX = 960, /* encoded, over every carrier but http */
-	REQUEST_MAX_HTTP = 929,
+	REQUEST_MAX_HTTP = 729,
 	SERVICE_NAME_MAX = 32, /* [a-z0-9_-], without the NUL */
 	SERVICES_MAX = 8,
 	ADMITS_MAX = 2,

@@ -1,8 +1,7 @@
 #include "unit.h"
 
-#include <pcap/pcap.h>
-
 #include "carrier.h"
+#include "carrier_lab.h"
 #include "errors.h"
 
 enum { PORT = 62201 };
@@ -66,22 +65,6 @@ static void leaves_others_alone(void **state)
 	assert_false(carrier_udp.recognise(&ports, &p, &r, &bytes, &len));
 	assert_int_equal(r.client_port, 9);
 	assert_null(bytes);
-}
-
-/* The sum that a receiver makes: all ones when it is right. Written apart from checksum.c. */
-static unsigned receivers_sum(
-    const uint8_t *pseudo, size_t pseudo_len, const uint8_t *segment, size_t len)
-{
-	uint8_t all[2048] = {0};
-	unsigned sum = 0;
-
-	memcpy(all, pseudo, pseudo_len);
-	memcpy(all + pseudo_len, segment, len);
-	for (size_t i = 0; i < pseudo_len + len; i += 2) {
-		sum += (unsigned)all[i] * 256 + all[i + 1];
-		sum = sum > 0xffff ? sum - 0xffff : sum;
-	}
-	return sum;
 }
 
 static struct route a_route(const char *client, const char *server)
@@ -176,29 +159,6 @@ static void mixes_no_families(void **state)
 	assert_int_equal(carrier_udp.craft(&r, out, 0, out), -E_FORMAT);
 }
 
-/* One Ethernet frame against the filter, as the kernel would judge it. */
-static bool filter_takes(const char *filter, const char *hex)
-{
-	uint8_t frame[256] = {0};
-	struct bpf_program program;
-	size_t len = unhex(frame, sizeof(frame), hex);
-	pcap_t *p = pcap_open_dead(DLT_EN10MB, 2048);
-
-	assert_non_null(p);
-	if (pcap_compile(p, &program, filter, 1, PCAP_NETMASK_UNKNOWN) != 0)
-		fail_msg("%s: %s", filter, pcap_geterr(p));
-	const struct pcap_pkthdr head = {.caplen = (bpf_u_int32)len, .len = (bpf_u_int32)len};
-	bool takes = pcap_offline_filter(&program, &head, frame) != 0;
-	pcap_freecode(&program);
-	pcap_close(p);
-	return takes;
-}
-
-#define MACS "020000000001020000000002"
-#define V4_HEAD "0800450000240000400040"
-#define V4_ADDRESSES "00000a5800020a580001"
-#define V6_HEAD "86dd600000000010"
-#define V6_ADDRESSES "40fd880000000000000000000000000002fd880000000000000000000000000001"
 #define PORTS "9c40f2f9"
 #define OTHER_PORTS "9c40f2fa"
 #define REST "001000000000000000000000"
@@ -272,11 +232,16 @@ static void is_found_by_name_and_number(void **state)
 {
 	(void)state;
 	assert_ptr_equal(carrier_by_name("udp"), &carrier_udp);
-	assert_null(carrier_by_name("tcp"));
+	assert_ptr_equal(carrier_by_name("tcp"), &carrier_tcp);
+	assert_ptr_equal(carrier_by_name("icmp"), &carrier_icmp);
+	assert_ptr_equal(carrier_by_name("http"), &carrier_http);
+	assert_null(carrier_by_name("pigeon"));
 	assert_ptr_equal(carrier_by_id(CARRIER_UDP), &carrier_udp);
-	assert_null(carrier_by_id(CARRIER_TCP));
-	assert_ptr_equal(carrier_table()[0], &carrier_udp);
-	assert_null(carrier_table()[1]);
+	assert_null(carrier_by_id((enum carrier_id)6));
+	for (const struct carrier *const *c = carrier_table(); *c; c++) {
+		assert_ptr_equal(carrier_by_id((*c)->id), *c);
+		assert_ptr_equal(carrier_by_name((*c)->name), *c);
+	}
 	assert_int_equal(carrier_udp.room, VEIL_ROOM);
 	assert_true(carrier_udp.has_reply);
 }
