@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What a frame begins with. The numbers are libpcap's DLT_ values on Linux. */
 enum link_type {
@@ -61,12 +62,29 @@ struct capture_want {
 	size_t buffer_bytes; /* room for frames that wait for us */
 	/* The netfilter group or queue to read; 0: the daemon's own, CONFIG_NFLOG_GROUP and the like. */
 	uint16_t number;
+	uint16_t udp_port; /* udp: the knock port */
+	/* tcpdump: whom it runs as, the user that we become ourselves. */
+	uid_t uid;
+	gid_t gid;
+	int verdicts; /* nfqueue: to whoever gives them (verdict.h); 0: nobody does, so do not open */
+	/*
+	 * How many processes share this source, and a number that is theirs
+	 * alone on this host; for methods that can share (afpacket). 0 or 1: nobody.
+	 */
+	unsigned workers;
+	uint16_t group;
 };
 
 struct capture_stats {
 	uint64_t seen; /* passed the kernel's filter, the lost ones among them */
 	uint64_t lost; /* by the kernel, because we were too slow */
+	/* Of those seen, what a method that checks the gate itself dropped, and why. */
+	uint64_t gate;
+	uint64_t length;
 };
+
+struct carrier_ports;
+struct veil_keys;
 
 struct capture_method {
 	const char *name;
@@ -98,6 +116,19 @@ struct capture_method {
 	 * the kernel keeps in 32 bits. Returns any status but ABSENT and REFUSED.
 	 */
 	enum capture_status (*tick)(void *self);
+	/*
+	 * The ports and door keys in force from now on, the current one first;
+	 * borrowed. For a method that checks the gate itself, else NULL. Until
+	 * they come it hands over whatever matches.
+	 */
+	void (*keys)(void *self, const struct carrier_ports *ports, const struct veil_keys *key,
+	    unsigned keys);
+	/*
+	 * Take no new frames: read() then yields what has come before. For a
+	 * method that keeps frames from the others, else NULL: those hear what
+	 * comes from now on as well.
+	 */
+	void (*stop)(void *self);
 	void (*stats)(void *self, struct capture_stats *out); /* since open() */
 	void (*close)(void *self);
 };
@@ -106,13 +137,14 @@ extern const struct capture_method capture_afpacket;
 extern const struct capture_method capture_nflog;
 extern const struct capture_method capture_pcap;
 extern const struct capture_method capture_savefile;
+extern const struct capture_method capture_udp;
 
 /* NULL when there is none. */
 const struct capture_method *capture_by_name(const char *name);
 /* All methods, ended by NULL. */
 const struct capture_method *const *capture_table(void);
 
-enum { CAPTURE_FILTER_MAX = 2048 };
+enum { CAPTURE_FILTER_MAX = 8192 };
 
 /*
  * The whole filter for one link type from the carriers' expression: with it,
