@@ -59,7 +59,8 @@ static enum capture_status open_source(
 	    .file = file,
 	    .filter = filter,
 	    .buffer_bytes = BUFFER_BYTES,
-	    .number = (uint16_t)(CONFIG_NFLOG_GROUP + a->turn)};
+	    .number = (uint16_t)(CONFIG_NFLOG_GROUP + a->turn),
+	    .udp_port = c->udp_port};
 
 	find_file(file, s->file, a->config_dir);
 	if (sift_filter(&ports, filter, sizeof(filter)) <= 0) {
