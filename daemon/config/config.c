@@ -272,7 +272,7 @@ static void make_options(struct parse *p, const struct section *k, struct slot *
 		*slots = (struct slot){.parse = p, .directive = d, .section = k};
 		*options = (cfg_opt_t){.name = d->name,
 		    .type = CFGT_STR,
-		    .flags = d->kind == DIRECTIVE_INTERFACES ? CFGF_LIST : CFGF_NONE,
+		    .flags = directive_is_list(d) ? CFGF_LIST : CFGF_NONE,
 		    .simple_value = {.string = &slots->stored},
 		    .parsecb = on_value};
 	}
@@ -331,15 +331,12 @@ static void check_sources(struct parse *p)
 static void check_whole(struct parse *p)
 {
 	const struct config *c = p->out;
-	int i;
+	const struct section_place at = {
+	    .file = p->name, .r = p->r, .line_of = slot_line, .slots = p->global};
 
 	set_defaults(p, p->global, p->out);
 	check_sources(p);
-	i = c->udp_port != 0 ? config_service_by_port(c, IPPROTO_UDP, c->udp_port) : -1;
-	if (i >= 0)
-		report_error(p->r, p->name, c->service[i].line,
-		    "service \"%s\": udp port %u is the knock port; change one of them",
-		    c->service[i].name, c->udp_port);
+	carriers_check(c, &at);
 	if (c->services == 0 && p->r->errors == 0)
 		report_warning(p->r, p->name, 0,
 		    "no service is named, so nothing is guarded; add service \"ssh\" { proto = tcp "

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "address.h"
 #include "log.h"
 #include "report.h"
 
@@ -26,6 +27,9 @@ enum {
 	CONFIG_FILTER_MAX = 512,
 	CONFIG_INTERFACE_MAX = 16, /* IFNAMSIZ */
 	CONFIG_USER_MAX = 33,
+	CONFIG_COOKIE_MAX = 32,
+	CONFIG_WEB_PATH_MAX = 64,
+	CONFIG_PREFIXES_MAX = 8,
 	CONFIG_NFLOG_GROUP = 4477, /* where the firewall logs knocks for capture = nflog */
 };
 
@@ -80,6 +84,11 @@ enum capture_need {
 	NEED_UDP = 1 << 4,	 /* let them come to a socket */
 };
 
+struct prefixes {
+	struct prefix at[CONFIG_PREFIXES_MAX];
+	unsigned len;
+};
+
 struct config {
 	struct source_config source[CONFIG_SOURCES_MAX];
 	unsigned sources;
@@ -87,7 +96,14 @@ struct config {
 	unsigned needs; /* from the sources, all in turn 0; the monitor's own copy changes */
 	char firewall[CONFIG_NAME_MAX + 1]; /* "nftables" */
 	char store[CONFIG_NAME_MAX + 1];    /* "lmdb" */
-	uint16_t udp_port;		    /* the knock port */
+	/* What knocks travel by; a port of 0: by that not. */
+	uint16_t udp_port;
+	uint16_t tcp_port;
+	uint8_t icmp; /* 0, 1 */
+	uint16_t http_port;
+	char http_cookie[CONFIG_COOKIE_MAX + 1];  /* "": in no cookie */
+	char http_path[CONFIG_WEB_PATH_MAX + 1]; /* "": in no path */
+	struct prefixes http_proxy;
 	enum silence silence;
 	enum challenge_policy challenge;
 	uint32_t window_s; /* W of the freshness rules */
@@ -136,6 +152,10 @@ unsigned config_needs(const char *capture, unsigned turn);
 const char *config_capture_name(unsigned number);
 int config_capture(const char *name);
 /* Index of a service by what it guards, or -1. */
+/* Is there anything that knocks can travel by? */
+bool config_has_carrier(const struct config *c);
+/* Do knocks travel alike by both? */
+bool config_same_carriers(const struct config *a, const struct config *b);
 int config_service_by_port(const struct config *c, uint8_t proto, uint16_t port);
 
 #endif

@@ -18,6 +18,9 @@ enum directive_kind {
 	DIRECTIVE_PATH,
 	DIRECTIVE_USER,
 	DIRECTIVE_TEXT,
+	DIRECTIVE_TOKEN, /* letters, digits, - and _, or nothing */
+	DIRECTIVE_WEB_PATH, /* from / on, or nothing */
+	DIRECTIVE_PREFIXES, /* a list, perhaps empty; stored into a struct prefixes */
 	DIRECTIVE_INTERFACE,
 	DIRECTIVE_INTERFACES, /* a list; stored into a struct plain_sources */
 };
@@ -50,6 +53,8 @@ extern const struct directive directives_source[];
 /* The ways to capture, by number. */
 extern const struct directive_word directives_captures[];
 
+/* Given as {a, b}. */
+bool directive_is_list(const struct directive *d);
 size_t directives_count(const struct directive *table);
 
 /*

@@ -48,6 +48,9 @@ static inline const char *section_name(const union section_item *i)
 	return i->name;
 }
 
+/* What knocks travel by, once all directives and services are known. at: outside of sections. */
+void carriers_check(const struct config *c, const struct section_place *at);
+
 /* Where no source has a section: one for each interface. */
 void sections_plain(struct config *c);
 

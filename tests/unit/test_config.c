@@ -130,7 +130,7 @@ static void test_every_fault_is_told_with_its_line(void **state)
 		      "log-level = -1\n"
 		      "service \"a\" {\n # here\n proto = sctp\n\n port = 0\n}\n"
 		      "udp-port = 5\n",
-	    "f:1: udp-port: \"62201x\" is not a whole number; give 1 to 65535\n"
+	    "f:1: udp-port: \"62201x\" is not a whole number; give 0 to 65535\n"
 	    "f:4: \"silense\" is not a directive here; look it up in posternd.conf(5)\n"
 	    "f:5: silence: \"dorp\" is not known; it can be drop or closed\n"
 	    "f:6: window: 0 is below the minimum 1\n"
@@ -157,7 +157,9 @@ static void test_what_must_be_given(void **state)
 	assert_faults("service \"x\" { hold = 3 }\n",
 	    "f:1: service \"x\": proto: it must be given: the service's protocol\n"
 	    "f:1: service \"x\": port: it must be given: the service's port\n"
-	    "f: udp-port: it must be given: the knock port; nothing else may use it\n");
+	    "f: no carrier is in use; give udp-port, tcp-port, icmp = yes or http-port\n");
+	assert_faults(SERVICE "udp-port = 0\n",
+	    "f: no carrier is in use; give udp-port, tcp-port, icmp = yes or http-port\n");
 	assert_faults("udp-port = 1\n\nservice \"x\" {\n}\n",
 	    "f:3: service \"x\": proto: it must be given: the service's protocol\n"
 	    "f:3: service \"x\": port: it must be given: the service's port\n");
@@ -502,9 +504,71 @@ static void test_tables_fit(void **state)
 		assert_true(strlen(d->help) > 0);
 }
 
+static void test_carriers(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(SERVICE "tcp-port = 4000\nicmp = yes\nhttp-port = 8080\n"
+				       "http-cookie = \"\"\nhttp-path = /a/b\n"
+				       "http-proxy = {10.0.0.5, \"2001:db8::/32\"}\n"),
+	    0);
+	assert_int_equal(parsed.udp_port, 0);
+	assert_int_equal(parsed.tcp_port, 4000);
+	assert_int_equal(parsed.icmp, 1);
+	assert_int_equal(parsed.http_port, 8080);
+	assert_string_equal(parsed.http_cookie, "");
+	assert_string_equal(parsed.http_path, "/a/b");
+	assert_int_equal(parsed.http_proxy.len, 2);
+	assert_int_equal(parsed.http_proxy.at[1].len, 32);
+	assert_int_equal(parse("icmp = yes\n" SERVICE), 0);
+	assert_string_equal(parsed.http_cookie, "sid");
+	assert_int_equal(parsed.http_proxy.len, 0);
+}
+
+static void test_faults_of_carriers(void **state)
+{
+	(void)state;
+	assert_faults("tcp-port = 22\nudp-port = 9\n" SERVICE,
+	    "f:3: service \"ssh\": tcp port 22 is the knock port; change one of them\n");
+	assert_faults("http-port = 22\n" SERVICE,
+	    "f:2: service \"ssh\": tcp port 22 is http-port, which everybody must reach; change "
+	    "one of them\n");
+	assert_faults("tcp-port = 80\nhttp-port = 80\nhttp-cookie = \"\"\n" SERVICE,
+	    "f:2: http-port: 80 is tcp-port, where nobody listens; give that of a web server\n"
+	    "f:2: http-port: neither http-cookie nor http-path says where knocks are; give one\n");
+	assert_faults("udp-port = 1\nhttp-cookie = \"a b\"\nhttp-path = x\nhttp-path = \"/?\"\n",
+	    "f:2: http-cookie: give at most 32 letters, digits, - and _\n"
+	    "f:3: http-path: give a path from / on, with at most 64 letters, digits and any of "
+	    "/.~-_\n"
+	    "f:4: http-path: given already in line 3; keep one of them\n");
+	assert_faults("udp-port = 1\nhttp-proxy = {10.0.0.1/8}\n",
+	    "f:2: http-proxy: \"10.0.0.1/8\" is not an address or prefix, such as 10.0.0.5 or "
+	    "2001:db8::/32\n");
+}
+
+static void test_same_carriers(void **state)
+{
+	(void)state;
+	static const char *const other[] = {"udp-port = 2", "tcp-port = 3", "icmp = yes",
+	    "http-port = 80", "http-cookie = x", "http-path = /x", "http-proxy = 10.0.0.1"};
+	static struct config first;
+
+	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
+	first = parsed;
+	assert_true(config_same_carriers(&first, &parsed));
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+		char text[256];
+		snprintf(text, sizeof(text), "%s%s\n" SERVICE, i > 0 ? "udp-port = 1\n" : "", other[i]);
+		assert_int_equal(parse(text), 0);
+		assert_false(config_same_carriers(&first, &parsed));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_carriers),
+	    cmocka_unit_test(test_faults_of_carriers),
+	    cmocka_unit_test(test_same_carriers),
 	    cmocka_unit_test(test_all_that_may_be_said),
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_every_fault_is_told_with_its_line),
