@@ -135,9 +135,10 @@ static void take_files(struct auth *a, const struct msg_files *m, const int *fds
 static void warn_of_fixed(const struct config *old, const struct config *now)
 {
 	if (strcmp(old->state_dir, now->state_dir) != 0 || strcmp(old->store, now->store) != 0 ||
-	    strcmp(old->auth_user, now->auth_user) != 0)
+	    strcmp(old->auth_user, now->auth_user) != 0 ||
+	    strcmp(old->openpgp_user, now->openpgp_user) != 0)
 		log_warning("reload",
-		    "state-dir, store and auth-user change only when posternd is restarted");
+		    "state-dir, store, auth-user and openpgp-user change only when posternd is restarted");
 }
 
 static void take_commit(struct auth *a)

@@ -27,6 +27,7 @@ struct entry {
 struct clients {
 	const struct config *config;
 	size_t count;
+	size_t openpgp;
 	size_t chunks;
 	struct entry **chunk;
 	struct entry *by_cid; /* heads of the two hash tables */
@@ -62,6 +63,7 @@ static void free_chunk(struct entry *e, size_t used)
 	for (i = 0; i < used; i++) {
 		free(e[i].client.from);
 		free(e[i].client.admit);
+		free(e[i].client.openpgp);
 	}
 	secret_wipe(e, CHUNK_CLIENTS * sizeof(*e));
 	(void)munmap(e, CHUNK_CLIENTS * sizeof(*e));
@@ -91,6 +93,7 @@ static void drop_entry(struct entry *e)
 {
 	free(e->client.from);
 	free(e->client.admit);
+	free(e->client.openpgp);
 	secret_wipe(e, sizeof(*e));
 }
 
@@ -198,6 +201,7 @@ static void find_same(const struct clients *cs, const struct client *c, const st
 static void keep_entry(struct clients *cs, struct entry *e)
 {
 	e->index = (uint32_t)cs->count++;
+	cs->openpgp += e->client.openpgp != NULL;
 	HASH_ADD(by_cid, cs->by_cid, client.cid, CID_BYTES, e);
 	HASH_ADD(by_name, cs->by_name, client.name, strlen(e->client.name), e);
 }
@@ -320,6 +324,16 @@ size_t clients_index(const struct clients *cs, const struct client *c)
 {
 	(void)cs;
 	return ((const struct entry *)(const void *)c)->index;
+}
+
+bool client_may_use(const struct client *c, bool openpgp)
+{
+	return openpgp ? c->openpgp != NULL : c->openpgp == NULL || c->any_envelope;
+}
+
+size_t clients_openpgp(const struct clients *cs)
+{
+	return cs->openpgp;
 }
 
 bool client_has_service(const struct client *c, unsigned service)

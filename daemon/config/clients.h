@@ -7,6 +7,8 @@
  *   service=ssh (repeated)   from=PREFIX (repeated)   address=source|named|list
  *   admit=PREFIX (repeated; for address=list)  expires=YYYY-MM-DD[THH:MMZ]
  *   max-hold=SECONDS   challenge (must always prove itself)   disabled
+ *   openpgp=FINGERPRINT (of its OpenPGP key, which it must use then)
+ *   envelope=openpgp|any (any: it may use its other keys instead)
  * '#' begins a comment line. The file is 0600: SECRET is the client's preshared half.
  *
  * init, line, finish; no I/O. A million lines load in about a second.
@@ -27,6 +29,7 @@ enum {
 	CLIENT_LINE_MAX = 4096,
 	CLIENT_PREFIXES_MAX = 8,
 	CLIENT_SERVICE_WORDS = CONFIG_SERVICES_MAX / 64,
+	FINGERPRINT_TEXT = 65, /* of an OpenPGP key: 40 or 64 hexadecimal digits, and a NUL */
 };
 
 /* Which address a client may have a door opened for. */
@@ -48,6 +51,8 @@ struct client {
 	uint8_t from_len, admit_len;
 	int64_t expires_s;   /* seconds since 1970, 0 never */
 	uint32_t max_hold_s; /* 0: the service's */
+	char *openpgp;	     /* fingerprint in upper case; NULL: it has none */
+	bool any_envelope;   /* has one, and may do without it all the same */
 	bool challenge, disabled;
 };
 
@@ -72,5 +77,11 @@ const struct client *clients_by_name(const struct clients *cs, const char *name)
 const struct client *clients_at(const struct clients *cs, size_t i); /* in file order */
 size_t clients_index(const struct clients *cs, const struct client *c);
 bool client_has_service(const struct client *c, unsigned service);
+/* May it knock with this kind of envelope, the one that is OpenPGP's or the other? */
+bool client_may_use(const struct client *c, bool openpgp);
+/* How many have an OpenPGP key. */
+size_t clients_openpgp(const struct clients *cs);
+/* 40 or 64 hexadecimal digits; lower case is made upper. */
+bool fingerprint_read(char out[static FINGERPRINT_TEXT], const char *text);
 
 #endif

@@ -121,6 +121,7 @@ struct config {
 	char run_dir[CONFIG_PATH_MAX];	 /* /run/postern */
 	char capture_user[CONFIG_USER_MAX];
 	char auth_user[CONFIG_USER_MAX];
+	char openpgp_user[CONFIG_USER_MAX];
 	unsigned services;
 	struct service service[CONFIG_SERVICES_MAX];
 };
@@ -151,11 +152,11 @@ unsigned config_needs(const char *capture, unsigned turn);
 /* Methods by number: its name or NULL; the number of a name or -1. */
 const char *config_capture_name(unsigned number);
 int config_capture(const char *name);
-/* Index of a service by what it guards, or -1. */
 /* Is there anything that knocks can travel by? */
 bool config_has_carrier(const struct config *c);
 /* Do knocks travel alike by both? */
 bool config_same_carriers(const struct config *a, const struct config *b);
+/* Index of a service by what it guards, or -1. */
 int config_service_by_port(const struct config *c, uint8_t proto, uint16_t port);
 
 #endif

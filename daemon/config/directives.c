@@ -68,6 +68,8 @@ const struct directive directives_global[] = {
 	"user that the capture processes run as"},
     {"auth-user", DIRECTIVE_USER, AT(config, auth_user), 0, 0, "_postern-auth", NULL,
 	"user that the auth process runs as"},
+    {"openpgp-user", DIRECTIVE_USER, AT(config, openpgp_user), 0, 0, "_postern-openpgp", NULL,
+	"user that gpg runs as, where a client uses OpenPGP"},
     {"capture", DIRECTIVE_NAME, AT(config, plain.capture), 0, 0, "pcap", directives_captures,
 	"how packets are captured"},
     {"capture-file", DIRECTIVE_PATH, AT(config, plain.file), 0, 0, "/run/postern/capture.pcap",

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_HOLD_MAX_S = 30 * 86400, DATE_TIME_LEN = 17 };
+enum { MAX_HOLD_MAX_S = 30 * 86400, DATE_TIME_LEN = 17, FINGERPRINT_V4 = 40, FINGERPRINT_V5 = 64 };
 
 /* One line while its options are read. */
 struct reading {
@@ -149,6 +149,40 @@ static void take_max_hold(const struct reading *g, const char *value)
 		g->client->max_hold_s = (uint32_t)v;
 }
 
+bool fingerprint_read(char out[static FINGERPRINT_TEXT], const char *text)
+{
+	size_t len = strlen(text);
+
+	if ((len != FINGERPRINT_V4 && len != FINGERPRINT_V5) ||
+	    strspn(text, "0123456789abcdefABCDEF") != len)
+		return false;
+	for (size_t i = 0; i <= len; i++)
+		out[i] = text[i] >= 'a' ? (char)(text[i] - 'a' + 'A') : text[i];
+	return true;
+}
+
+static void take_openpgp(const struct reading *g, const char *value)
+{
+	char fingerprint[FINGERPRINT_TEXT];
+
+	if (!fingerprint_read(fingerprint, value)) {
+		fault(g, value,
+		    "is not the whole fingerprint of an OpenPGP key, 40 hexadecimal digits");
+		return;
+	}
+	g->client->openpgp = strdup(fingerprint);
+	if (g->client->openpgp == NULL)
+		abort();
+}
+
+static void take_envelope(const struct reading *g, const char *value)
+{
+	if (strcmp(value, "any") == 0)
+		g->client->any_envelope = true;
+	else if (strcmp(value, "openpgp") != 0)
+		fault(g, value, "is not known; envelope= can be openpgp or any");
+}
+
 static void take_challenge(const struct reading *g, const char *value)
 {
 	(void)value;
@@ -174,6 +208,8 @@ static const struct option {
     {"expires", true, false, take_expires},
     {"max-hold", true, false, take_max_hold},
     {"challenge", false, false, take_challenge},
+    {"openpgp", true, false, take_openpgp},
+    {"envelope", true, false, take_envelope},
     {"disabled", false, false, take_disabled},
 };
 
@@ -215,6 +251,9 @@ void options_parse(
 		return;
 	if (c->address == ADDRESS_LIST && c->admit_len == 0)
 		fault(&g, "address=list", "needs a list; add admit=PREFIX");
+	if (c->any_envelope && c->openpgp == NULL)
+		fault(
+		    &g, "envelope", "does nothing without an OpenPGP key; add openpgp=FINGERPRINT");
 	if (c->address != ADDRESS_LIST && c->admit_len > 0)
 		fault(&g, "admit", "does nothing without address=list; add that");
 }

@@ -220,6 +220,7 @@ int law_check_change(
 	    {"state-dir", a->state_dir, b->state_dir},
 	    {"run-dir", a->run_dir, b->run_dir},
 	    {"auth-user", a->auth_user, b->auth_user},
+	    {"openpgp-user", a->openpgp_user, b->openpgp_user},
 	};
 	int status = 0;
 

@@ -304,6 +304,37 @@ static void test_nobody_is_a_warning(void **state)
 	    "c: warning: no client is named, so nobody can knock; see posternctl(8), client add\n");
 }
 
+#define FINGERPRINT "0123456789abcdef0123456789ABCDEF01234567"
+
+static void test_openpgp(void **state)
+{
+	struct fixture *f = *state;
+	const struct client *c;
+
+	assert_int_equal(add_number(f, "plain", 1, "service=ssh"), 0);
+	assert_int_equal(add_number(f, "must", 2, "openpgp=" FINGERPRINT ",envelope=openpgp"), 0);
+	assert_int_equal(add_number(f, "may", 3, "openpgp=" FINGERPRINT ",envelope=any"), 0);
+	assert_int_equal(clients_openpgp(f->clients), 2);
+	c = clients_by_name(f->clients, "plain");
+	assert_null(c->openpgp);
+	assert_true(client_may_use(c, false) && !client_may_use(c, true));
+	c = clients_by_name(f->clients, "must");
+	assert_string_equal(c->openpgp, "0123456789ABCDEF0123456789ABCDEF01234567");
+	assert_true(!client_may_use(c, false) && client_may_use(c, true));
+	c = clients_by_name(f->clients, "may");
+	assert_true(client_may_use(c, false) && client_may_use(c, true));
+	assert_int_equal(f->report.errors, 0);
+	assert_int_equal(add_number(f, "bad", 4, "openpgp=89ABCDEF01234567,envelope=noise"), -1);
+	assert_int_equal(add_number(f, "bad", 5, "envelope=any"), -1);
+	assert_int_equal(add_number(f, "bad", 6, "openpgp=" FINGERPRINT "0"), -1);
+	assert_int_equal(
+	    add_number(f, "bad", 7, "openpgp=" FINGERPRINT ",openpgp=" FINGERPRINT), -1);
+	assert_int_equal(clients_openpgp(f->clients), 2);
+	assert_non_null(strstr(said, "is not the whole fingerprint of an OpenPGP key"));
+	assert_non_null(strstr(said, "envelope= can be openpgp or any"));
+	assert_non_null(strstr(said, "does nothing without an OpenPGP key"));
+}
+
 /* More than one chunk: pointers stay, order stays, the last is found as the first is. */
 static void test_many(void **state)
 {
@@ -351,6 +382,7 @@ int main(void)
 	    WITH_CLIENTS(test_public_keys_differ),
 	    WITH_CLIENTS(test_long_line),
 	    WITH_CLIENTS(test_nobody_is_a_warning),
+	    WITH_CLIENTS(test_openpgp),
 	    WITH_CLIENTS(test_many),
 	};
 
