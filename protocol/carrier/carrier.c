@@ -7,6 +7,7 @@ static const struct carrier *const table[] = {
     &carrier_tcp,
     &carrier_icmp,
     &carrier_http,
+    &carrier_sequence,
     NULL,
 };
 

@@ -28,8 +28,9 @@ struct route {
 	enum carrier_id carrier;
 	struct address client, server;
 	uint16_t client_port, server_port; /* ICMP: identifier, sequence */
-	uint32_t tcp_seq;		   /* of what is answered */
-	uint32_t tcp_tsval; /* its clock; 0: its options are not those that a SYN has */
+	bool is_tcp;			   /* sequence: its pieces are SYNs */
+	uint32_t tcp_seq;     /* of what is answered; sequence: what is to be acknowledged */
+	uint32_t tcp_tsval;   /* its clock; 0: its options are not those that a SYN has */
 	uint16_t request_len; /* covered bytes of what is answered: no answer is longer */
 	uint32_t ifindex;     /* where it came in; link-local answers need it */
 };
@@ -45,12 +46,29 @@ struct carrier_http {
 	struct prefix proxy[HTTP_PROXIES_MAX]; /* whose X-Forwarded-For is believed */
 };
 
+enum { SEQUENCE_PORTS_MIN = 5, SEQUENCE_PORTS_MAX = 32 };
+
+/* What pieces are, as bits: see sequence.h. */
+enum sequence_pieces {
+	SEQUENCE_UDP = 1 << 0,	 /* plain ones in datagrams */
+	SEQUENCE_TCP = 1 << 1,	 /* plain ones in SYNs */
+	SEQUENCE_CLEAN = 1 << 2, /* slices that are a SYN's whole payload */
+};
+
+struct carrier_sequence {
+	uint8_t pieces;	 /* those in use */
+	uint8_t ports;	 /* how many; 0: carrier not in use */
+	uint16_t lo, hi; /* they roll within these; lo 0: they are listed */
+	uint16_t port[SEQUENCE_PORTS_MAX];
+};
+
 /* What the server listens for. */
 struct carrier_ports {
 	uint16_t udp; /* 0: carrier not in use */
 	uint16_t tcp; /* the same */
 	bool icmp;
 	struct carrier_http http;
+	struct carrier_sequence sequence;
 };
 
 struct carrier {
@@ -75,13 +93,13 @@ struct carrier {
 	int (*craft)(
 	    const struct route *r, const uint8_t *bytes, size_t len, uint8_t out[static CRAFT_MAX]);
 	/*
-	 * A pcap-filter(7) expression for what recognise() may accept, VLANs left out; returns its
-	 * length or -E_SHORT.
+	 * A pcap-filter(7) expression for what recognise() may accept, VLANs and IPv6 extension
+	 * headers left out; returns its length or -E_SHORT.
 	 */
 	int (*filter)(const struct carrier_ports *ports, char *out, size_t cap);
 };
 
-extern const struct carrier carrier_udp, carrier_tcp, carrier_icmp, carrier_http;
+extern const struct carrier carrier_udp, carrier_tcp, carrier_icmp, carrier_http, carrier_sequence;
 
 const struct carrier *carrier_by_name(const char *name);
 const struct carrier *carrier_by_id(enum carrier_id id);
