@@ -44,6 +44,18 @@ static const struct option_def close_options[] = {
     {.name = NULL},
 };
 
+static const struct option_def capture_compare_options[] = {
+    {"seconds", "N", "how long they are compared: in each turn (10), or at each rate (1)"},
+    {"self-test", NULL, "on traffic of its own, in a network namespace of its own"},
+    {"rate", "N", "packets a second of the self-test; may be repeated (1000 to 200000)"},
+    {"interface", "IF", "where packets come in (the configuration's first source)"},
+    {"port", "N", "the UDP port that they come to (the configuration's knock port)"},
+    {"filter", "EXPR", "which of them alone, by pcap-filter(7)"},
+    {"plot", "FILE", "draw rate against loss and against CPU, as SVG"},
+    {"progress", NULL, "a progress line also when standard error is no terminal"},
+    {.name = NULL},
+};
+
 const struct command commands[] = {
     {"init", "", "make keys, users and a configuration", 0, 0, init_options, cmd_init, NULL},
     {"client add", "NAME", "let a new client in, and write its profile once", 1, 1,
@@ -58,6 +70,10 @@ const struct command commands[] = {
     {"stats", "", "what was counted since the daemon started", 0, 0, NULL, cmd_stats, NULL},
     {"reload", "", "read configuration, clients and keys again, all or nothing", 0, 0, NULL,
 	cmd_reload, NULL},
+    {"capture methods", "", "the ways to capture that there are", 0, 0, NULL,
+	cmd_capture_methods, NULL},
+    {"capture compare", "[METHOD...]", "what each way to capture costs and loses", 0, OPERANDS_MAX,
+	capture_compare_options, cmd_capture_compare, NULL},
     {"firewall", "show|check|try|confirm|install|remove",
 	"the guard in the kernel; --help tells more", 0, 0, NULL, NULL, cmd_firewall},
     {.name = NULL},

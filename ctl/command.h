@@ -11,7 +11,7 @@
 
 #include "ctl.h"
 
-enum { OPTIONS_MAX = 16, GIVEN_MAX = 64, OPERANDS_MAX = 4 };
+enum { OPTIONS_MAX = 16, GIVEN_MAX = 64, OPERANDS_MAX = 16 };
 
 struct option_def {
 	const char *name;     /* without the dashes; NULL ends a table */
@@ -66,5 +66,7 @@ int cmd_sessions(struct ctl *c, const struct arguments *a);
 int cmd_close(struct ctl *c, const struct arguments *a);
 int cmd_stats(struct ctl *c, const struct arguments *a);
 int cmd_reload(struct ctl *c, const struct arguments *a);
+int cmd_capture_methods(struct ctl *c, const struct arguments *a);
+int cmd_capture_compare(struct ctl *c, const struct arguments *a);
 
 #endif

@@ -16,6 +16,7 @@ struct output {
 	json_t *model;
 	json_t *when_empty; /* table name: sentence */
 	json_t *texts;	    /* name of a text: true */
+	json_t *array;	    /* printed in place of the model as JSON; NULL: none */
 };
 
 static json_t *must(json_t *value)
@@ -81,6 +82,7 @@ void output_free(struct output *o)
 	json_decref(o->model);
 	json_decref(o->when_empty);
 	json_decref(o->texts);
+	json_decref(o->array);
 	free(o);
 }
 
@@ -326,9 +328,28 @@ static void print_member(const struct ctl *c, const char *name, const json_t *va
 	}
 }
 
+void output_array(struct ctl *c, json_t *array)
+{
+	json_decref(c->out->array);
+	c->out->array = must(array);
+}
+
 const json_t *output_model(const struct output *o)
 {
 	return o->model;
+}
+
+/* What an array has no place for still reaches a person. */
+static void print_json(const struct ctl *c)
+{
+	const struct output *o = c->out;
+
+	(void)json_dumpf(o->array != NULL ? o->array : o->model, stdout, JSON_INDENT(2));
+	(void)fputc('\n', stdout);
+	if (o->array == NULL)
+		return;
+	print_member(c, WARNINGS, json_object_get(o->model, WARNINGS));
+	print_member(c, ERRORS, json_object_get(o->model, ERRORS));
 }
 
 int output_print(struct ctl *c, int status)
@@ -338,8 +359,7 @@ int output_print(struct ctl *c, int status)
 
 	set(c->out->model, "exit", json_integer(status));
 	if (c->json) {
-		(void)json_dumpf(c->out->model, stdout, JSON_INDENT(2));
-		(void)fputc('\n', stdout);
+		print_json(c);
 	} else {
 		json_object_foreach(c->out->model, name, value)
 		{

@@ -49,6 +49,9 @@ void list_text(json_t *list, const char *text);
 /* A fact for programs only. */
 void output_fact(struct ctl *c, const char *name, json_t *value);
 
+/* With --json print this array (taken) and nothing else on standard output; warnings and errors go to standard error. */
+void output_array(struct ctl *c, json_t *array);
+
 /* What was said so far, borrowed. */
 const json_t *output_model(const struct output *o);
 

@@ -9,6 +9,10 @@
 
 #include "capture.h"
 
+enum {
+	JAIL_BUFFER_BYTES = 16 << 20
+}; /* some 8,000 frames: a burst waits while we are not running */
+
 /*
  * Give up all capabilities but those that the method and jail_enter() need,
  * then open. Returns what the method's open() does; logged when not CAPTURE_UP.
