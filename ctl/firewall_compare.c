@@ -5,6 +5,7 @@
 #include "firewall_cmd.h"
 #include "firewall_scratch.h"
 #include "nft_table.h"
+#include "xt_queue.h"
 
 static const char list_table[] = "list table inet " NFT_TABLE;
 
@@ -15,7 +16,8 @@ static char *make_and_list(struct nft_run *r, const void *rules)
 }
 
 /* What posternd would install, with the same prefix lengths as are in use. NULL: cannot be made. */
-static char *wanted_table(const struct config *config, const struct nft_lengths *lengths)
+static char *wanted_table(
+    const struct config *config, const struct nft_lengths *lengths, enum nft_queueing queueing)
 {
 	char *rules = NULL, *listed = NULL;
 	size_t size;
@@ -23,20 +25,25 @@ static char *wanted_table(const struct config *config, const struct nft_lengths 
 
 	if (!out)
 		return NULL;
-	nft_rules_write(out, config, lengths, NFT_ARM_INSTALL);
+	nft_rules_write(out, config, lengths, NFT_ARM_INSTALL, queueing);
 	if (fclose(out) == 0)
 		listed = scratch_run(make_and_list, rules);
 	free(rules);
 	return listed;
 }
 
-static char *present_table(struct nft_lengths *lengths)
+/* And how this host's kernel lets knocks be queued, if they shall be. *rest: is all well beside the table? */
+static char *present_table(const struct config *config, struct nft_lengths *lengths,
+    enum nft_queueing *queueing, bool *rest)
 {
 	struct nft_table t = {.run = nft_run_new()};
 	char *listed = NULL;
 
-	if (t.run && nft_link_open(&t.link) == 0 && nft_table_lengths(&t, lengths) == 0)
+	if (t.run && nft_link_open(&t.link) == 0 && nft_table_lengths(&t, lengths) == 0) {
+		*queueing = nft_run_queueing(t.run, config);
+		*rest = *queueing == NFT_QUEUE_HERE || xt_queue_stands(t.run);
 		listed = nft_run_output(t.run, list_table, NFT_FORMAT_RULES);
+	}
 	nft_link_close(&t.link);
 	nft_run_free(t.run);
 	return listed;
@@ -101,13 +108,15 @@ static bool same_blocks(char *a, char *b)
 enum firewall_likeness firewall_cmd_compare(const struct config *config)
 {
 	struct nft_lengths lengths = {0};
-	char *present = present_table(&lengths),
-	     *wanted = present ? wanted_table(config, &lengths) : NULL;
+	enum nft_queueing queueing = NFT_QUEUE_HERE;
 	enum firewall_likeness like = FIREWALL_UNKNOWN;
+	bool rest = true;
+	char *present = present_table(config, &lengths, &queueing, &rest),
+	     *wanted = present ? wanted_table(config, &lengths, queueing) : NULL;
 
 	if (present && wanted)
-		like =
-		    same_blocks(inside(present), inside(wanted)) ? FIREWALL_LIKE : FIREWALL_UNLIKE;
+		like = rest && same_blocks(inside(present), inside(wanted)) ? FIREWALL_LIKE
+									    : FIREWALL_UNLIKE;
 	free(wanted);
 	free(present);
 	return like;

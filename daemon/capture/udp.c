@@ -171,9 +171,9 @@ static enum capture_status find_interface(struct udp *u, const char *source)
 	if (strcmp(source, "any") == 0)
 		return CAPTURE_UP;
 	u->ifindex = if_nametoindex(source);
-	return u->ifindex != 0 ? CAPTURE_UP
-			       : refuse(CAPTURE_ABSENT, u, "interface",
-				     "there is no such interface (yet)");
+	return u->ifindex != 0
+		   ? CAPTURE_UP
+		   : refuse(CAPTURE_ABSENT, u, "interface", "there is no such interface (yet)");
 }
 
 static enum capture_status udp_open(void **self, const struct capture_want *want)
@@ -255,8 +255,7 @@ static void write_udp(struct writer *w, in_port_t from_be, uint16_t port, size_t
 }
 
 /* The head that it may have had, right before the payload. Returns where the packet begins. */
-static uint8_t *write_head_v4(
-    struct slot *s, const struct told *t, uint16_t port, size_t payload)
+static uint8_t *write_head_v4(struct slot *s, const struct told *t, uint16_t port, size_t payload)
 {
 	uint8_t *at = s->bytes + HEAD_MAX - IPV4_BYTES - UDP_BYTES;
 	struct writer w = writer_of(at, IPV4_BYTES + UDP_BYTES);
@@ -274,8 +273,7 @@ static uint8_t *write_head_v4(
 	return at;
 }
 
-static uint8_t *write_head_v6(
-    struct slot *s, const struct told *t, uint16_t port, size_t payload)
+static uint8_t *write_head_v6(struct slot *s, const struct told *t, uint16_t port, size_t payload)
 {
 	uint8_t *at = s->bytes + HEAD_MAX - IPV6_BYTES - UDP_BYTES;
 	struct writer w = writer_of(at, IPV6_BYTES + UDP_BYTES);

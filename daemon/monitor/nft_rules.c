@@ -54,18 +54,57 @@ static void write_rule(FILE *out, const char *chain, const char *rule)
 	fprintf(out, "add rule inet " NFT_TABLE " %s %s\n", chain, rule);
 }
 
-static void write_knocks(FILE *out, const struct config *c)
+/* A copy for each group that somebody reads: two while one reader takes the other's place. */
+static void write_logs(FILE *out, unsigned needs)
 {
-	const bool logs = (c->needs & (NEED_NFLOG_0 | NEED_NFLOG_1)) != 0;
+	const unsigned need[] = {NEED_NFLOG_0, NEED_NFLOG_1};
 
-	if (c->silence != SILENCE_DROP && !logs)
+	for (unsigned turn = 0; turn < sizeof(need) / sizeof(need[0]); turn++)
+		if ((needs & need[turn]) != 0)
+			fprintf(out,
+			    "add rule inet " NFT_TABLE " knock log group %u queue-threshold 1\n",
+			    CONFIG_NFLOG_GROUP + turn);
+}
+
+int nft_rules_queue(const struct config *c)
+{
+	if ((c->needs & NEED_NFQUEUE_1) != 0)
+		return CONFIG_NFLOG_GROUP + 1;
+	return (c->needs & NEED_NFQUEUE_0) != 0 ? CONFIG_NFLOG_GROUP : -1;
+}
+
+/* Behind the queue; bypass: where nobody reads it, nothing waits. */
+static void write_unheard(FILE *out, const struct config *c)
+{
+	fprintf(out,
+	    "add chain inet " NFT_TABLE " unheard { type filter hook prerouting priority raw + 1;"
+	    " policy accept; }\nadd rule inet " NFT_TABLE " unheard udp dport != %" PRIu16
+	    " accept\n",
+	    c->udp_port);
+	write_rule(out, "unheard", NOT_OURS " accept");
+	write_rule(out, "unheard", "counter name knocks drop");
+}
+
+static void write_knocks(FILE *out, const struct config *c, enum nft_queueing queueing)
+{
+	const int queue = nft_rules_queue(c);
+	const bool socket = (c->needs & NEED_UDP) != 0;
+	const bool drop = c->silence == SILENCE_DROP && !socket;
+
+	fputs(
+	    "add chain inet " NFT_TABLE " unheard\ndelete chain inet " NFT_TABLE " unheard\n", out);
+	if (!drop && c->needs == 0)
 		return;
 	write_rule(out, "knock", NOT_OURS " accept"); /* forwarded: none of our business */
-	if (logs)
-		fprintf(out, "add rule inet " NFT_TABLE " knock log group %d queue-threshold 1\n",
-		    CONFIG_NFLOG_GROUP);
-	if (c->silence == SILENCE_DROP)
+	write_logs(out, c->needs);
+	if (socket) /* and a flood shall not fill the table of connections */
+		write_rule(out, "knock", "notrack");
+	if (queue >= 0 && queueing == NFT_QUEUE_HERE)
+		fprintf(out, "add rule inet " NFT_TABLE " knock queue num %d bypass\n", queue);
+	if (drop && queue < 0)
 		write_rule(out, "knock", "counter name knocks drop");
+	if (drop && queue >= 0)
+		write_unheard(out, c);
 	fprintf(out, "add rule inet " NFT_TABLE " knocks udp dport %" PRIu16 " goto knock\n",
 	    c->udp_port);
 }
@@ -205,14 +244,14 @@ static void write_arming(FILE *out, const struct config *c, enum nft_arming armi
 	}
 }
 
-void nft_rules_write(
-    FILE *out, const struct config *c, const struct nft_lengths *lengths, enum nft_arming arming)
+void nft_rules_write(FILE *out, const struct config *c, const struct nft_lengths *lengths,
+    enum nft_arming arming, enum nft_queueing queueing)
 {
 	fputs("table inet " NFT_TABLE " {\n", out);
 	write_sets(out);
 	write_chains(out);
 	fputs("}\nflush table inet " NFT_TABLE "\n", out);
-	write_knocks(out, c);
+	write_knocks(out, c, queueing);
 	fprintf(out, "add rule inet " NFT_TABLE " replies meta mark and 0x%x == 0x%x notrack\n",
 	    MARK_REPLY, MARK_REPLY);
 	write_door(out);

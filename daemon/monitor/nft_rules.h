@@ -17,7 +17,14 @@
  *   knocks      base chain before conntrack: drops knocks, so that the kernel
  *               answers none and tracks none (a flood costs least here, and
  *               AF_PACKET has seen the packet already). Only with silence =
- *               drop; with silence = closed the kernel shall answer.
+ *               drop; with silence = closed the kernel shall answer. What
+ *               captures need of it (config.needs) is here, too: a copy to
+ *               nflog's groups, the verdict of nfqueue, no drop before udp's
+ *               socket.
+ *   unheard     the same drop for what came back from the queue: a verdict to
+ *               go on leads to the next base chain, not to the next rule. Here
+ *               only while something queues; behind iptables' raw chain, which
+ *               queues where the kernel lacks our own way to (xt_queue.h).
  *   replies     base chain before conntrack: replies are not tracked. Else a
  *               confirmed knock leaves an entry that makes the next datagram
  *               "established", and the kernel answers that.
@@ -62,12 +69,21 @@ enum nft_arming {
 	NFT_ARM_INSTALL, /* guard all for good and end a trial */
 };
 
+/* How knocks get into nfqueue's queue, if config.needs asks for it. */
+enum nft_queueing {
+	NFT_QUEUE_HERE,	   /* by a rule of this table */
+	NFT_QUEUE_OUTSIDE, /* the kernel lacks the "queue" expression: by xt_queue.h */
+};
+
 /* The table in one transaction: it makes what is missing and replaces all rules; elements stay. */
-void nft_rules_write(
-    FILE *out, const struct config *c, const struct nft_lengths *lengths, enum nft_arming arming);
+void nft_rules_write(FILE *out, const struct config *c, const struct nft_lengths *lengths,
+    enum nft_arming arming, enum nft_queueing queueing);
 
 /* One more length: its set and the rule that asks it. */
 void nft_rules_write_length(FILE *out, bool v4, unsigned len);
+
+/* Which queue config.needs asks for; -1: none. */
+int nft_rules_queue(const struct config *c);
 
 /* "nets4_24". */
 const char *nft_rules_length_name(char out[static NFT_NAME_MAX], bool v4, unsigned len);

@@ -66,6 +66,17 @@ int nft_run(struct nft_run *r, const char *text)
 	return rc;
 }
 
+/* The kernel loads what it needs for a rule, or has not got it: nothing but trying tells. */
+enum nft_queueing nft_run_queueing(struct nft_run *r, const struct config *c)
+{
+	static const char trial[] =
+	    "table inet " NFT_TABLE "_trial {\n\tchain c {\n\t\tqueue num 1 "
+	    "bypass\n\t}\n}\ndelete table inet " NFT_TABLE "_trial\n";
+
+	return nft_rules_queue(c) < 0 || nft_run(r, trial) == 0 ? NFT_QUEUE_HERE
+								: NFT_QUEUE_OUTSIDE;
+}
+
 const char *nft_run_error(struct nft_run *r)
 {
 	return r->error;

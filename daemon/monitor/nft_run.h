@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "nft_rules.h"
+
 struct nft_run;
 
 /* NULL when there is no memory or no netlink. Keeps a socket of its own. */
@@ -20,6 +22,9 @@ void nft_run_free(struct nft_run *r);
 int nft_run(struct nft_run *r, const char *text) __attribute__((warn_unused_result));
 /* What was wrong with the last one, in one line; borrowed until the next. */
 const char *nft_run_error(struct nft_run *r);
+
+/* How c's queue is to be filled, asked of the kernel; HERE when c has none. Changes nothing. */
+enum nft_queueing nft_run_queueing(struct nft_run *r, const struct config *c);
 
 enum nft_format {
 	NFT_FORMAT_TEXT,  /* for people: without elements, with counters */

@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "nft_element.h"
+#include "xt_queue.h"
 
 enum { V4_HOST = NFT_IPV4_BITS, V6_HOST = NFT_IPV6_BITS };
 
@@ -167,6 +168,7 @@ struct plan {
 	const struct config *c;
 	const struct nft_lengths *lengths;
 	enum nft_arming arming;
+	enum nft_queueing queueing;
 	const char *more;
 };
 
@@ -186,7 +188,7 @@ static int replace_rules(struct nft_table *t, const struct plan *p)
 
 	if (!out)
 		return -1;
-	nft_rules_write(out, p->c, p->lengths, p->arming);
+	nft_rules_write(out, p->c, p->lengths, p->arming, p->queueing);
 	if (p->more)
 		fputs(p->more, out);
 	return run_stream(t, out, &text);
@@ -203,7 +205,7 @@ static int replace_table(struct nft_table *t, const struct plan *p)
 	if (!out)
 		return -1;
 	fputs(clear_table, out);
-	nft_rules_write(out, p->c, p->lengths, p->arming);
+	nft_rules_write(out, p->c, p->lengths, p->arming, p->queueing);
 	if (nft_table_doors(t, write_door, out) != 0)
 		log_warning("firewall", "doors=lost why=\"the old table cannot be read\"");
 	if ((p->arming == NFT_ARM_KEEP || p->arming == NFT_ARM_MARK) &&
@@ -221,11 +223,23 @@ static bool in_trial(struct nft_table *t)
 	return nft_table_state(t, &state) == 0 && state.trial != FIREWALL_TRIAL_NONE;
 }
 
+/* While it comes or goes, the drop in the table may be a moment before it: no knock of then is heard. */
+static int follow_outside(struct nft_table *t, const struct plan *p)
+{
+	if (p->queueing == NFT_QUEUE_OUTSIDE)
+		return xt_queue_put(p->c->udp_port, (uint16_t)nft_rules_queue(p->c));
+	return xt_queue_remove(t->run);
+}
+
 int nft_table_replace(
     struct nft_table *t, const struct config *c, enum nft_arming arming, const char *more)
 {
 	struct nft_lengths lengths;
-	const struct plan plan = {.c = c, .lengths = &lengths, .arming = arming, .more = more};
+	const struct plan plan = {.c = c,
+	    .lengths = &lengths,
+	    .arming = arming,
+	    .queueing = nft_run_queueing(t->run, c),
+	    .more = more};
 	int rc;
 
 	if (nft_table_lengths(t, &lengths) != 0)
@@ -235,7 +249,7 @@ int nft_table_replace(
 	if (rc != 0 && !(arming == NFT_ARM_UNLESS_TRIAL && in_trial(t)))
 		rc = replace_table(t, &plan);
 	t->changed = nft_watch_read(&t->watch) != (rc == 0 ? 1 : 0);
-	return rc;
+	return rc == 0 ? follow_outside(t, &plan) : rc;
 }
 
 int nft_table_add_length(struct nft_table *t, const struct prefix *from)

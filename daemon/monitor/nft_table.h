@@ -21,7 +21,9 @@ struct nft_table {
  * Make the table that of c, in one transaction; more is further text for it,
  * or NULL. When what is there cannot be made into ours (another version's,
  * or spoiled), it is taken away and made anew, with its doors, in one, too.
- * Returns 0, or -1: nothing changed, and nft_run_error() says why.
+ * What is outside of the table (xt_queue.h) follows.
+ * Returns 0, or -1, and nft_run_error() says why: nothing changed, or the
+ * table stands, and what is outside does not; that is logged, too.
  */
 int nft_table_replace(struct nft_table *t, const struct config *c, enum nft_arming arming,
     const char *more) __attribute__((warn_unused_result));

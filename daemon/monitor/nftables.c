@@ -11,6 +11,7 @@
 #include "log.h"
 #include "nft_element.h"
 #include "nft_table.h"
+#include "xt_queue.h"
 
 enum { ENSURE_TRIES = 3, MS_PER_SECOND = 1000 };
 
@@ -215,7 +216,7 @@ static enum firewall_status nftables_remove(struct firewall *f)
 
 	/* Added first, so that a table that is not there is none to complain of. */
 	if (nft_run(t->run, "add table inet " NFT_TABLE "\ndelete table inet " NFT_TABLE "\n") == 0)
-		return FIREWALL_OK;
+		return xt_queue_remove(t->run) == 0 ? FIREWALL_OK : FIREWALL_FAILED;
 	log_error("firewall", "remove=refused kernel=\"%s\"", nft_run_error(t->run));
 	return FIREWALL_FAILED;
 }
@@ -244,6 +245,7 @@ static enum firewall_status nftables_show(struct firewall *f, FILE *out)
 	if (!text)
 		return FIREWALL_NOT_THERE;
 	fputs(text, out);
+	xt_queue_show(table_of(f)->run, out);
 	free(text);
 	return FIREWALL_OK;
 }
@@ -252,7 +254,7 @@ static enum firewall_status nftables_print(const struct config *c, FILE *out)
 {
 	const struct nft_lengths none = {0};
 
-	nft_rules_write(out, c, &none, NFT_ARM_INSTALL);
+	nft_rules_write(out, c, &none, NFT_ARM_INSTALL, NFT_QUEUE_HERE);
 	return FIREWALL_OK;
 }
 

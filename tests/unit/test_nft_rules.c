@@ -24,7 +24,7 @@ static char *text_of_rules(
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	nft_rules_write(out, &c, lengths, arming);
+	nft_rules_write(out, &c, lengths, arming, NFT_QUEUE_HERE);
 	assert_int_equal(fclose(out), 0);
 	return text;
 }
@@ -120,8 +120,73 @@ static void test_rules_never_name_a_door(void **state)
 	(void)state;
 	/* The elements of doors outlive a replacement: nothing may flush or delete their sets. */
 	assert_null(strstr(text, "flush set inet postern doors"));
-	assert_null(strstr(text, "delete"));
+	assert_null(strstr(text, "delete set"));
+	assert_null(strstr(text, "delete element"));
+	assert_null(strstr(text, "delete table"));
 	free(text);
+}
+
+#define FOREIGN \
+	"fib daddr type { unicast, blackhole, unreachable, prohibit }" \
+	" fib daddr . iif type { unicast, blackhole, unreachable, prohibit } accept\n"
+#define KNOCK "add rule inet postern knock "
+#define UNHEARD "add rule inet postern unheard "
+#define ENTRY "add rule inet postern knocks udp dport 20123 goto knock\n"
+
+/* The rules about knocks for what captures need, which are all of "mine". */
+static void check_knocks(
+    enum silence silence, unsigned needs, enum nft_queueing queueing, const char *mine)
+{
+	static const char before[] = "delete chain inet postern unheard\n",
+			  after[] = "add rule inet postern replies ";
+	const struct nft_lengths none = {0};
+	struct config c = config_of(silence);
+	char *text = NULL, *from, *to;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	c.needs = needs;
+	nft_rules_write(out, &c, &none, NFT_ARM_KEEP, queueing);
+	assert_int_equal(fclose(out), 0);
+	from = strstr(text, before);
+	assert_non_null(from);
+	from += sizeof(before) - 1;
+	to = strstr(from, after);
+	assert_non_null(to);
+	*to = '\0';
+	assert_string_equal(from, mine);
+	free(text);
+}
+
+static void test_what_captures_need(void **state)
+{
+	static const char unheard[] =
+	    "add chain inet postern unheard { type filter hook prerouting priority raw + 1; policy "
+	    "accept; }\n" UNHEARD "udp dport != 20123 accept\n" UNHEARD FOREIGN UNHEARD
+	    "counter name knocks drop\n" ENTRY;
+	char expected[2048];
+
+	(void)state;
+	check_knocks(SILENCE_CLOSED, 0, NFT_QUEUE_HERE, "");
+	check_knocks(SILENCE_DROP, 0, NFT_QUEUE_HERE,
+	    KNOCK FOREIGN KNOCK "counter name knocks drop\n" ENTRY);
+	check_knocks(SILENCE_DROP, NEED_NFLOG_0 | NEED_NFLOG_1, NFT_QUEUE_HERE,
+	    KNOCK FOREIGN KNOCK "log group 4477 queue-threshold 1\n" KNOCK
+				"log group 4478 queue-threshold 1\n" KNOCK
+				"counter name knocks drop\n" ENTRY);
+	/* A socket hears what is not dropped. */
+	check_knocks(SILENCE_DROP, NEED_UDP, NFT_QUEUE_HERE, KNOCK FOREIGN KNOCK "notrack\n" ENTRY);
+	/* A verdict ends the chain, so the drop is in the next one. */
+	check_knocks(SILENCE_CLOSED, NEED_NFQUEUE_1, NFT_QUEUE_HERE,
+	    KNOCK FOREIGN KNOCK "queue num 4478 bypass\n" ENTRY);
+	(void)snprintf(expected, sizeof(expected), "%s%s",
+	    KNOCK FOREIGN KNOCK "queue num 4477 bypass\n", unheard);
+	check_knocks(SILENCE_DROP, NEED_NFQUEUE_0, NFT_QUEUE_HERE, expected);
+	(void)snprintf(expected, sizeof(expected), "%s%s", KNOCK FOREIGN, unheard);
+	check_knocks(SILENCE_DROP, NEED_NFQUEUE_0, NFT_QUEUE_OUTSIDE, expected);
+	check_knocks(SILENCE_DROP, NEED_NFQUEUE_0 | NEED_UDP, NFT_QUEUE_HERE,
+	    KNOCK FOREIGN KNOCK "notrack\n" KNOCK "queue num 4477 bypass\n" ENTRY);
 }
 
 static void test_length_names(void **state)
@@ -163,6 +228,7 @@ int main(void)
 	    cmocka_unit_test(test_closed_with_networks),
 	    cmocka_unit_test(test_arming),
 	    cmocka_unit_test(test_rules_never_name_a_door),
+	    cmocka_unit_test(test_what_captures_need),
 	    cmocka_unit_test(test_length_names),
 	    cmocka_unit_test(test_names_that_are_none),
 	};

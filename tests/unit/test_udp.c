@@ -31,7 +31,8 @@ static bool hear(void *arg, const struct capture_frame *frame)
 	uint32_t ifindex = frame->ifindex;
 
 	assert_int_equal(
-	    layers_parse(frame->bytes, frame->caplen, frame->link, &h->packet, &ifindex), LAYERS_OK);
+	    layers_parse(frame->bytes, frame->caplen, frame->link, &h->packet, &ifindex),
+	    LAYERS_OK);
 	h->frames++;
 	h->cut += frame->len > frame->caplen;
 	h->payload = h->packet.payload_len;
