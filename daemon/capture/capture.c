@@ -9,6 +9,9 @@ static const struct capture_method *const table[] = {
     &capture_savefile,
     &capture_nflog,
     &capture_udp,
+#ifdef POSTERN_XDP
+    &capture_xdp,
+#endif
     NULL,
 };
 

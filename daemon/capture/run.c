@@ -165,6 +165,8 @@ static int send_stats(struct process *p)
 	p->with.method->stats(p->with.source, &kernel);
 	m.counter[CAPTURE_SEEN] = kernel.seen;
 	m.counter[CAPTURE_LOST] = kernel.lost;
+	m.counter[CAPTURE_GATE] += kernel.gate;
+	m.counter[CAPTURE_LENGTH] += kernel.length;
 	return ipc_send(p->with.peer, &m, NULL, 0);
 }
 
@@ -198,8 +200,12 @@ union from_auth {
 
 static int obey(struct process *p, union from_auth *m, int len)
 {
-	if (m->head.type == MSG_KEYS && len == (int)sizeof(m->keys))
-		return sift_keys(p->with.sift, &m->keys) == 0 ? start_reading(p) : -1;
+	if (m->head.type == MSG_KEYS && len == (int)sizeof(m->keys)) {
+		if (sift_keys(p->with.sift, &m->keys) != 0)
+			return -1;
+		sift_tell(p->with.sift, p->with.method, p->with.source);
+		return start_reading(p);
+	}
 	if (m->head.type == MSG_STATS_QUERY && len == (int)sizeof(m->plain)) {
 		answer_stats(p);
 		return 0;

@@ -83,6 +83,12 @@ int sift_keys(struct sift *s, struct msg_keys *keys)
 	return 0;
 }
 
+void sift_tell(const struct sift *s, const struct capture_method *method, void *source)
+{
+	if (method->keys != NULL)
+		method->keys(source, &s->ports, s->key, s->keys);
+}
+
 /* From multicast or broadcast addresses nobody can answer, and no client sends there. */
 static bool is_one_host(const struct address *a)
 {

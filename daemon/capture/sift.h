@@ -30,6 +30,9 @@ void sift_forget(struct sift *s);
  */
 int sift_keys(struct sift *s, struct msg_keys *keys) __attribute__((warn_unused_result));
 
+/* Let a method that checks the gate itself, if it is one, know the ports and keys in force. */
+void sift_tell(const struct sift *s, const struct capture_method *method, void *source);
+
 /*
  * What became of one frame: the counter that was raised, or CAPTURE_MATCHED,
  * where *out is a knock to hand over and sift_handed() must be told how that
