@@ -77,9 +77,10 @@ static uint8_t *make_frame(uint8_t frame[static FRAME_MAX], size_t inside)
 /* A new sift with so many door keys; the first is what knocks are sealed with. */
 static struct sift *make_sift(uint32_t keys, struct veil_keys *seal)
 {
-	struct msg_keys m = {.count = keys, .udp_port = PORT};
+	struct msg_keys m = {.count = keys};
 	struct sift *s = sift_new();
 
+	sift_listen(s, &(struct carrier_ports){.udp = PORT});
 	secret_random(m.key, sizeof(m.key));
 	memcpy(seal->veil, m.key[0].veil, KEY_BYTES);
 	memcpy(seal->gate, m.key[0].gate, SHORT_KEY_BYTES);

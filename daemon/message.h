@@ -110,8 +110,7 @@ struct msg_capture_stats {
 struct msg_keys {
 	struct ipc_head head;
 	uint32_t count;
-	uint16_t udp_port;
-	uint16_t unused;
+	uint32_t unused;
 	struct {
 		uint8_t veil[MESSAGE_KEY_BYTES];
 		uint8_t gate[MESSAGE_GATE_BYTES];

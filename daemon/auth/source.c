@@ -9,7 +9,8 @@
 #include "source.h"
 
 enum {
-	SOURCES = 2 * CONFIG_SOURCES_MAX, /* a replaced capture may live on for a while */
+	SOURCES = 3 * CONFIG_CAPTURES_MAX, /* replaced captures live on for a while */
+	NAMES = 4 * CONFIG_SOURCES_MAX,	   /* of sources that were captured since we started */
 	DRAIN_MAX = 1024,		  /* messages of one capture a turn */
 	STATS_PATIENCE_MS = 200,
 };
@@ -17,8 +18,8 @@ enum {
 struct source {
 	struct sources *all;
 	int sock; /* -1: free */
-	uint32_t index, generation;
-	char interface[SOURCE_NAME_MAX + 1];
+	uint32_t id;
+	char name[SOURCE_NAME_BYTES];
 	bool ready; /* it said so */
 	bool asked; /* owes us its counters */
 	uint64_t last[CAPTURE_COUNTERS];
@@ -31,7 +32,9 @@ struct sources {
 	void *arg;
 	bool querying;
 	struct source source[SOURCES];
-	struct source_stats gone[SOURCES]; /* of captures that ended; a free one has no interface */
+	struct source_stats gone[NAMES]; /* of captures that ended; a free one has no name */
+	struct msg_source_state state[CONFIG_SOURCES_MAX];
+	unsigned states;
 };
 
 struct sources *sources_new(struct loop *l, struct core *c, const struct source_ops *ops, void *arg)
@@ -54,15 +57,15 @@ static void add_counters(struct source_stats *to, const uint64_t *counter)
 		to->counter[i] += counter[i];
 }
 
-/* What it counted stays part of its interface's sum. */
+/* What it counted stays part of its source's sum. */
 static void keep_counters(struct sources *ss, const struct source *s)
 {
-	for (unsigned i = 0; i < SOURCES; i++) {
+	for (unsigned i = 0; i < NAMES; i++) {
 		struct source_stats *g = &ss->gone[i];
 
-		if (g->interface[0] != '\0' && strcmp(g->interface, s->interface) != 0)
+		if (g->name[0] != '\0' && strcmp(g->name, s->name) != 0)
 			continue;
-		memcpy(g->interface, s->interface, sizeof(g->interface));
+		memcpy(g->name, s->name, sizeof(g->name));
 		add_counters(g, s->last);
 		return;
 	}
@@ -83,9 +86,8 @@ static void close_source(struct source *s)
 
 static void tell(const struct source *s, enum message_type type)
 {
-	const struct msg_source_ready m = {.head = {.type = type, .len = sizeof(m)},
-	    .index = s->index,
-	    .generation = s->generation};
+	const struct msg_source_ready m = {
+	    .head = {.type = type, .len = sizeof(m)}, .id = s->id};
 
 	s->all->ops->tell(s->all->arg, &m);
 }
@@ -93,7 +95,7 @@ static void tell(const struct source *s, enum message_type type)
 /* It ends then, and the monitor starts another. One that was taken would stay: the monitor kills it. */
 static void expel(struct source *s, const char *why)
 {
-	log_error("capture-expelled", "interface=%s why=%s", s->interface, why);
+	log_error("capture-expelled", "source=%s why=%s", s->name, why);
 	close_source(s);
 	tell(s, MSG_SOURCE_BAD);
 }
@@ -174,8 +176,7 @@ static void send_keys(struct source *s)
 {
 	const struct realm *r = core_realm(s->all->core);
 	struct msg_keys m = {.head = {.type = MSG_KEYS, .len = sizeof(m)},
-	    .count = r->keys->doors,
-	    .udp_port = r->config.udp_port};
+	    .count = r->keys->doors};
 
 	for (unsigned i = 0; i < r->keys->doors; i++) {
 		memcpy(m.key[i].veil, r->keys->door[i].to_server.veil, sizeof(m.key[i].veil));
@@ -194,18 +195,17 @@ void sources_add(struct sources *ss, int sock, const struct msg_source *m)
 		if (ss->source[i].sock < 0)
 			s = &ss->source[i];
 	if (!s || loop_watch(ss->loop, sock, readable, s) < 0) {
-		log_error("capture-refused", "interface=%.16s: too many at once", m->interface);
+		log_error("capture-refused", "source=%.39s: too many at once", m->name);
 		close(sock);
 		return;
 	}
 	s->sock = sock;
-	s->index = m->index;
-	s->generation = m->generation;
+	s->id = m->id;
 	s->ready = false;
 	s->asked = false;
 	memset(s->last, 0, sizeof(s->last));
-	memcpy(s->interface, m->interface, SOURCE_NAME_MAX);
-	s->interface[SOURCE_NAME_MAX] = '\0';
+	memcpy(s->name, m->name, sizeof(s->name));
+	s->name[sizeof(s->name) - 1] = '\0';
 	send_keys(s);
 }
 
@@ -248,14 +248,14 @@ void sources_query(struct sources *ss)
 	check_query(ss);
 }
 
-/* Is this the first place that the interface's name is at? */
-static bool is_first(const struct sources *ss, unsigned at, const char *interface)
+/* Is this the first place that the name is at? */
+static bool is_first(const struct sources *ss, unsigned at, const char *name)
 {
 	for (unsigned i = 0; i < at && i < SOURCES; i++)
-		if (ss->source[i].sock >= 0 && strcmp(ss->source[i].interface, interface) == 0)
+		if (ss->source[i].sock >= 0 && strcmp(ss->source[i].name, name) == 0)
 			return false;
 	for (unsigned i = SOURCES; i < at; i++)
-		if (strcmp(ss->gone[i - SOURCES].interface, interface) == 0)
+		if (strcmp(ss->gone[i - SOURCES].name, name) == 0)
 			return false;
 	return true;
 }
@@ -263,15 +263,15 @@ static bool is_first(const struct sources *ss, unsigned at, const char *interfac
 static const char *name_at(const struct sources *ss, unsigned at)
 {
 	if (at < SOURCES)
-		return ss->source[at].sock >= 0 ? ss->source[at].interface : "";
-	return ss->gone[at - SOURCES].interface;
+		return ss->source[at].sock >= 0 ? ss->source[at].name : "";
+	return ss->gone[at - SOURCES].name;
 }
 
 const struct source_stats *sources_stats(struct sources *ss, unsigned i, struct source_stats *out)
 {
 	const char *name = NULL;
 
-	for (unsigned at = 0; at < 2 * SOURCES && !name; at++) {
+	for (unsigned at = 0; at < SOURCES + NAMES && !name; at++) {
 		const char *here = name_at(ss, at);
 
 		if (here[0] != '\0' && is_first(ss, at, here) && i-- == 0)
@@ -280,12 +280,27 @@ const struct source_stats *sources_stats(struct sources *ss, unsigned i, struct 
 	if (!name)
 		return NULL;
 	memset(out, 0, sizeof(*out));
-	memcpy(out->interface, name, strnlen(name, SOURCE_NAME_MAX));
-	for (unsigned at = 0; at < SOURCES; at++) {
-		if (ss->source[at].sock >= 0 && strcmp(ss->source[at].interface, name) == 0)
+	memcpy(out->name, name, strnlen(name, sizeof(out->name) - 1));
+	for (unsigned at = 0; at < SOURCES; at++)
+		if (ss->source[at].sock >= 0 && strcmp(ss->source[at].name, name) == 0)
 			add_counters(out, ss->source[at].last);
-		if (strcmp(ss->gone[at].interface, name) == 0)
+	for (unsigned at = 0; at < NAMES; at++)
+		if (strcmp(ss->gone[at].name, name) == 0)
 			add_counters(out, ss->gone[at].counter);
-	}
 	return out;
+}
+
+int sources_take_state(struct sources *ss, const struct msg_source_state *m)
+{
+	if (m->sources > CONFIG_SOURCES_MAX || m->index >= m->sources ||
+	    !config_capture_name(m->method))
+		return -1;
+	ss->state[m->index] = *m;
+	ss->states = m->sources;
+	return 0;
+}
+
+const struct msg_source_state *sources_state(const struct sources *ss, unsigned i)
+{
+	return i < ss->states && ss->state[i].name[0] != '\0' ? &ss->state[i] : NULL;
 }

@@ -15,6 +15,7 @@
 #include "capture.h"
 #include "fault.h"
 #include "jail.h"
+#include "listen.h"
 #include "log.h"
 #include "loop.h"
 #include "run.h"
@@ -53,7 +54,7 @@ static enum capture_status open_source(
 {
 	const struct source_config *s = &c->source[a->index];
 	char file[PATH_MAX];
-	struct carrier_ports ports = {.udp = c->udp_port};
+	struct carrier_ports ports;
 	char filter[CAPTURE_FILTER_MAX];
 	struct capture_want want = {.source = s->interface,
 	    .file = file,
@@ -63,6 +64,8 @@ static enum capture_status open_source(
 	    .udp_port = c->udp_port};
 
 	find_file(file, s->file, a->config_dir);
+	listen_ports(c, &ports);
+	sift_listen(r->sift, &ports);
 	if (sift_filter(&ports, filter, sizeof(filter)) <= 0) {
 		log_error("capture_filter", "source=%s: no carrier is in use", s->name);
 		return CAPTURE_REFUSED;

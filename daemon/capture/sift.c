@@ -65,18 +65,22 @@ void sift_forget(struct sift *s)
 	s->keys = 0;
 }
 
+void sift_listen(struct sift *s, const struct carrier_ports *ports)
+{
+	s->ports = *ports;
+}
+
 int sift_keys(struct sift *s, struct msg_keys *keys)
 {
 	unsigned i;
 
-	if (keys->count < 1 || keys->count > DOOR_KEYS_MAX || keys->udp_port == 0)
+	if (keys->count < 1 || keys->count > DOOR_KEYS_MAX)
 		return -1;
 	for (i = 0; i < keys->count; i++) {
 		memcpy(s->key[i].veil, keys->key[i].veil, KEY_BYTES);
 		memcpy(s->key[i].gate, keys->key[i].gate, SHORT_KEY_BYTES);
 	}
 	s->keys = keys->count;
-	s->ports = (struct carrier_ports){.udp = keys->udp_port};
 	/* What one key did not open another may. */
 	memset(&s->repeats, 0, sizeof(s->repeats));
 	secret_wipe(keys, sizeof(*keys));
@@ -102,7 +106,7 @@ static bool recognise(const struct sift *s, const struct packet *p, struct route
 {
 	const struct carrier *const *c;
 
-	if (!is_one_host(&p->dst))
+	if (s->keys == 0 || !is_one_host(&p->dst))
 		return false;
 	for (c = carrier_table(); *c != NULL; c++) {
 		if ((*c)->recognise(&s->ports, p, route, bytes, len))
@@ -244,6 +248,13 @@ const struct address *sift_sender(const struct sift *s)
 	return &s->sender;
 }
 
+/*
+ * pcap's words for protocols do not look behind IPv6 extension headers, so
+ * packets that have them pass as well; the layers find out what is in them.
+ */
+static const char extended[] = "ip6 and (ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 or "
+			       "ip6[6] == 51 or ip6[6] == 60)";
+
 int sift_filter(const struct carrier_ports *ports, char *out, size_t cap)
 {
 	const struct carrier *const *c;
@@ -261,7 +272,11 @@ int sift_filter(const struct carrier_ports *ports, char *out, size_t cap)
 			return -1;
 		len += (size_t)n;
 	}
-	return (int)len;
+	if (len == 0)
+		return 0;
+	int n = snprintf(out + len, cap - len, " or (%s)", extended);
+
+	return n >= 0 && (size_t)n < cap - len ? (int)len + n : -1;
 }
 
 const uint64_t *sift_counters(const struct sift *s)

@@ -24,8 +24,11 @@ void sift_free(struct sift *s);
 /* Wipe the keys without any system call, for a process that may make few. */
 void sift_forget(struct sift *s);
 
+/* What to listen for from now on; for nothing at first. */
+void sift_listen(struct sift *s, const struct carrier_ports *ports);
+
 /*
- * Take the door keys and ports in force from now on; the message's keys are
+ * Take the door keys in force from now on; the message's keys are
  * wiped. Returns 0, or -1 when the message is not sound, and nothing changes.
  */
 int sift_keys(struct sift *s, struct msg_keys *keys) __attribute__((warn_unused_result));

@@ -59,16 +59,10 @@ static int craft(
 	return w.failed ? -E_SHORT : (int)w.len;
 }
 
-/*
- * pcap's "udp" does not look behind IPv6 extension headers, so packets that
- * have them pass as well; the layers find out what is in them.
- */
 static int filter(const struct carrier_ports *ports, char *out, size_t cap)
 {
-	static const char form[] = "udp dst port %u or (ip6 and (ip6[6] == 0 or ip6[6] == 43 or "
-				   "ip6[6] == 44 or ip6[6] == 51 or ip6[6] == 60))";
 	int len = ports->udp == 0 ? snprintf(out, cap, "%s", "")
-				  : snprintf(out, cap, form, (unsigned)ports->udp);
+				  : snprintf(out, cap, "udp dst port %u", (unsigned)ports->udp);
 
 	return len >= 0 && (size_t)len < cap ? len : -E_SHORT;
 }

@@ -165,7 +165,7 @@ void live_expect(const struct live_capture *c, uint32_t type, void *out, size_t 
 
 void live_keys(const struct live_capture *c, const uint8_t door_key[static 32])
 {
-	struct msg_keys m = {.head = {MSG_KEYS, sizeof(m)}, .count = 1, .udp_port = FRAME_PORT};
+	struct msg_keys m = {.head = {MSG_KEYS, sizeof(m)}, .count = 1};
 	struct door_keys keys;
 
 	door_keys_derive(&keys, door_key);

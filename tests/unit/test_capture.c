@@ -654,8 +654,8 @@ static void obeys_only_what_is_of_ours(void **state)
 	const struct capture_method *method = *state;
 	struct msg_keys strange[] = {
 	    {.head = {MSG_KNOCK, sizeof(struct msg_keys)}},
-	    {.head = {MSG_KEYS, sizeof(struct msg_plain)}, .count = 1, .udp_port = FRAME_PORT},
-	    {.head = {MSG_KEYS, sizeof(struct msg_keys)}, .count = 3, .udp_port = FRAME_PORT},
+	    {.head = {MSG_KEYS, sizeof(struct msg_plain)}, .count = 1},
+	    {.head = {MSG_KEYS, sizeof(struct msg_keys)}, .count = 3},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(strange); i++) {

@@ -177,10 +177,10 @@ static void filters_what_it_recognises(void **state)
 	    {MACS V6_HEAD "11" V6_ADDRESSES OTHER_PORTS REST, false},
 	    {MACS V6_HEAD "06" V6_ADDRESSES PORTS REST, false},
 	    {MACS V6_HEAD "3a" V6_ADDRESSES PORTS REST, false},
-	    {MACS V6_HEAD "00" V6_ADDRESSES "1100010400000000" PORTS REST, true},
-	    {MACS V6_HEAD "2b" V6_ADDRESSES "1100000000000000" PORTS REST, true},
-	    {MACS V6_HEAD "2c" V6_ADDRESSES "1100000000000001" PORTS REST, true},
-	    {MACS V6_HEAD "3c" V6_ADDRESSES "1100010400000000" PORTS REST, true},
+	    {MACS V6_HEAD "00" V6_ADDRESSES "1100010400000000" PORTS REST, false},
+	    {MACS V6_HEAD "2b" V6_ADDRESSES "1100000000000000" PORTS REST, false},
+	    {MACS V6_HEAD "2c" V6_ADDRESSES "1100000000000001" PORTS REST, false},
+	    {MACS V6_HEAD "3c" V6_ADDRESSES "1100010400000000" PORTS REST, false},
 	};
 	char filter[CARRIER_FILTER_MAX];
 	int len = carrier_udp.filter(&ports, filter, sizeof(filter));
@@ -211,8 +211,6 @@ static void filters_on_every_link(void **state)
 		pcap_close(p);
 	}
 	snprintf(with_vlan, sizeof(with_vlan), "(%s) or (vlan and (%s))", filter, filter);
-	assert_true(filter_takes(
-	    with_vlan, MACS "81000005" V6_HEAD "3c" V6_ADDRESSES "1100010400000000" PORTS REST));
 	assert_true(filter_takes(with_vlan, MACS "81000005" V4_HEAD "11" V4_ADDRESSES PORTS REST));
 	assert_false(
 	    filter_takes(with_vlan, MACS "81000005" V4_HEAD "11" V4_ADDRESSES OTHER_PORTS REST));

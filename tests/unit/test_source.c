@@ -120,7 +120,6 @@ static void take_keys(struct scene *s, int fd)
 	assert_int_equal(ipc_recv(fd, &k, sizeof(k), NULL, 0, NULL), sizeof(k));
 	assert_int_equal(k.head.type, MSG_KEYS);
 	assert_int_equal(k.count, s->l.door_keys);
-	assert_int_equal(k.udp_port, LAB_PORT);
 	for (unsigned i = 0; i < k.count; i++) {
 		door_keys_derive(&d, s->l.door_key[i]);
 		assert_memory_equal(k.key[i].veil, d.to_server.veil, sizeof(d.to_server.veil));
