@@ -167,6 +167,9 @@ static int find_source(struct compare *k, const struct arguments *a)
 	}
 	if (status != CTL_OK)
 		return status;
+	if (port == 0)
+		return output_fail(k->ctl, CTL_FAILED,
+		    "there is no udp-port in the configuration; --port says which to look at");
 	if (strcmp(interface, "any") != 0 && if_nametoindex(interface) == 0)
 		return output_fail(k->ctl, CTL_FAILED,
 		    "there is no interface %s; 'ip link' lists them, --interface names one",
