@@ -30,6 +30,8 @@ enum {
 	CONFIG_COOKIE_MAX = 32,
 	CONFIG_WEB_PATH_MAX = 64,
 	CONFIG_PREFIXES_MAX = 8,
+	CONFIG_SEQUENCE_MIN = 5, /* ports of a sequence */
+	CONFIG_SEQUENCE_MAX = 32,
 	CONFIG_NFLOG_GROUP = 4477, /* where the firewall logs knocks for capture = nflog */
 };
 
@@ -89,6 +91,24 @@ struct prefixes {
 	unsigned len;
 };
 
+struct port_list {
+	uint16_t at[CONFIG_SEQUENCE_MAX];
+	unsigned len;
+};
+
+struct port_range {
+	uint16_t lo, hi; /* both included; lo 0: none */
+};
+
+/* Bits of config.sequence_pieces. */
+enum sequence_piece {
+	PIECES_UDP = 1 << 0,   /* datagrams */
+	PIECES_TCP = 1 << 1,   /* SYNs */
+	PIECES_CLEAN = 1 << 2, /* SYNs whose payload is the slice alone */
+};
+
+enum sequence_cover { SEQUENCE_BARE = 1 << 0, SEQUENCE_PNG = 1 << 1 };
+
 struct config {
 	struct source_config source[CONFIG_SOURCES_MAX];
 	unsigned sources;
@@ -104,6 +124,11 @@ struct config {
 	char http_cookie[CONFIG_COOKIE_MAX + 1];  /* "": in no cookie */
 	char http_path[CONFIG_WEB_PATH_MAX + 1]; /* "": in no path */
 	struct prefixes http_proxy;
+	struct port_list sequence;	  /* in their order; */
+	struct port_range sequence_range; /* or where they roll */
+	uint8_t sequence_count;		  /* how many roll */
+	uint8_t sequence_pieces;
+	uint8_t sequence_cover; /* bits of enum sequence_cover */
 	enum silence silence;
 	enum challenge_policy challenge;
 	uint32_t window_s; /* W of the freshness rules */
@@ -147,6 +172,8 @@ int config_source(const struct config *c, const char *name);
  */
 enum { CONFIG_WHY_MAX = 400 };
 int config_sources_fault(const struct config *c, unsigned *source, char why[static CONFIG_WHY_MAX]);
+/* Is the carrier sequence in use? */
+bool config_has_sequence(const struct config *c);
 /* The bits of enum capture_need that a method needs in that turn (0 or 1). */
 unsigned config_needs(const char *capture, unsigned turn);
 /* Methods by number: its name or NULL; the number of a name or -1. */

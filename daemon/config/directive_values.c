@@ -1,5 +1,6 @@
 /* The values of directives: taken from text, and printed as text. */
 #include "directives.h"
+#include "port_values.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -130,6 +131,18 @@ static int set_word(const struct directive *d, void *at, const char *value, char
 		(void)snprintf(at, d->size, "%s", value);
 	else
 		put_number(at, d->size, (uint32_t)w->value);
+	return 0;
+}
+
+static int add_bit(const struct directive *d, uint8_t *bits, const char *value, char *why)
+{
+	const struct directive_word *w = find_word(d, value);
+
+	if (w == NULL) {
+		explain_word(d, value, why);
+		return -1;
+	}
+	*bits |= (uint8_t)w->value;
 	return 0;
 }
 
@@ -325,6 +338,12 @@ int directive_set(
 		return set_web_path(d, at, value, why);
 	case DIRECTIVE_PREFIXES:
 		return add_prefix(at, value, why);
+	case DIRECTIVE_PORTS:
+		return ports_add(at, value, why);
+	case DIRECTIVE_RANGE:
+		return range_set(at, value, why);
+	case DIRECTIVE_BITS:
+		return add_bit(d, at, value, why);
 	case DIRECTIVE_INTERFACE:
 		return set_interface(d, at, value, why);
 	case DIRECTIVE_INTERFACES:
@@ -404,6 +423,15 @@ void directive_print(const struct directive *d, const void *base, FILE *out)
 	case DIRECTIVE_PREFIXES:
 		print_prefixes(at, out);
 		return;
+	case DIRECTIVE_PORTS:
+		ports_print(at, out);
+		return;
+	case DIRECTIVE_RANGE:
+		range_print(at, out);
+		return;
+	case DIRECTIVE_BITS:
+		bits_print(d, *(const uint8_t *)at, out);
+		return;
 	case DIRECTIVE_INTERFACES:
 		print_interfaces(at, out);
 		return;
@@ -418,6 +446,7 @@ void directive_range(const struct directive *d, FILE *out)
 		return;
 	case DIRECTIVE_WORD:
 	case DIRECTIVE_NAME:
+	case DIRECTIVE_BITS:
 		list_words(d, ", ", out);
 		return;
 	case DIRECTIVE_PATH:
@@ -437,6 +466,12 @@ void directive_range(const struct directive *d, FILE *out)
 		return;
 	case DIRECTIVE_PREFIXES:
 		(void)fputs("prefixes", out);
+		return;
+	case DIRECTIVE_PORTS:
+		(void)fputs("ports", out);
+		return;
+	case DIRECTIVE_RANGE:
+		(void)fputs("range", out);
 		return;
 	case DIRECTIVE_INTERFACE:
 		(void)fputs("interface", out);

@@ -18,6 +18,10 @@ static const struct directive_word levels[] = {{"error", LOG_LEVEL_ERROR},
 static const struct directive_word protocols[] = {
     {"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {NULL, 0}};
 
+static const struct directive_word pieces[] = {
+    {"udp", PIECES_UDP}, {"tcp", PIECES_TCP}, {"clean", PIECES_CLEAN}, {NULL, 0}};
+static const struct directive_word covers[] = {
+    {"none", SEQUENCE_BARE}, {"png", SEQUENCE_PNG}, {NULL, 0}};
 static const struct directive_word answers[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
 
 #define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
@@ -39,6 +43,17 @@ const struct directive directives_global[] = {
 	"what stands before them in the path of a request; empty: they are in none"},
     {"http-proxy", DIRECTIVE_PREFIXES, AT(config, http_proxy), 0, 0, "", NULL,
 	"reverse proxies before that web server, whose X-Forwarded-For is believed"},
+    {"sequence", DIRECTIVE_PORTS, AT(config, sequence), 0, 0, "", NULL,
+	"the ports of the carrier sequence in their order, 5 to 32; none: it is not in use, or its "
+	"ports roll"},
+    {"sequence-range", DIRECTIVE_RANGE, AT(config, sequence_range), 0, 0, "", NULL,
+	"where the ports of the carrier sequence roll, as LOW-HIGH, in place of a list"},
+    {"sequence-count", DIRECTIVE_NUMBER, AT(config, sequence_count), CONFIG_SEQUENCE_MIN,
+	CONFIG_SEQUENCE_MAX, "8", NULL, "how many ports roll"},
+    {"sequence-pieces", DIRECTIVE_BITS, AT(config, sequence_pieces), 0, 0, "udp", pieces,
+	"what the pieces of a sequence may be: one word, or a list"},
+    {"sequence-cover", DIRECTIVE_BITS, AT(config, sequence_cover), 0, 0, "none", covers,
+	"what they may be pieces of: one word, or a list"},
     {"silence", DIRECTIVE_WORD, AT(config, silence), 0, 0, "drop", silences,
 	"how a guarded port keeps silent: as this host's other ports do"},
     {"challenge", DIRECTIVE_WORD, AT(config, challenge), 0, 0, "doubt", challenges,
@@ -120,7 +135,8 @@ size_t directives_count(const struct directive *table)
 
 bool directive_is_list(const struct directive *d)
 {
-	return d->kind == DIRECTIVE_INTERFACES || d->kind == DIRECTIVE_PREFIXES;
+	return d->kind == DIRECTIVE_INTERFACES || d->kind == DIRECTIVE_PREFIXES ||
+	       d->kind == DIRECTIVE_PORTS || d->kind == DIRECTIVE_BITS;
 }
 
 bool directive_is_plain(const struct directive *d)

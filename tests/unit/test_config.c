@@ -157,9 +157,11 @@ static void test_what_must_be_given(void **state)
 	assert_faults("service \"x\" { hold = 3 }\n",
 	    "f:1: service \"x\": proto: it must be given: the service's protocol\n"
 	    "f:1: service \"x\": port: it must be given: the service's port\n"
-	    "f: no carrier is in use; give udp-port, tcp-port, icmp = yes or http-port\n");
+	    "f: no carrier is in use; give udp-port, tcp-port, icmp = yes, "
+	    "http-port or sequence\n");
 	assert_faults(SERVICE "udp-port = 0\n",
-	    "f: no carrier is in use; give udp-port, tcp-port, icmp = yes or http-port\n");
+	    "f: no carrier is in use; give udp-port, tcp-port, icmp = yes, "
+	    "http-port or sequence\n");
 	assert_faults("udp-port = 1\n\nservice \"x\" {\n}\n",
 	    "f:3: service \"x\": proto: it must be given: the service's protocol\n"
 	    "f:3: service \"x\": port: it must be given: the service's port\n");
@@ -524,6 +526,53 @@ static void test_carriers(void **state)
 	assert_int_equal(parsed.http_proxy.len, 0);
 }
 
+static void test_sequence(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(SERVICE "sequence = {7001, 7312, 7, 65535, 1}\n"
+				       "sequence-pieces = {clean, udp}\nsequence-cover = png\n"),
+	    0);
+	assert_true(config_has_sequence(&parsed));
+	assert_int_equal(parsed.sequence.len, 5);
+	assert_int_equal(parsed.sequence.at[1], 7312);
+	assert_int_equal(parsed.sequence_pieces, PIECES_CLEAN | PIECES_UDP);
+	assert_int_equal(parsed.sequence_cover, SEQUENCE_PNG);
+	assert_int_equal(parse(SERVICE "sequence-range = 20000-29999\n"), 0);
+	assert_int_equal(parsed.sequence_range.lo, 20000);
+	assert_int_equal(parsed.sequence_range.hi, 29999);
+	assert_int_equal(parsed.sequence_count, 8);
+	assert_int_equal(parsed.sequence_pieces, PIECES_UDP);
+	assert_int_equal(parsed.sequence_cover, SEQUENCE_BARE);
+	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
+	assert_false(config_has_sequence(&parsed));
+}
+
+static void test_faults_of_sequences(void **state)
+{
+	(void)state;
+	assert_faults(
+	    "sequence = {1, 2, 3, 4}\n" SERVICE, "f:1: sequence: give at least 5 ports\n");
+	assert_faults("sequence = {1, 2, 3, 2, 5, 0, 65536, x, -1}\n" SERVICE,
+	    "f:1: sequence: \"2\" stands there twice\n"
+	    "f:1: sequence: \"0\" is not a port; give numbers from 1 to 65535\n"
+	    "f:1: sequence: \"65536\" is not a port; give numbers from 1 to 65535\n"
+	    "f:1: sequence: \"x\" is not a port; give numbers from 1 to 65535\n"
+	    "f:1: sequence: \"-1\" is not a port; give numbers from 1 to 65535\n"
+	    "f:1: sequence: give at least 5 ports\n");
+	assert_faults("sequence = {1, 2, 3, 4, 22, 9, 80}\nudp-port = 9\nhttp-port = 80\n" SERVICE,
+	    "f:1: sequence: port 9 is that of another carrier; leave it out\n"
+	    "f:1: sequence: port 80 is that of another carrier; leave it out\n"
+	    "f:4: service \"ssh\": port 22 is one of the sequence; change one of them\n");
+	assert_faults("sequence-range = 100-131\nsequence-count = 9\n" SERVICE,
+	    "f:1: sequence-range: it has less than four times as many ports as "
+	    "sequence-count: make it wider\n");
+	assert_faults("sequence-range = 200-100\nsequence-pieces = sctp\nudp-port = 1\n" SERVICE,
+	    "f:1: sequence-range: \"200-100\" is not a range of ports, such as 20000-29999\n"
+	    "f:2: sequence-pieces: \"sctp\" is not known; it can be udp or tcp or clean\n");
+	assert_faults("sequence-range = 20000-30000\nsequence = {1, 2, 3, 4, 5}\n" SERVICE,
+	    "f:2: sequence: give a list, or sequence-range, and not both\n");
+}
+
 static void test_faults_of_carriers(void **state)
 {
 	(void)state;
@@ -549,7 +598,9 @@ static void test_same_carriers(void **state)
 {
 	(void)state;
 	static const char *const other[] = {"udp-port = 2", "tcp-port = 3", "icmp = yes",
-	    "http-port = 80", "http-cookie = x", "http-path = /x", "http-proxy = 10.0.0.1"};
+	    "http-port = 80", "http-cookie = x", "http-path = /x", "http-proxy = 10.0.0.1",
+	    "sequence = {5, 6, 7, 8, 9}", "sequence-range = 200-300", "sequence-count = 9",
+	    "sequence-pieces = tcp", "sequence-cover = png"};
 	static struct config first;
 
 	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
@@ -557,7 +608,8 @@ static void test_same_carriers(void **state)
 	assert_true(config_same_carriers(&first, &parsed));
 	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
 		char text[256];
-		snprintf(text, sizeof(text), "%s%s\n" SERVICE, i > 0 ? "udp-port = 1\n" : "", other[i]);
+		snprintf(
+		    text, sizeof(text), "%s%s\n" SERVICE, i > 0 ? "udp-port = 1\n" : "", other[i]);
 		assert_int_equal(parse(text), 0);
 		assert_false(config_same_carriers(&first, &parsed));
 	}
@@ -567,6 +619,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_carriers),
+	    cmocka_unit_test(test_sequence),
+	    cmocka_unit_test(test_faults_of_sequences),
 	    cmocka_unit_test(test_faults_of_carriers),
 	    cmocka_unit_test(test_same_carriers),
 	    cmocka_unit_test(test_all_that_may_be_said),
