@@ -39,7 +39,7 @@ void sift_tell(const struct sift *s, const struct capture_method *method, void *
 /*
  * What became of one frame: the counter that was raised, or CAPTURE_MATCHED,
  * where *out is a knock to hand over and sift_handed() must be told how that
- * went. Before the first sift_keys() every frame is CAPTURE_NOT_OURS.
+ * went. Before the first sift_keys() no gate holds.
  */
 enum capture_counter sift_frame(struct sift *s, const struct capture_frame *frame,
     struct msg_knock *out) __attribute__((warn_unused_result));

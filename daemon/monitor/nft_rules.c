@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mark.h"
+#include "nft_carriers.h"
 
 #define DOOR_KEY(family) family " saddr . meta l4proto . th dport"
 #define DOOR_SET(address) "type " address " . inet_proto . inet_service"
@@ -55,15 +56,21 @@ static void write_rule(FILE *out, const char *chain, const char *rule)
 }
 
 /* A copy for each group that somebody reads: two while one reader takes the other's place. */
-static void write_logs(FILE *out, unsigned needs)
+static void write_logs(FILE *out, const char *chain, unsigned needs)
 {
 	const unsigned need[] = {NEED_NFLOG_0, NEED_NFLOG_1};
 
 	for (unsigned turn = 0; turn < sizeof(need) / sizeof(need[0]); turn++)
 		if ((needs & need[turn]) != 0)
 			fprintf(out,
-			    "add rule inet " NFT_TABLE " knock log group %u queue-threshold 1\n",
-			    CONFIG_NFLOG_GROUP + turn);
+			    "add rule inet " NFT_TABLE " %s log group %u queue-threshold 1\n",
+			    chain, CONFIG_NFLOG_GROUP + turn);
+}
+
+void nft_rules_write_copies(FILE *out, const char *chain, unsigned needs)
+{
+	write_rule(out, chain, NOT_OURS " accept"); /* forwarded: none of our business */
+	write_logs(out, chain, needs);
 }
 
 int nft_rules_queue(const struct config *c)
@@ -85,18 +92,15 @@ static void write_unheard(FILE *out, const struct config *c)
 	write_rule(out, "unheard", "counter name knocks drop");
 }
 
-static void write_knocks(FILE *out, const struct config *c, enum nft_queueing queueing)
+static void write_datagrams(FILE *out, const struct config *c, enum nft_queueing queueing)
 {
 	const int queue = nft_rules_queue(c);
 	const bool socket = (c->needs & NEED_UDP) != 0;
 	const bool drop = c->silence == SILENCE_DROP && !socket;
 
-	fputs(
-	    "add chain inet " NFT_TABLE " unheard\ndelete chain inet " NFT_TABLE " unheard\n", out);
-	if (!drop && c->needs == 0)
+	if (c->udp_port == 0 || (!drop && c->needs == 0))
 		return;
-	write_rule(out, "knock", NOT_OURS " accept"); /* forwarded: none of our business */
-	write_logs(out, c->needs);
+	nft_rules_write_copies(out, "knock", c->needs);
 	if (socket) /* and a flood shall not fill the table of connections */
 		write_rule(out, "knock", "notrack");
 	if (queue >= 0 && queueing == NFT_QUEUE_HERE)
@@ -107,6 +111,14 @@ static void write_knocks(FILE *out, const struct config *c, enum nft_queueing qu
 		write_unheard(out, c);
 	fprintf(out, "add rule inet " NFT_TABLE " knocks udp dport %" PRIu16 " goto knock\n",
 	    c->udp_port);
+}
+
+static void write_knocks(FILE *out, const struct config *c, enum nft_queueing queueing)
+{
+	fputs(
+	    "add chain inet " NFT_TABLE " unheard\ndelete chain inet " NFT_TABLE " unheard\n", out);
+	write_datagrams(out, c, queueing);
+	nft_carriers_write(out, c);
 }
 
 static void write_silence(FILE *out, enum silence silence)

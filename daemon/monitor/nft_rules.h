@@ -21,6 +21,7 @@
  *               captures need of it (config.needs) is here, too: a copy to
  *               nflog's groups, the verdict of nfqueue, no drop before udp's
  *               socket.
+ *   syn, heard  the same for knocks that are no datagrams (nft_carriers.h).
  *   unheard     the same drop for what came back from the queue: a verdict to
  *               go on leads to the next base chain, not to the next rule. Here
  *               only while something queues; behind iptables' raw chain, which
@@ -92,5 +93,8 @@ bool nft_rules_length_parse(const char *name, bool *v4, unsigned *len);
 
 /* "tcp . 22" as nft writes it, numeric so that no name service is asked. */
 void nft_rules_write_service(FILE *out, uint8_t proto, uint16_t port);
+
+/* For nft_carriers.c: let by what is not for this host, and copy what is to whom needs it. */
+void nft_rules_write_copies(FILE *out, const char *chain, unsigned needs);
 
 #endif

@@ -134,20 +134,19 @@ static void test_rules_never_name_a_door(void **state)
 #define ENTRY "add rule inet postern knocks udp dport 20123 goto knock\n"
 
 /* The rules about knocks for what captures need, which are all of "mine". */
-static void check_knocks(
-    enum silence silence, unsigned needs, enum nft_queueing queueing, const char *mine)
+static void check_rules(
+    struct config *c, unsigned needs, enum nft_queueing queueing, const char *mine)
 {
 	static const char before[] = "delete chain inet postern unheard\n",
 			  after[] = "add rule inet postern replies ";
 	const struct nft_lengths none = {0};
-	struct config c = config_of(silence);
 	char *text = NULL, *from, *to;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	c.needs = needs;
-	nft_rules_write(out, &c, &none, NFT_ARM_KEEP, queueing);
+	c->needs = needs;
+	nft_rules_write(out, c, &none, NFT_ARM_KEEP, queueing);
 	assert_int_equal(fclose(out), 0);
 	from = strstr(text, before);
 	assert_non_null(from);
@@ -157,6 +156,14 @@ static void check_knocks(
 	*to = '\0';
 	assert_string_equal(from, mine);
 	free(text);
+}
+
+static void check_knocks(
+    enum silence silence, unsigned needs, enum nft_queueing queueing, const char *mine)
+{
+	struct config c = config_of(silence);
+
+	check_rules(&c, needs, queueing, mine);
 }
 
 static void test_what_captures_need(void **state)
@@ -187,6 +194,47 @@ static void test_what_captures_need(void **state)
 	check_knocks(SILENCE_DROP, NEED_NFQUEUE_0, NFT_QUEUE_OUTSIDE, expected);
 	check_knocks(SILENCE_DROP, NEED_NFQUEUE_0 | NEED_UDP, NFT_QUEUE_HERE,
 	    KNOCK FOREIGN KNOCK "notrack\n" KNOCK "queue num 4477 bypass\n" ENTRY);
+}
+
+#define RULE "add rule inet postern "
+
+/* All of the knocks' rules without and with nflog, each time for all carriers but udp. */
+static void test_other_carriers(void **state)
+{
+	static const struct {
+		enum silence silence;
+		unsigned needs;
+		const char *rules;
+	} table[] = {
+	    {SILENCE_DROP, 0,
+		"add chain inet postern syn\n" RULE "syn " FOREIGN RULE
+		"syn counter name knocks drop\n" RULE "knocks tcp dport 20124 goto syn\n"},
+	    {SILENCE_CLOSED, 0,
+		"add chain inet postern syn\n" RULE "syn " FOREIGN RULE
+		"syn counter name knocks drop\n" RULE
+		"knocks tcp dport 20124 tcp flags & (fin | syn | rst | ack) == syn meta length >= "
+		"424 goto syn\n"},
+	    {SILENCE_DROP, NEED_NFLOG_1,
+		"add chain inet postern syn\n" RULE "syn " FOREIGN RULE
+		"syn log group 4478 queue-threshold 1\n" RULE "syn counter name knocks drop\n" RULE
+		"knocks tcp dport 20124 goto syn\n"
+		"add chain inet postern heard\n" RULE "heard " FOREIGN RULE
+		"heard log group 4478 queue-threshold 1\n" RULE
+		"knocks icmp type echo-request meta length >= 412 goto heard\n" RULE
+		"knocks icmpv6 type echo-request meta length >= 432 goto heard\n" RULE
+		"knocks tcp dport 80 meta length >= 552 goto heard\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct config c = config_of(table[i].silence);
+
+		c.udp_port = 0;
+		c.tcp_port = 20124;
+		c.icmp = 1;
+		c.http_port = 80;
+		check_rules(&c, table[i].needs, NFT_QUEUE_HERE, table[i].rules);
+	}
 }
 
 static void test_length_names(void **state)
@@ -229,6 +277,7 @@ int main(void)
 	    cmocka_unit_test(test_arming),
 	    cmocka_unit_test(test_rules_never_name_a_door),
 	    cmocka_unit_test(test_what_captures_need),
+	    cmocka_unit_test(test_other_carriers),
 	    cmocka_unit_test(test_length_names),
 	    cmocka_unit_test(test_names_that_are_none),
 	};

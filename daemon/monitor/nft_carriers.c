@@ -1,0 +1,55 @@
+/* nft_carriers - see nft_carriers.h. */
+#include "nft_carriers.h"
+
+#include <inttypes.h>
+
+#include "nft_rules.h"
+
+/* Lengths of IP packets that may bear a knock; what is shorter is somebody else's. */
+enum {
+	VEIL_LEAST = 384,
+	SYN_LEAST = 20 + 20 + VEIL_LEAST,
+	PING_LEAST_V4 = 20 + 8 + VEIL_LEAST,
+	PING_LEAST_V6 = 40 + 8 + VEIL_LEAST,
+	TOKEN_LEAST = 20 + 20 + VEIL_LEAST * 4 / 3,
+};
+
+static void write_tcp(FILE *out, const struct config *c)
+{
+	const bool closed = c->silence != SILENCE_DROP;
+
+	fprintf(out, "add chain inet " NFT_TABLE " syn\n");
+	nft_rules_write_copies(out, "syn", c->needs);
+	fprintf(out, "add rule inet " NFT_TABLE " syn counter name knocks drop\n");
+	fprintf(out, "add rule inet " NFT_TABLE " knocks tcp dport %" PRIu16, c->tcp_port);
+	if (closed)
+		fprintf(out, " tcp flags & (fin | syn | rst | ack) == syn meta length >= %d",
+		    SYN_LEAST);
+	fprintf(out, " goto syn\n");
+}
+
+static void write_heard(FILE *out, const struct config *c)
+{
+	fprintf(out, "add chain inet " NFT_TABLE " heard\n");
+	nft_rules_write_copies(out, "heard", c->needs);
+	if (c->icmp)
+		fprintf(out,
+		    "add rule inet " NFT_TABLE " knocks icmp type echo-request meta length >= %d"
+		    " goto heard\n"
+		    "add rule inet " NFT_TABLE " knocks icmpv6 type echo-request meta length >= %d"
+		    " goto heard\n",
+		    PING_LEAST_V4, PING_LEAST_V6);
+	if (c->http_port != 0)
+		fprintf(out,
+		    "add rule inet " NFT_TABLE " knocks tcp dport %" PRIu16
+		    " meta length >= %d goto heard\n",
+		    c->http_port, TOKEN_LEAST);
+}
+
+void nft_carriers_write(FILE *out, const struct config *c)
+{
+	if (c->tcp_port != 0)
+		write_tcp(out, c);
+	if ((c->icmp || c->http_port != 0) && (c->needs & (NEED_NFLOG_0 | NEED_NFLOG_1)) != 0)
+		write_heard(out, c);
+}
