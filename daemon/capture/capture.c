@@ -8,6 +8,7 @@ static const struct capture_method *const table[] = {
     &capture_afpacket,
     &capture_savefile,
     &capture_nflog,
+    &capture_nfqueue,
     &capture_udp,
 #ifdef POSTERN_XDP
     &capture_xdp,

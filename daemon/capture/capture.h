@@ -135,6 +135,7 @@ struct capture_method {
 
 extern const struct capture_method capture_afpacket;
 extern const struct capture_method capture_nflog;
+extern const struct capture_method capture_nfqueue;
 extern const struct capture_method capture_pcap;
 extern const struct capture_method capture_savefile;
 extern const struct capture_method capture_udp;
