@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LOOP_FDS_MAX = 256, LOOP_TIMERS_MAX = 64 };
+enum { LOOP_FDS_MAX = 256, LOOP_TIMERS_MAX = 128 };
 
 struct loop;
 

@@ -48,6 +48,7 @@ enum long_option {
 	OPT_WORKERS,
 	OPT_TURN,
 	OPT_GENERATION,
+	OPT_GROUP,
 };
 
 static const struct option long_options[] = {
@@ -68,6 +69,7 @@ static const struct option long_options[] = {
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"turn", required_argument, NULL, OPT_TURN},
     {"generation", required_argument, NULL, OPT_GENERATION},
+    {"group", required_argument, NULL, OPT_GROUP},
     {NULL, 0, NULL, 0},
 };
 
@@ -137,6 +139,8 @@ static int take_internal(struct options *o, int option, const char *value)
 	case OPT_GENERATION:
 		return take_number(&o->child.generation, value);
 	default:
+	case OPT_GROUP:
+		return take_number(&o->child.group, value);
 		return -1;
 	}
 }

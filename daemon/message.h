@@ -28,11 +28,15 @@ enum message_type {
 	MSG_DOOR_QUERY,
 	MSG_RELOAD_WANTED, /* posternctl asked for it */
 	MSG_LOADED,	   /* MSG_FILES was read: good or bad */
+	MSG_SWITCH,	   /* posternctl wants another way to capture */
 	/* monitor to auth */
 	MSG_DOOR_DONE, /* answers each OPEN, CLOSE and QUERY, in order */
 	MSG_SOURCE,    /* a new capture: its socket comes along */
 	MSG_FILES,  /* candidate configuration: config, clients, server key, door key come along */
 	MSG_COMMIT, /* the candidate is in force now */
+	MSG_SETTLED, /* the captures of what was committed hear, or have failed once: so ends each reload that went well */
+	MSG_SWITCHED,	  /* answers each MSG_SWITCH */
+	MSG_SOURCE_STATE, /* how a source is doing, at each change */
 	MSG_ABORT, /* forget the candidate, if one came; so ends each reload that failed, RELOAD_WANTED included */
 };
 
@@ -42,6 +46,9 @@ enum {
 	MESSAGE_KEY_BYTES = 32,
 	MESSAGE_GATE_BYTES = 16,
 	DOOR_KEYS_MAX = 2, /* current, previous */
+	SOURCE_NAME_BYTES = 40, /* CONFIG_NAME_MAX and a NUL have room */
+	SOURCE_WHY_BYTES = 200,
+	SWITCH_WHY_BYTES = 400,
 	AUTH_FILES = 4,	   /* descriptors of MSG_FILES, in the order of child_fd from FD_CONFIG */
 };
 
@@ -60,7 +67,7 @@ struct msg_knock {
 	uint8_t plain[KNOCK_PLAIN_MAX + 6]; /* rounded so that the struct has no padding */
 };
 
-struct msg_plain { /* CAPTURE_READY, STATS_QUERY, AUTH_READY, RELOAD_WANTED, COMMIT, ABORT */
+struct msg_plain { /* CAPTURE_READY, STATS_QUERY, AUTH_READY, RELOAD_WANTED, COMMIT, SETTLED, ABORT */
 	struct ipc_head head;
 };
 
@@ -119,8 +126,8 @@ struct msg_keys {
 
 struct msg_source_ready { /* SOURCE_READY, SOURCE_BAD */
 	struct ipc_head head;
-	uint32_t index;
-	uint32_t generation; /* both as MSG_SOURCE had them */
+	uint32_t id; /* as MSG_SOURCE had it */
+	uint32_t unused;
 };
 
 /* OPEN, CLOSE and QUERY. */
@@ -152,14 +159,35 @@ struct msg_door_done {
 };
 
 /*
- * A source lives as long as its socket: when a reload or a restart replaces a
- * capture, the same index is there twice until the old socket ends, and auth
- * serves both.
+ * One capture process. It lives as long as its socket: a source may have
+ * several, and when a reload, a switch or a restart replaces one, both are
+ * there until the old socket ends, and auth serves both.
  */
 struct msg_source {
 	struct ipc_head head;
-	uint32_t index;
-	uint32_t generation;
+	uint32_t id; /* given to none before */
+	uint32_t unused;
+	char name[SOURCE_NAME_BYTES]; /* of the source; ended by NUL */
+};
+
+enum source_condition {
+	SOURCE_IS_STARTING,
+	SOURCE_IS_UP,	   /* all its captures see packets */
+	SOURCE_IS_WAITING, /* for its interface */
+	SOURCE_IS_FAILED,  /* one of its captures cannot start, or died; it is tried again */
+};
+
+/* Texts are ended by NUL, and what follows is zeros. */
+struct msg_source_state {
+	struct ipc_head head;
+	uint32_t index, sources; /* this one, of how many there are */
+	uint32_t condition;	 /* enum source_condition */
+	uint32_t method;	 /* config_capture_name() */
+	uint32_t switched;	 /* 1: not what the configuration has */
+	uint32_t ready, workers; /* how many of its captures see packets, of how many */
+	uint32_t unused;
+	uint64_t since_s; /* CLOCK_REALTIME, when the condition began */
+	char name[SOURCE_NAME_BYTES];
 	char interface[16];
 };
 
@@ -176,3 +204,21 @@ struct msg_loaded {
 };
 
 #endif
+	char why[SOURCE_WHY_BYTES]; /* of WAITING and FAILED; printable */
+};
+
+#define SWITCH_ALL_SOURCES UINT32_MAX
+
+struct msg_switch {
+	struct ipc_head head;
+	uint32_t index; /* of the source, or SWITCH_ALL_SOURCES */
+	uint32_t generation; /* of the configuration that index counts in */
+	uint32_t method;     /* config_capture_name() */
+	uint32_t id;	     /* comes back in MSG_SWITCHED */
+};
+
+struct msg_switched {
+	struct ipc_head head;
+	uint32_t ok; /* 1: done; 0: all is as it was */
+	uint32_t id;
+	char why[SWITCH_WHY_BYTES]; /* a sentence when it is not; ended by NUL, printable */

@@ -76,6 +76,7 @@ struct child_args {
 
 /* Entry functions: open, jail, drop, loop. Return the process's exit status. */
 int monitor_main(const struct child_args *a, bool foreground);
+	unsigned group; /* they know each other by it */
 int capture_main(const struct child_args *a);
 int auth_main(const struct child_args *a);
 

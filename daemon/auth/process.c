@@ -152,7 +152,6 @@ static void take_commit(struct auth *a)
 	sources_send_keys(a->sources);
 	log_info("reloaded", "clients=%zu services=%u", clients_count(core_realm(a->core)->clients),
 	    core_realm(a->core)->config.services);
-	control_reloaded(a->control, true, "reloaded");
 }
 
 static void take_abort(struct auth *a)
@@ -165,11 +164,21 @@ static void take_abort(struct auth *a)
 	a->trouble[0] = '\0';
 }
 
+static int take_switched(struct auth *a, const struct msg_switched *m)
+{
+	if (!memchr(m->why, '\0', sizeof(m->why)))
+		return -1;
+	control_switched(a->control, m->id, m->ok == 1, m->why);
+	return 0;
+}
+
 union monitor_message {
 	struct ipc_head head;
 	struct msg_plain plain;
 	struct msg_door_done done;
 	struct msg_source source;
+	struct msg_source_state state;
+	struct msg_switched switched;
 	struct msg_files files;
 };
 
@@ -190,8 +199,15 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 			return -1;
 		take_files(a, &m->files, fds);
 		return 0;
+	case MSG_SOURCE_STATE:
+		return len == sizeof(m->state) ? sources_take_state(a->sources, &m->state) : -1;
+	case MSG_SWITCHED:
+		return len == sizeof(m->switched) ? take_switched(a, &m->switched) : -1;
 	case MSG_COMMIT:
 		take_commit(a);
+		return 0;
+	case MSG_SETTLED:
+		control_reloaded(a->control, true, "reloaded");
 		return 0;
 	case MSG_ABORT:
 		take_abort(a);
@@ -209,6 +225,7 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 	case MSG_DOOR_QUERY:
 	case MSG_RELOAD_WANTED:
 	case MSG_LOADED:
+	case MSG_SWITCH:
 		break;
 	}
 	return -1;
@@ -256,6 +273,28 @@ static const struct source_ops source_ops = {.tell = tell_of_source, .stats = so
 static void reload_wanted(void *arg)
 {
 	tell_plain(arg, MSG_RELOAD_WANTED);
+}
+
+/* Both names are those of the configuration. Returns NULL; or a sentence, and the monitor is not asked. */
+static const char *switch_wanted(
+    void *arg, uint32_t id, const char *source, const char *method)
+{
+	struct auth *a = arg;
+	const struct realm *r = core_realm(a->core);
+	const int index = config_source(&r->config, source);
+	const int number = config_capture(method);
+	const struct msg_switch m = {.head = {.type = MSG_SWITCH, .len = sizeof(m)},
+	    .index = source[0] != '\0' ? (uint32_t)index : SWITCH_ALL_SOURCES,
+	    .generation = r->generation,
+	    .method = (uint32_t)number,
+	    .id = id};
+
+	if (number < 0)
+		return "there is no such way to capture; posternd.conf(5) names them";
+	if (source[0] != '\0' && index < 0)
+		return "there is no such source; posternctl stats names them";
+	tell_monitor(a, &m);
+	return NULL;
 }
 
 /* --- the loop --- */
@@ -307,6 +346,7 @@ static int start_loop(struct auth *a)
 	    .core = a->core,
 	    .listener = FD_CONTROL,
 	    .reload = reload_wanted,
+	    .switch_to = switch_wanted,
 	    .arg = a};
 
 	a->sources = sources_new(a->loop, a->core, &source_ops, a);

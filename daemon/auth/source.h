@@ -11,11 +11,9 @@
 #include "loop.h"
 #include "message.h"
 
-enum { SOURCE_NAME_MAX = 16 };
-
-/* Counters of one interface, those of captures that are gone included. */
+/* Counters of one source, those of captures that are gone included. */
 struct source_stats {
-	char interface[SOURCE_NAME_MAX + 1];
+	char name[SOURCE_NAME_BYTES];
 	uint64_t counter[CAPTURE_COUNTERS];
 };
 
@@ -39,7 +37,12 @@ void sources_add(struct sources *ss, int sock, const struct msg_source *m);
 void sources_send_keys(struct sources *ss);
 /* Ask all for their counters; ops->stats is called when they came, at once when there is nobody to ask. */
 void sources_query(struct sources *ss);
-/* The i-th interface's counters, or NULL when there are no more. */
+/* The monitor says how a source is doing. Returns 0; -1 when the monitor cannot say that. */
+int sources_take_state(struct sources *ss, const struct msg_source_state *m)
+    __attribute__((warn_unused_result));
+/* How the i-th source of the configuration is doing, borrowed; NULL when there are no more. */
+const struct msg_source_state *sources_state(const struct sources *ss, unsigned i);
+/* The i-th source's counters, or NULL when there are no more. */
 const struct source_stats *sources_stats(struct sources *ss, unsigned i, struct source_stats *out);
 
 #endif

@@ -23,10 +23,6 @@
 #include "secret.h"
 #include "sift.h"
 
-enum {
-	BUFFER_BYTES = 16 << 20, /* some 8,000 frames: a burst waits while we are not running */
-};
-
 /* As the configuration's other files: whole, or in its folder. */
 static void find_file(char file[static PATH_MAX], const char *name, const char *dir)
 {
@@ -49,8 +45,14 @@ static int add_filter(char filter[static CAPTURE_FILTER_MAX], const char *furthe
 	return len < CAPTURE_FILTER_MAX ? 0 : -1;
 }
 
+/* The monitor has given us somebody to say verdicts to then. */
+static bool judges(const struct capture_method *m)
+{
+	return config_needs(m->name, 0) == NEED_NFQUEUE_0;
+}
+
 static enum capture_status open_source(
-    struct run *r, const struct config *c, const struct child_args *a)
+    struct run *r, const struct config *c, const struct child_args *a, uid_t uid, gid_t gid)
 {
 	const struct source_config *s = &c->source[a->index];
 	char file[PATH_MAX];
@@ -61,7 +63,12 @@ static enum capture_status open_source(
 	    .filter = filter,
 	    .buffer_bytes = BUFFER_BYTES,
 	    .number = (uint16_t)(CONFIG_NFLOG_GROUP + a->turn),
-	    .udp_port = c->udp_port};
+	    .udp_port = c->udp_port,
+	    .uid = uid,
+	    .gid = gid,
+	    .verdicts = judges(r->method) ? FD_VERDICT : 0,
+	    .workers = a->workers,
+	    .group = (uint16_t)a->group};
 
 	find_file(file, s->file, a->config_dir);
 	listen_ports(c, &ports);
@@ -116,11 +123,11 @@ static int open_drop_run(struct run *r, const struct config *c, const struct chi
 	}
 	if (sandbox_user(c->capture_user, &uid, &gid) != 0)
 		return CAPTURE_EXIT_CONFIG;
-	status = open_source(r, c, a);
+	status = open_source(r, c, a, uid, gid);
 	if (status != CAPTURE_UP)
 		return exit_status_of(status);
-	/* To auth and the log: what is above them are sources, where it shall only read. */
-	if (jail_enter(r->method, uid, gid, FD_PEER) != 0)
+	/* To auth, the log and who gives verdicts: what is above them are sources, where it shall only read. */
+	if (jail_enter(r->method, uid, gid, judges(r->method) ? FD_VERDICT : FD_PEER) != 0)
 		return CAPTURE_EXIT_FAILED;
 	return run_capture(r);
 }

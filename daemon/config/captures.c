@@ -7,7 +7,7 @@
 
 enum trait {
 	ALL_AT_ONCE = 1 << 0, /* takes what comes in at all interfaces: interface = any */
-	ONE_ALONE = 1 << 1,   /* takes one interface, not any */
+	ONE_ALONE = 1 << 1,   /* takes one interface, not any, and has it alone */
 	NO_SECOND = 1 << 2,   /* there cannot be two of it */
 	FROM_FILE = 1 << 3,   /* no two can read the same file */
 	SHARED = 1 << 4,      /* several processes can share one */
@@ -113,16 +113,44 @@ static int fault_together(
 	return -1;
 }
 
-int config_sources_fault(const struct config *c, unsigned *source, char why[static CONFIG_WHY_MAX])
+int config_sources_fault(const struct source_config *s, unsigned sources, unsigned *source,
+    char why[static CONFIG_WHY_MAX])
 {
-	for (unsigned i = 0; i < c->sources; i++) {
+	unsigned processes = 0;
+
+	for (unsigned i = 0; i < sources; i++) {
 		*source = i;
-		if (fault_alone(&c->source[i], why) != 0)
+		processes += s[i].workers;
+		if (fault_alone(&s[i], why) != 0)
 			return -1;
 		for (unsigned j = 0; j < i; j++) {
-			if (fault_together(&c->source[i], &c->source[j], why) != 0)
+			if (fault_together(&s[i], &s[j], why) != 0)
 				return -1;
+		}
+		if (processes > CONFIG_CAPTURES_MAX) {
+			(void)snprintf(why, CONFIG_WHY_MAX,
+			    "with its workers there are %u captures, and there can be %d; take "
+			    "some away",
+			    processes, CONFIG_CAPTURES_MAX);
+			return -1;
 		}
 	}
 	return 0;
+}
+
+void config_change_capture(
+    struct source_config *s, const struct source_config *from, const char *capture)
+{
+	(void)snprintf(s->capture, sizeof(s->capture), "%s", capture);
+	s->workers = (traits_of(capture) & SHARED) != 0 ? from->workers : 1;
+}
+
+bool config_excludes(const struct source_config *a, const struct source_config *b)
+{
+	const unsigned t = traits_of(a->capture);
+
+	if (strcmp(a->capture, b->capture) != 0)
+		return false;
+	return ((t & FROM_FILE) != 0 && strcmp(a->file, b->file) == 0) ||
+	       ((t & ONE_ALONE) != 0 && strcmp(a->interface, b->interface) == 0);
 }

@@ -318,7 +318,7 @@ static void check_sources(struct parse *p)
 	if (p->r->errors != 0)
 		return;
 	sections_plain(p->out);
-	if (config_sources_fault(p->out, &i, why) == 0)
+	if (config_sources_fault(p->out->source, p->out->sources, &i, why) == 0)
 		return;
 	s = &p->out->source[i];
 	if (s->line != 0)

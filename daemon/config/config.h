@@ -24,6 +24,7 @@ enum {
 	CONFIG_SERVICES_MAX = 256,
 	CONFIG_SOURCES_MAX = 16,
 	CONFIG_WORKERS_MAX = 8,
+	CONFIG_CAPTURES_MAX = 24, /* processes of all sources together */
 	CONFIG_FILTER_MAX = 512,
 	CONFIG_INTERFACE_MAX = 16, /* IFNAMSIZ */
 	CONFIG_USER_MAX = 33,
@@ -171,7 +172,13 @@ int config_source(const struct config *c, const char *name);
  * after a change to one. *source: the one to blame. Returns 0, or -1 and a fault.
  */
 enum { CONFIG_WHY_MAX = 400 };
-int config_sources_fault(const struct config *c, unsigned *source, char why[static CONFIG_WHY_MAX]);
+int config_sources_fault(const struct source_config *s, unsigned sources, unsigned *source,
+    char why[static CONFIG_WHY_MAX]);
+/* Capture by another method; from has what the file says of this source. */
+void config_change_capture(
+    struct source_config *s, const struct source_config *from, const char *capture);
+/* Can captures of the two not run at the same time? */
+bool config_excludes(const struct source_config *a, const struct source_config *b);
 /* Is the carrier sequence in use? */
 bool config_has_sequence(const struct config *c);
 /* The bits of enum capture_need that a method needs in that turn (0 or 1). */

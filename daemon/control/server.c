@@ -22,6 +22,7 @@ struct message {
 	union {
 		struct ipc_head head;
 		struct control_session session;
+		struct control_source source;
 		struct control_counter counter;
 		struct control_done done;
 	} u;
@@ -32,7 +33,8 @@ struct connection {
 	int fd;		/* -1: free */
 	uint64_t since; /* which came first */
 	bool busy, wants_stats, wants_reload, filling;
-	uint64_t *ids; /* of sessions to be told */
+	uint32_t wants_switch; /* 0: none; else which */
+	uint64_t *ids;	       /* of sessions to be told */
 	size_t ids_len, next;
 	unsigned in_flight;
 	struct message *out;
@@ -42,6 +44,7 @@ struct connection {
 struct control {
 	struct control_env env;
 	uint64_t accepted;
+	uint32_t switches; /* asked for so far */
 	struct connection connection[CONNECTIONS_MAX];
 };
 
@@ -212,19 +215,52 @@ static void tell_capture(struct connection *cn, const struct source_stats *s)
 	char name[CONTROL_NAME_MAX];
 
 	for (enum capture_counter i = 0; i < CAPTURE_COUNTERS; i++) {
-		snprintf(
-		    name, sizeof(name), "capture.%s.%s", s->interface, capture_counter_word(i));
+		snprintf(name, sizeof(name), "capture.%s.%s", s->name, capture_counter_word(i));
 		tell_counter(cn, name, s->counter[i]);
 	}
 }
 
+static const char *condition_word(uint32_t condition)
+{
+	switch ((enum source_condition)condition) {
+	case SOURCE_IS_STARTING:
+		return "starting";
+	case SOURCE_IS_UP:
+		return "up";
+	case SOURCE_IS_WAITING:
+		return "waiting";
+	case SOURCE_IS_FAILED:
+		return "failed";
+	}
+	return "?";
+}
+
+static void tell_source(struct connection *cn, const struct msg_source_state *m)
+{
+	struct control_source *s =
+	    &new_message(cn, CONTROL_SOURCE, sizeof(struct control_source))->u.source;
+
+	copy_text(s->name, CONTROL_NAME_MAX, m->name);
+	copy_text(s->interface, CONTROL_NAME_MAX, m->interface);
+	copy_text(s->method, CONTROL_NAME_MAX, config_capture_name(m->method));
+	copy_text(s->state, CONTROL_NAME_MAX, condition_word(m->condition));
+	copy_text(s->why, CONTROL_TEXT_MAX, m->why);
+	s->since_s = m->since_s;
+	s->ready = m->ready;
+	s->workers = m->workers;
+	s->switched = m->switched;
+}
+
 static void tell_stats(struct connection *cn)
 {
+	const struct msg_source_state *state;
 	const struct counters *auth = core_counters(cn->control->env.core);
 	struct source_stats s;
 	char name[CONTROL_NAME_MAX];
 
 	cn->wants_stats = false;
+	for (unsigned i = 0; (state = sources_state(cn->control->env.sources, i)); i++)
+		tell_source(cn, state);
 	for (unsigned i = 0; sources_stats(cn->control->env.sources, i, &s); i++)
 		tell_capture(cn, &s);
 	for (enum auth_counter i = 0; i < AUTH_COUNTERS; i++) {
@@ -254,11 +290,36 @@ void control_reloaded(struct control *c, bool ok, const char *text)
 	}
 }
 
+/* --- switch --- */
+
+static void serve_switch(struct connection *cn, const struct control_request *q)
+{
+	struct control *c = cn->control;
+	const char *why = c->env.switch_to(c->env.arg, ++c->switches, q->name, q->word);
+
+	if (why)
+		finish(cn, EINVAL, why);
+	else
+		cn->wants_switch = c->switches;
+}
+
+void control_switched(struct control *c, uint32_t id, bool ok, const char *text)
+{
+	for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+		struct connection *cn = &c->connection[i];
+
+		if (cn->fd < 0 || cn->wants_switch != id)
+			continue;
+		cn->wants_switch = 0;
+		finish(cn, ok ? 0 : EINVAL, text);
+	}
+}
+
 /* --- requests --- */
 
 static bool is_request(uint32_t type)
 {
-	return type >= CONTROL_SESSIONS && type <= CONTROL_RELOAD;
+	return type >= CONTROL_SESSIONS && type <= CONTROL_SWITCH;
 }
 
 bool control_request_ok(const void *bytes, size_t len)
@@ -268,7 +329,8 @@ bool control_request_ok(const void *bytes, size_t len)
 	if (len != sizeof(q))
 		return false;
 	memcpy(&q, bytes, sizeof(q));
-	return q.head.len == len && is_request(q.head.type) && memchr(q.name, '\0', sizeof(q.name));
+	return q.head.len == len && is_request(q.head.type) &&
+	       memchr(q.name, '\0', sizeof(q.name)) && memchr(q.word, '\0', sizeof(q.word));
 }
 
 static void serve(struct connection *cn, const struct control_request *q)
@@ -292,8 +354,12 @@ static void serve(struct connection *cn, const struct control_request *q)
 		cn->wants_reload = true;
 		cn->control->env.reload(cn->control->env.arg);
 		break;
+	case CONTROL_SWITCH:
+		serve_switch(cn, q);
+		break;
 	case CONTROL_SESSION:
 	case CONTROL_COUNTER:
+	case CONTROL_SOURCE:
 	case CONTROL_DONE:
 		hang_up(cn);
 		break;

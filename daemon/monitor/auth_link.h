@@ -21,6 +21,7 @@ struct auth_events {
 	int (*loaded)(void *arg, const struct msg_loaded *m);
 	/* It is gone, and will be started again after a while unless auth_link_stop() is called now. */
 	void (*gone)(void *arg, int status, bool was_ready);
+	int (*switch_wanted)(void *arg, const struct msg_switch *m);
 	/* Time to start it again. */
 	void (*start)(void *arg);
 };

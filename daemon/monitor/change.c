@@ -29,7 +29,8 @@ static void change_too_late(void *arg)
 {
 	struct monitor *m = arg;
 
-	log_error("reload_failed", "auth did not answer in time");
+	if (m->reload.state == RELOAD_OFFERED)
+		log_error("reload_failed", "auth did not answer in time");
 	reload_timed_out(&m->reload);
 }
 
@@ -95,8 +96,15 @@ static void change_commit(void *arg, uint32_t generation)
 	m->candidate = NULL;
 	log_set_level(m->law->config.log_level);
 	(void)!auth_link_send(&m->auth, &msg, NULL, 0);
-	if (sources_differ(&m->before->config, &m->law->config))
-		sources_set(&m->sources, &m->law->config, generation);
+	(void)generation;
+	sources_set(&m->sources, &m->law->config);
+}
+
+static bool change_settled(void *arg)
+{
+	const struct monitor *m = arg;
+
+	return sources_settled(&m->sources);
 }
 
 static void change_abort(void *arg)
@@ -113,10 +121,13 @@ static void change_abort(void *arg)
 static void change_end(void *arg, bool ok)
 {
 	struct monitor *m = arg;
+	const struct msg_plain msg = {.head = {MSG_SETTLED, sizeof(msg)}};
 
 	loop_cancel(m->loop, change_too_late, m);
-	if (ok)
+	if (ok) {
 		log_info("reloaded", "generation=%u", m->reload.generation);
+		(void)!auth_link_send(&m->auth, &msg, NULL, 0);
+	}
 	if (!m->stopping)
 		monitor_tell_status(m);
 }
@@ -127,6 +138,7 @@ const struct reload_ops monitor_reload_ops = {
     .offer = change_offer,
     .guard = change_guard,
     .commit = change_commit,
+    .settled = change_settled,
     .abort = change_abort,
     .end = change_end,
 };

@@ -144,6 +144,17 @@ static void become_child(const struct child_start *s, int log, bool first_start,
 
 /* --- in the monitor --- */
 
+static void keep_error(struct child *c, const uint8_t *record, size_t len)
+{
+	size_t n = 0;
+
+	if (len < 2 || record[0] != LOG_LEVEL_ERROR)
+		return;
+	for (size_t i = 1; i < len && n < sizeof(c->said) - 1; i++)
+		c->said[n++] = record[i] >= 0x20 && record[i] < 0x7f ? (char)record[i] : '?';
+	c->said[n] = '\0';
+}
+
 static bool relay_one(struct child *c)
 {
 	uint8_t record[1 + LOG_LINE_MAX];
@@ -154,6 +165,7 @@ static bool relay_one(struct child *c)
 		loop_unwatch(c->loop, c->log);
 	if (n <= 0)
 		return n < 0 && errno == EINTR;
+	keep_error(c, record, (size_t)n);
 	if (log_allowed(&c->limit, clock_mono_ms(), &missed)) {
 		if (missed)
 			log_warning("log_suppressed", "process=\"%s\" lines=%llu", c->tag,
@@ -230,6 +242,7 @@ int child_start(struct child *c, const struct child_start *s)
 	}
 	c->started_ms = clock_mono_ms();
 	c->started_before = true;
+	c->said[0] = '\0';
 	c->limit = (struct log_limit){.burst = LOG_BURST, .period_ms = MS_PER_S};
 	return watch(c);
 }

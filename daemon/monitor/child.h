@@ -14,7 +14,7 @@
 #include "loop.h"
 #include "process.h"
 
-enum { CHILD_TAG_MAX = 48, CHILD_GRACE_MS = 2000 };
+enum { CHILD_TAG_MAX = 48, CHILD_SAID_MAX = 160, CHILD_GRACE_MS = 2000 };
 
 struct child {
 	pid_t pid; /* 0: not running */
@@ -22,6 +22,7 @@ struct child {
 	uint64_t started_ms;
 	bool started_before;
 	struct log_limit limit;
+	char said[CHILD_SAID_MAX]; /* its last line of an error since it was started; printable */
 	char tag[CHILD_TAG_MAX]; /* "auth", "capture eth0": in the log */
 	struct loop *loop;
 	void (*died)(void *arg, int status,

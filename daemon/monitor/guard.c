@@ -2,6 +2,7 @@
 #include "guard.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "clock.h"
 #include "fault.h"
@@ -40,29 +41,53 @@ static void touched(void *arg)
 		repair(g);
 }
 
+static struct config *copy_of(const struct config *c, unsigned needs)
+{
+	struct config *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		abort();
+	*copy = *c;
+	copy->needs = needs;
+	return copy;
+}
+
 int guard_open(struct guard *g, struct loop *loop, const struct config *config, bool dry_run)
 {
 	*g = (struct guard){.loop = loop,
-	    .config = config,
+	    .config = copy_of(config, 0),
 	    .refusals = {.burst = REFUSALS_BURST, .period_ms = REFUSALS_PERIOD_MS}};
 	g->firewall = firewall_start(config, dry_run);
 	if (!g->firewall)
 		return -1;
-	if (firewall_ensure(g->firewall, config) != FIREWALL_OK)
+	if (firewall_ensure(g->firewall, g->config) != FIREWALL_OK)
 		return -1;
 	const int fd = firewall_watch_fd(g->firewall);
 	return fd < 0 ? 0 : loop_watch(loop, fd, touched, g);
 }
 
-int guard_set(struct guard *g, const struct config *config)
+/* Takes next. */
+static int change(struct guard *g, struct config *next)
 {
-	if (firewall_ensure(g->firewall, config) == FIREWALL_OK) {
-		g->config = config;
+	if (firewall_ensure(g->firewall, next) == FIREWALL_OK) {
+		free(g->config);
+		g->config = next;
 		return 0;
 	}
+	free(next);
 	if (firewall_ensure(g->firewall, g->config) != FIREWALL_OK)
 		log_error("guard_lost", "neither the new nor the old guard could be put up");
 	return -1;
+}
+
+int guard_set(struct guard *g, const struct config *config)
+{
+	return change(g, copy_of(config, g->config->needs));
+}
+
+int guard_need(struct guard *g, unsigned needs)
+{
+	return needs == g->config->needs ? 0 : change(g, copy_of(g->config, needs));
 }
 
 static enum door_status status_of(enum firewall_status s)
@@ -134,6 +159,8 @@ void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_
 
 void guard_close(struct guard *g)
 {
+	free(g->config);
+	g->config = NULL;
 	if (!g->firewall)
 		return;
 	if (firewall_watch_fd(g->firewall) >= 0) {

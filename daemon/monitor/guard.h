@@ -16,19 +16,21 @@
 struct guard {
 	struct firewall *firewall;
 	struct loop *loop;
-	const struct config *config; /* in force, borrowed */
+	struct config *config; /* in force; a copy, with what captures need now */
 	bool repairing;
 	struct log_limit refusals;
 };
 
 /*
- * Open the backend and put the guard up. config must live until guard_set().
+ * Open the backend and put the guard up, for captures that need nothing.
  * Returns 0; -1 and logged.
  */
 int guard_open(struct guard *g, struct loop *loop, const struct config *config, bool dry_run)
     __attribute__((warn_unused_result));
 /* Guard what another configuration says. Returns 0; -1 and logged, the old guard is put back. */
 int guard_set(struct guard *g, const struct config *config) __attribute__((warn_unused_result));
+/* What captures need of it from now on: bits of enum capture_need. Returns as guard_set(). */
+int guard_need(struct guard *g, unsigned needs) __attribute__((warn_unused_result));
 /* Serve MSG_DOOR_*: fills the answer but for its head. */
 void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_door *m,
     struct msg_door_done *done);

@@ -104,14 +104,14 @@ static int source_ready(void *arg, const struct msg_source_ready *msg)
 {
 	struct monitor *m = arg;
 
-	return sources_ready(&m->sources, msg->index, msg->generation);
+	return sources_ready(&m->sources, msg->id);
 }
 
 static int source_bad(void *arg, const struct msg_source_ready *msg)
 {
 	struct monitor *m = arg;
 
-	return sources_bad(&m->sources, msg->index, msg->generation);
+	return sources_bad(&m->sources, msg->id);
 }
 
 static void door(void *arg, const struct msg_door *msg, struct msg_door_done *done)
@@ -153,6 +153,41 @@ static void auth_gone(void *arg, int status, bool was_ready)
 	sources_pause(&m->sources);
 	reload_auth_gone(&m->reload);
 	if (!m->announced && !was_ready && !m->stopping && WIFEXITED(status)) {
+static void answer_switch(struct monitor *m, uint32_t id, bool ok, const char *why)
+{
+	struct msg_switched msg = {.head = {MSG_SWITCHED, sizeof(msg)}, .ok = ok, .id = id};
+
+	(void)snprintf(msg.why, sizeof(msg.why), "%s", why);
+	(void)!auth_link_send(&m->auth, &msg, NULL, 0);
+}
+
+static void switched(void *arg, bool ok, const char *why)
+{
+	struct monitor *m = arg;
+
+	answer_switch(m, m->switch_id, ok, why);
+}
+
+/* Sources are known by their number in one configuration, ways to capture by theirs in our table. */
+static int switch_wanted(void *arg, const struct msg_switch *msg)
+{
+	struct monitor *m = arg;
+	const char *method = config_capture_name(msg->method);
+
+	if (!method || (msg->index >= CONFIG_SOURCES_MAX && msg->index != SWITCH_ALL_SOURCES))
+		return -1;
+	if (m->sources.switching) {
+		answer_switch(m, msg->id, false, "another switch is under way; try again in a moment");
+	} else if (msg->generation != m->reload.generation ||
+		   (msg->index >= m->law->config.sources && msg->index != SWITCH_ALL_SOURCES)) {
+		answer_switch(m, msg->id, false, "the configuration has just changed; try again");
+	} else {
+		m->switch_id = msg->id;
+		sources_switch(&m->sources, msg->index, method);
+	}
+	return 0;
+}
+
 		log_error("start_failed", "auth cannot start: mend what it said above");
 		m->failed = true;
 		stop(m);
@@ -180,14 +215,14 @@ static const struct auth_events auth_events = {
 
 /* --- what the captures need --- */
 
-static int introduce(void *arg, const struct source *s, int sock)
+static int introduce(void *arg, const struct worker *w, int sock)
 {
 	struct monitor *m = arg;
-	struct msg_source msg = {
-	    .head = {MSG_SOURCE, sizeof(msg)}, .index = s->index, .generation = s->generation};
+	struct msg_source msg = {.head = {MSG_SOURCE, sizeof(msg)}, .id = w->id};
 
-	memcpy(msg.interface, s->interface, sizeof(msg.interface));
+	memcpy(msg.name, w->source.name, sizeof(w->source.name));
 	return auth_link_send(&m->auth, &msg, &sock, 1);
+    .switch_wanted = switch_wanted,
 }
 
 static int config_for_capture(void *arg)
@@ -239,6 +274,20 @@ static void take_signal(void *arg)
 }
 
 static int hear_signals(struct monitor *m)
+static int needs_changed(void *arg, unsigned needs)
+{
+	struct monitor *m = arg;
+
+	return guard_need(&m->guard, needs);
+}
+
+static void state_changed(void *arg, const struct msg_source_state *msg)
+{
+	struct monitor *m = arg;
+
+	(void)!auth_link_send(&m->auth, msg, NULL, 0);
+}
+
 {
 	sigset_t set;
 
@@ -246,6 +295,7 @@ static int hear_signals(struct monitor *m)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	reload_settle(&m->reload);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -1;
 	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -255,6 +305,9 @@ static int hear_signals(struct monitor *m)
 /*
  * What is left of root. Files are read as their owner, root, so no right to
  * pass over modes is needed; secrets are locked within RLIMIT_MEMLOCK.
+    .needs = needs_changed,
+    .state = state_changed,
+    .switched = switched,
  */
 static const int capabilities[] = {
     CAP_KILL,	    /* end children that run as other users */
@@ -299,6 +352,7 @@ static int check_users(const struct config *c)
 
 	return sandbox_user(c->capture_user, &uid, &gid) | sandbox_user(c->auth_user, &uid, &gid);
 }
+    CAP_BPF,	    /* at its start, the program of a capture by xdp */
 
 /* Before we leave the terminal: the administrator is still there to read what is wrong. */
 static int prepare(struct monitor *m)

@@ -52,6 +52,8 @@ void reload_auth_gone(struct reload *r)
 	r->auth_ready = false;
 	if (r->state == RELOAD_OFFERED)
 		give_up(r);
+	else if (r->state == RELOAD_SETTLING)
+		finish(r, true);
 }
 
 int reload_loaded(struct reload *r, uint32_t generation, bool ok)
@@ -65,16 +67,28 @@ int reload_loaded(struct reload *r, uint32_t generation, bool ok)
 	} else {
 		r->ops->commit(r->arg, generation);
 		r->generation = generation;
-		finish(r, true);
+		r->state = RELOAD_SETTLING;
+		reload_settle(r);
 	}
 	start_if_wanted(r);
 	return 0;
 }
 
+void reload_settle(struct reload *r)
+{
+	if (r->state != RELOAD_SETTLING || !r->ops->settled(r->arg))
+		return;
+	finish(r, true);
+	start_if_wanted(r);
+}
+
 void reload_timed_out(struct reload *r)
 {
-	if (r->state != RELOAD_OFFERED)
+	if (r->state == RELOAD_IDLE)
 		return;
-	give_up(r);
+	if (r->state == RELOAD_OFFERED)
+		give_up(r);
+	else
+		finish(r, true);
 	start_if_wanted(r);
 }

@@ -1,9 +1,12 @@
 /*
  * reload - a new configuration, all or nothing.
  *
- *   idle --want--> prepare, offer --> offered --loaded--> guard, commit --> idle
+ *   idle --want--> prepare, offer --> offered --loaded--> guard, commit --> settling --> idle
  *                     |                  | bad, time-out, auth gone
  *                     +------------------+--------------------> abort --> idle
+ *
+ * Settling ends when the captures of the new configuration hear, or have failed
+ * once, or after the same patience: whoever asked for the reload is told then.
  *
  * Process: monitor. Only the order is here; what the steps do is passed in.
  */
@@ -24,11 +27,12 @@ struct reload_ops {
 	void (*commit)(void *arg,
 	    uint32_t
 		generation); /* it is the law now, tell auth; reload.generation is still the old one */
+	bool (*settled)(void *arg);	 /* nothing is left to wait for */
 	void (*abort)(void *arg);	 /* forget it if there is one, tell auth */
 	void (*end)(void *arg, bool ok); /* stop the clock, tell the service manager */
 };
 
-enum reload_state { RELOAD_IDLE, RELOAD_OFFERED };
+enum reload_state { RELOAD_IDLE, RELOAD_OFFERED, RELOAD_SETTLING };
 
 struct reload {
 	enum reload_state state;
@@ -50,6 +54,8 @@ void reload_auth_gone(struct reload *r);
  */
 int reload_loaded(struct reload *r, uint32_t generation, bool ok)
     __attribute__((warn_unused_result));
+/* It may be settled now. */
+void reload_settle(struct reload *r);
 void reload_timed_out(struct reload *r);
 
 #endif

@@ -1,108 +1,184 @@
 /* sources - see sources.h. */
 #include "sources.h"
 
-#include <errno.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "ipc.h"
 #include "log.h"
 
 enum {
-	SOURCE_DEPTH =
-	    2 * 1024 * 1024, /* some thousand knocks: what comes while auth is at a disk */
-	NUMBER_TEXT = 12,
-	STATUS_TEXT = 64,
-	/* What is wrong with a configuration or an account may be mended without a reload, but not soon. */
-	CONFIG_PAUSE_MS = 60000,
+	/*
+	 * What came to an old capture before the new one could hear has been
+	 * handed over by then: it waited in a ring, a pipe or a file.
+	 */
+	OVERLAP_MS = 200,
+	SWITCH_PATIENCE_MS = 15000,
 };
 
-static bool is_current(const struct source *s)
+static void each(
+    struct sources *all, bool (*which)(const struct worker *w), void (*what)(struct worker *w))
 {
-	return s->state != SOURCE_FREE && !s->retired;
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		if (which(&all->worker[i]))
+			what(&all->worker[i]);
 }
 
-static bool has_process(const struct source *s)
+static bool is_old(const struct worker *w)
 {
-	return s->child.pid > 0;
+	return w->state != WORKER_FREE && w->state != WORKER_ENDING && w->retired;
 }
 
-static void start(struct source *s);
-
-static void try_again(void *arg)
+static bool is_there(const struct worker *w)
 {
-	struct source *s = arg;
-
-	if (s->state == SOURCE_WAITING && s->all->running)
-		start(s);
+	return w->state != WORKER_FREE;
 }
 
-static void kill_now(void *arg)
+static bool waits(const struct worker *w)
 {
-	const struct source *s = arg;
-
-	child_signal(&s->child, SIGKILL);
+	return w->state == WORKER_WAITING && !w->retired;
 }
 
-/* Politely, so that it can tell its counters; without patience if that does not help. */
-static void end(struct source *s)
+static bool is_on_trial(const struct worker *w)
 {
-	loop_cancel(s->all->loop, try_again, s);
-	if (has_process(s)) {
-		s->state = SOURCE_ENDING;
-		child_signal(&s->child, SIGTERM);
-		if (loop_timer(s->all->loop, CHILD_GRACE_MS, kill_now, s))
-			kill_now(s);
-	} else {
-		s->state = s->retired ? SOURCE_FREE : SOURCE_WAITING;
+	return w->state != WORKER_FREE && w->trial;
+}
+
+/* --- places, and what they need of the firewall --- */
+
+/* Of those that are queued for one at a time: the newest that can answer. */
+static const struct worker *who_queues(const struct sources *all)
+{
+	const struct worker *best = NULL;
+
+	for (size_t i = 0; i < SOURCES_WORKERS; i++) {
+		const struct worker *w = &all->worker[i];
+
+		if (w->state == WORKER_FREE || !w->placed ||
+		    (config_needs(w->source.capture, w->turn) &
+			(NEED_NFQUEUE_0 | NEED_NFQUEUE_1)) == 0)
+			continue;
+		if (!best || (w->state == WORKER_READY) > (best->state == WORKER_READY) ||
+		    ((w->state == WORKER_READY) == (best->state == WORKER_READY) &&
+			w->id > best->id))
+			best = w;
 	}
+	return best;
 }
 
-static void end_retired(struct sources *all)
+static unsigned needs_of(const struct sources *all)
 {
-	for (size_t i = 0; i < SOURCES_SLOTS; i++)
-		if (all->slot[i].state != SOURCE_FREE && all->slot[i].retired &&
-		    all->slot[i].state != SOURCE_ENDING)
-			end(&all->slot[i]);
+	const struct worker *queues = who_queues(all);
+	unsigned needs = 0;
+
+	for (size_t i = 0; i < SOURCES_WORKERS; i++) {
+		const struct worker *w = &all->worker[i];
+
+		if (w->state != WORKER_FREE && w->placed)
+			needs |= config_needs(w->source.capture, w->turn);
+	}
+	if (queues) {
+		needs &= ~(unsigned)(NEED_NFQUEUE_0 | NEED_NFQUEUE_1);
+		needs |= config_needs(queues->source.capture, queues->turn);
+	}
+	return needs;
 }
 
-static void changed(struct sources *all)
+static int tell_needs(struct sources *all)
 {
-	if (sources_settled(all))
-		end_retired(all);
-	all->ops->changed(all->arg);
+	const unsigned needs = needs_of(all);
+
+	if (needs == all->needs)
+		return 0;
+	if (all->ops->needs(all->arg, needs) != 0)
+		return -1;
+	all->needs = needs;
+	return 0;
 }
 
-static void retry_after(struct source *s, uint32_t ms)
+static bool is_taken(const struct sources *all, const struct worker *w, unsigned turn)
 {
-	s->state = SOURCE_WAITING;
-	s->tried = true;
-	if (loop_timer(s->all->loop, ms, try_again, s))
-		log_error(
-		    "timers_full", "interface=%s is not captured: restart posternd", s->interface);
+	const unsigned needs = config_needs(w->source.capture, turn);
+
+	for (size_t i = 0; i < SOURCES_WORKERS; i++) {
+		const struct worker *o = &all->worker[i];
+
+		if (o != w && worker_is_alive(o) && config_excludes(&w->source, &o->source))
+			return true;
+		if (o != w && worker_is_alive(o) && needs != NEED_UDP &&
+		    (needs & config_needs(o->source.capture, o->turn)) != 0)
+			return true;
+	}
+	return false;
 }
 
-static void retry_later(struct source *s, uint64_t lived_ms)
+int sources_place(struct sources *all, struct worker *w)
 {
-	retry_after(s, backoff_after(&s->backoff, lived_ms));
+	if (is_taken(all, w, w->turn))
+		w->turn = 1 - w->turn;
+	w->held = is_taken(all, w, w->turn);
+	if (w->held)
+		return -1;
+	w->placed = true;
+	return tell_needs(all);
 }
 
-static bool needs_an_administrator(int status)
+/* --- how they are doing --- */
+
+static const struct worker *worst_of(
+    const struct sources *all, uint32_t index, struct msg_source_state *m)
 {
-	return WIFEXITED(status) && WEXITSTATUS(status) == CAPTURE_EXIT_CONFIG;
+	static const unsigned badness[] = {[SOURCE_IS_UP] = 0,
+	    [SOURCE_IS_STARTING] = 1,
+	    [SOURCE_IS_WAITING] = 2,
+	    [SOURCE_IS_FAILED] = 3};
+	const struct worker *worst = NULL;
+
+	for (size_t i = 0; i < SOURCES_WORKERS; i++) {
+		const struct worker *w = &all->worker[i];
+
+		if (!worker_is_current(w) || w->index != index)
+			continue;
+		m->workers++;
+		m->ready += w->condition == SOURCE_IS_UP;
+		if (!worst || badness[w->condition] > badness[worst->condition])
+			worst = w;
+	}
+	return worst;
 }
 
-static void died(void *arg, int status, uint64_t lived_ms)
+static void tell_state(struct sources *all, uint32_t index)
 {
-	struct source *s = arg;
-	char text[STATUS_TEXT];
-	const bool wanted = s->state != SOURCE_ENDING;
+	const struct source_config *s = &all->source[index];
+	struct msg_source_state m = {.head = {MSG_SOURCE_STATE, sizeof(m)},
+	    .index = index,
+	    .sources = all->law.sources,
+	    .method = (uint32_t)config_capture(s->capture),
+	    .switched = strcmp(s->capture, all->law.source[index].capture) != 0};
+	const struct worker *w = worst_of(all, index, &m);
+
+	if (!w)
+		return;
+	m.condition = w->condition;
+	m.since_s = w->since_s;
+	memcpy(m.name, s->name, sizeof(s->name));
+	memcpy(m.interface, s->interface, sizeof(m.interface));
+	memcpy(m.why, w->why, sizeof(m.why));
+	if (memcmp(&m, &all->told[index], sizeof(m)) == 0)
+		return;
+	all->told[index] = m;
+	all->ops->state(all->arg, &m);
+}
+
+/* --- a switch --- */
+
+static void too_late(void *arg);
+
+static void end_switch(struct sources *all)
+{
+	all->switching = false;
+	loop_cancel(all->loop, too_late, all);
+}
 
 	loop_cancel(s->all->loop, kill_now, s);
 	if (wanted)
@@ -121,33 +197,27 @@ static void died(void *arg, int status, uint64_t lived_ms)
 	changed(s->all);
 }
 
-/* Whether the interface is there and up; if not, that is said once. */
-static bool look_at_interface(struct source *s)
+static void undo_switch(struct sources *all, const char *why)
 {
-	struct ifreq request = {0};
-	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	memcpy(request.ifr_name, s->interface, sizeof(s->interface));
-	s->was_up =
-	    strcmp(s->interface, "any") == 0 ||
-	    (fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP));
-	if (fd >= 0)
-		close(fd);
-	if (!s->was_up && !s->told)
-		log_warning("interface_missing",
-		    "interface=%s: captured as soon as it is there and up", s->interface);
-	s->told = !s->was_up;
-	return s->was_up;
+	if (!all->switching)
+		return;
+	end_switch(all);
+	each(all, is_on_trial, retire_trial);
+	log_error("switch_failed", "what captured before goes on: %s", why);
+	all->ops->switched(all->arg, false, why);
 }
 
-static int launch(struct source *s, int peer, int config)
+static void too_late(void *arg)
 {
-	char number[NUMBER_TEXT], title[CHILD_TAG_MAX + sizeof("posternd: ")];
-	const struct child_args *a = s->all->args;
-	const char *const argv[] = {title, "--role", "capture", "--config", a->config_path,
-	    "--source", s->name, "--index", number, a->dry_run ? "--dry-run" : NULL, NULL};
-	struct child_start start = {
-	    .argv = argv, .root = s->all->root, .keep_input = s->reads_input};
+	undo_switch(arg, "the new capture was not ready in time");
+	sources_worker_changed(arg);
+}
+
+static bool is_replaced(const struct sources *all, const struct worker *w)
+{
+	return worker_is_current(w) &&
+	       strcmp(all->wanted[w->index].capture, all->source[w->index].capture) != 0;
+}
 
 	(void)snprintf(number, sizeof(number), "%u", s->index);
 	(void)snprintf(title, sizeof(title), "posternd: %s", s->child.tag);
@@ -158,51 +228,52 @@ static int launch(struct source *s, int peer, int config)
 	return child_start(&s->child, &start);
 }
 
-static int introduce_and_launch(struct source *s)
+static void look_at_switch(struct sources *all)
 {
-	int status = -1;
-	int pair[2];
-	const int config = s->all->ops->config(s->all->arg);
+	bool ready = true;
+
+	for (size_t i = 0; i < SOURCES_WORKERS && all->switching; i++) {
+		const struct worker *w = &all->worker[i];
 
 	if (config < 0 || ipc_pair(pair, SOURCE_DEPTH)) {
 		log_error(
 		    "start_failed", "process=\"%s\" error=\"%s\"", s->child.tag, strerror(errno));
 		goto out;
 	}
-	if (s->all->ops->introduce(s->all->arg, s, pair[0]) == 0)
-		status = launch(s, pair[1], config);
-	close(pair[0]);
-	close(pair[1]);
-out:
-	if (config >= 0)
-		close(config);
-	return status;
+	if (all->switching && ready)
+		take_over(all);
 }
 
-static void start(struct source *s)
+/* --- what follows from a change --- */
+
+static void end_old(void *arg)
 {
-	loop_cancel(s->all->loop, try_again, s);
-	if (!look_at_interface(s) || introduce_and_launch(s)) {
-		retry_later(s, 0);
+	struct sources *all = arg;
+
+	all->overlapping = false;
+	loop_cancel(all->loop, end_old, all);
+	if (!sources_settled(all)) /* another reload came meanwhile */
 		return;
-	}
-	s->state = SOURCE_STARTING;
+	each(all, is_old, worker_end);
+	sources_worker_changed(all);
 }
 
-void sources_init(struct sources *all, struct loop *loop, const struct child_args *args, int root,
-    const struct sources_ops *ops, void *arg)
+static bool is_any_old(const struct sources *all)
 {
-	*all = (struct sources){.loop = loop, .args = args, .root = root, .ops = ops, .arg = arg};
-	for (size_t i = 0; i < SOURCES_SLOTS; i++)
-		all->slot[i].all = all;
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		if (is_old(&all->worker[i]))
+			return true;
+	return false;
 }
 
-static void add(struct sources *all, const struct config *c, uint32_t index, uint32_t generation)
+static void end_old_soon(struct sources *all)
 {
-	const struct source_config *want = &c->source[index];
-
-	for (size_t i = 0; i < SOURCES_SLOTS; i++) {
-		struct source *s = &all->slot[i];
+	if (all->overlapping || !is_any_old(all))
+		return;
+	all->overlapping = loop_timer(all->loop, OVERLAP_MS, end_old, all) == 0;
+	if (!all->overlapping)
+		end_old(all);
+}
 
 		if (s->state != SOURCE_FREE)
 			continue;
@@ -215,31 +286,57 @@ static void add(struct sources *all, const struct config *c, uint32_t index, uin
 		child_init(&s->child, all->loop, died, s);
 		(void)snprintf(s->child.tag, sizeof(s->child.tag), "capture %s", want->name);
 		return;
-	}
-	log_error("sources_full", "source=%s is not captured: restart posternd", want->name);
+	all->busy = true;
+	look_at_switch(all);
+	if (sources_settled(all))
+		end_old_soon(all);
+	(void)!tell_needs(all);
+	for (uint32_t i = 0; i < all->law.sources && all->running; i++)
+		tell_state(all, i);
+	all->busy = false;
+	all->ops->changed(all->arg);
 }
 
-static void start_waiting(struct sources *all)
+/* --- which there are --- */
+
+void sources_init(struct sources *all, struct loop *loop, const struct child_args *args, int root,
+    const struct sources_ops *ops, void *arg)
 {
-	for (size_t i = 0; i < SOURCES_SLOTS; i++)
-		if (is_current(&all->slot[i]) && all->slot[i].state == SOURCE_WAITING)
-			start(&all->slot[i]);
+	memset(all, 0, sizeof(*all));
+	all->loop = loop;
+	all->args = args;
+	all->root = root;
+	all->ops = ops;
+	all->arg = arg;
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		all->worker[i].all = all;
 }
 
-void sources_set(struct sources *all, const struct config *c, uint32_t generation)
+static struct worker *free_worker(struct sources *all)
 {
-	end_retired(all);
-	all->generation = generation;
-	for (size_t i = 0; i < SOURCES_SLOTS; i++) {
-		all->slot[i].retired = true;
-		if (all->slot[i].state == SOURCE_WAITING)
-			end(&all->slot[i]);
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		if (all->worker[i].state == WORKER_FREE)
+			return &all->worker[i];
+	return NULL;
+}
+
+static int add(struct sources *all, const struct source_config *s, uint32_t index, bool trial)
+{
+	const uint16_t group = ++all->last_group;
+
+	for (unsigned i = 0; i < s->workers; i++) {
+		struct worker *w = free_worker(all);
+
+		if (!w) {
+			log_error(
+			    "sources_full", "source=%s is not captured: restart posternd", s->name);
+			return -1;
+		}
+		worker_init(w, all, s, index, i);
+		w->group = group;
+		w->trial = trial;
 	}
-	for (uint32_t i = 0; i < c->sources; i++)
-		add(all, c, i, generation);
-	if (all->running)
-		start_waiting(all);
-	changed(all);
+	return 0;
 }
 
 static bool same_source(const struct source_config *a, const struct source_config *b)
@@ -249,120 +346,208 @@ static bool same_source(const struct source_config *a, const struct source_confi
 	       strcmp(a->filter, b->filter) == 0 && a->workers == b->workers;
 }
 
-bool sources_differ(const struct config *a, const struct config *b)
+/* What every capture has from the configuration when it starts. */
+static bool same_for_all(const struct config *a, const struct config *b)
 {
-	if (a->sources != b->sources || a->udp_port != b->udp_port ||
-	    a->log_level != b->log_level || strcmp(a->capture_user, b->capture_user) != 0)
-		return true;
-	for (unsigned i = 0; i < a->sources; i++)
-		if (!same_source(&a->source[i], &b->source[i]))
+	return config_same_carriers(a, b) && a->log_level == b->log_level &&
+	       strcmp(a->capture_user, b->capture_user) == 0;
+}
+
+/* Of what is captured now, what the new configuration wants just as it is. */
+static void retire_the_rest(struct sources *all, const struct config *c)
+{
+	const bool same = same_for_all(&all->law, c);
+
+	for (size_t i = 0; i < SOURCES_WORKERS; i++) {
+		struct worker *w = &all->worker[i];
+
+		if (!worker_is_current(w))
+			continue;
+		const struct source_config *s = &all->source[w->index];
+		const int to = config_source(c, s->name);
+
+		if (same && to >= 0 && same_source(s, &c->source[to])) {
+			w->index = (uint32_t)to;
+			continue;
+		}
+		w->retired = true;
+		if (w->state == WORKER_WAITING)
+			worker_end(w);
+	}
+}
+
+static bool is_captured(const struct sources *all, uint32_t index)
+{
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		if (worker_is_current(&all->worker[i]) && all->worker[i].index == index)
 			return true;
 	return false;
 }
+void sources_set(struct sources *all, const struct config *c)
+{
+	undo_switch(all, "a reload came in between");
+	all->busy = true;
+	end_old(all);
+	retire_the_rest(all, c);
+	all->law = *c;
+	for (uint32_t i = 0; i < c->sources; i++) {
+		all->source[i] = c->source[i];
+		if (!is_captured(all, i))
+			(void)!add(all, &c->source[i], i, false);
+	}
+	if (all->running)
+		each(all, waits, worker_start);
+	all->busy = false;
+	sources_worker_changed(all);
+}
+
+/* Returns how many sources change; -1 when that cannot be, with why. */
+static int prepare_switch(
+    struct sources *all, uint32_t index, const char *method, char why[static CONFIG_WHY_MAX])
+{
+	int changes = 0;
+	unsigned blamed;
+
+	for (uint32_t i = 0; i < all->law.sources; i++) {
+		all->wanted[i] = all->source[i];
+		if ((index != SWITCH_ALL_SOURCES && index != i) ||
+		    strcmp(method, all->source[i].capture) == 0)
+			continue;
+		config_change_capture(&all->wanted[i], &all->law.source[i], method);
+		changes++;
+	}
+	return config_sources_fault(all->wanted, all->law.sources, &blamed, why) == 0 ? changes
+										      : -1;
+}
+
+void sources_switch(struct sources *all, uint32_t index, const char *method)
+{
+	char why[CONFIG_WHY_MAX] = "";
+	const int changes = prepare_switch(all, index, method, why);
+	int status = 0;
+
+	if (changes <= 0) {
+		all->ops->switched(all->arg, changes == 0, why);
+		return;
+	}
+	all->switching = true;
+	all->busy = true;
+	for (uint32_t i = 0; i < all->law.sources && status == 0; i++)
+		if (strcmp(all->wanted[i].capture, all->source[i].capture) != 0)
+			status = add(all, &all->wanted[i], i, true);
+	if (status != 0 || loop_timer(all->loop, SWITCH_PATIENCE_MS, too_late, all) != 0)
+		undo_switch(all, "too many captures are still ending; try again in a moment");
+	each(all, waits, worker_start);
+	all->busy = false;
+	sources_worker_changed(all);
+}
+
 
 void sources_run(struct sources *all)
 {
 	all->running = true;
-	start_waiting(all);
-	changed(all);
+	memset(all->told, 0, sizeof(all->told)); /* it is another auth */
+	all->busy = true;
+	each(all, waits, worker_start);
+	all->busy = false;
+	sources_worker_changed(all);
 }
 
 void sources_pause(struct sources *all)
 {
 	all->running = false;
-	for (size_t i = 0; i < SOURCES_SLOTS; i++)
-		if (all->slot[i].state != SOURCE_FREE)
-			end(&all->slot[i]);
+	undo_switch(all, "auth is gone");
+	each(all, is_there, worker_end);
+}
+
+static void kill_worker(struct worker *w)
+{
+	child_signal(&w->child, SIGKILL);
 }
 
 void sources_kill(struct sources *all)
 {
-	for (size_t i = 0; i < SOURCES_SLOTS; i++)
-		if (all->slot[i].state != SOURCE_FREE)
-			child_signal(&all->slot[i].child, SIGKILL);
+	each(all, is_there, kill_worker);
 }
 
-/* The capture that auth speaks of, or NULL. *late: it was replaced, and may have ended while the word was on its way. */
-static struct source *meant(struct sources *all, uint32_t index, uint32_t generation, bool *late)
-{
-	*late = generation < all->generation && index < CONFIG_SOURCES_MAX;
-	for (size_t i = 0; i < SOURCES_SLOTS; i++) {
-		struct source *s = &all->slot[i];
+/* --- what others say of them --- */
 
-		if (s->state != SOURCE_FREE && s->index == index && s->generation == generation)
-			return s;
-	}
+/* The capture that auth speaks of, or NULL. It may have ended while the word was on its way. */
+static struct worker *meant(struct sources *all, uint32_t id)
+{
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		if (worker_is_alive(&all->worker[i]) && all->worker[i].id == id)
+			return &all->worker[i];
 	return NULL;
 }
 
-int sources_ready(struct sources *all, uint32_t index, uint32_t generation)
+int sources_ready(struct sources *all, uint32_t id)
 {
-	bool late;
-	struct source *s = meant(all, index, generation, &late);
+	struct worker *w = meant(all, id);
 
-	if (!s)
-		return late ? 0 : -1;
-	if (s->state == SOURCE_STARTING) {
-		s->state = SOURCE_READY;
-		s->tried = true;
-		log_info("capturing", "interface=%s", s->interface);
-		changed(all);
-	}
-	return 0;
+	if (w)
+		worker_ready(w);
+	return id == 0 || id > all->last_id ? -1 : 0;
 }
 
-int sources_bad(struct sources *all, uint32_t index, uint32_t generation)
+int sources_bad(struct sources *all, uint32_t id)
 {
-	bool late;
-	struct source *s = meant(all, index, generation, &late);
+	const struct worker *w = meant(all, id);
 
-	if (!s)
-		return late ? 0 : -1;
-	if (has_process(s))
-		child_condemn(&s->child, "auth heard from it what no capture says");
-	return 0;
+	if (w)
+		child_condemn(&w->child, "auth heard from it what no capture says");
+	return id == 0 || id > all->last_id ? -1 : 0;
 }
 
-/* One that waits starts when its interface came up, not at each of the messages about it. */
 void sources_link(struct sources *all, const char *interface, bool up)
 {
-	for (size_t i = 0; i < SOURCES_SLOTS; i++) {
-		struct source *s = &all->slot[i];
+	for (size_t i = 0; i < SOURCES_WORKERS; i++) {
+		struct worker *w = &all->worker[i];
 
-		if (!is_current(s) || (interface && strcmp(s->interface, interface) != 0))
-			continue;
-		const bool came_up = up && !s->was_up;
-
-		s->was_up = up;
-		if (came_up && all->running && s->state == SOURCE_WAITING)
-			start(s);
+		if (worker_is_current(w) &&
+		    (!interface || strcmp(w->source.interface, interface) == 0))
+			worker_link(w, up);
 	}
 }
 
 bool sources_settled(const struct sources *all)
 {
-	for (size_t i = 0; i < SOURCES_SLOTS; i++)
-		if (is_current(&all->slot[i]) && !all->slot[i].tried)
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		if (worker_is_current(&all->worker[i]) && !all->worker[i].tried)
 			return false;
 	return true;
 }
 
 bool sources_idle(const struct sources *all)
 {
-	for (size_t i = 0; i < SOURCES_SLOTS; i++)
-		if (all->slot[i].state != SOURCE_FREE && has_process(&all->slot[i]))
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		if (worker_is_alive(&all->worker[i]))
 			return false;
 	return true;
 }
+static bool is_source_ready(const struct sources *all, uint32_t index)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < SOURCES_WORKERS; i++) {
+		const struct worker *w = &all->worker[i];
+
+		if (!worker_is_current(w) || w->index != index)
+			continue;
+		if (w->state != WORKER_READY)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 
 unsigned sources_count(const struct sources *all, unsigned *of)
 {
 	unsigned ready = 0;
 
-	*of = 0;
-	for (size_t i = 0; i < SOURCES_SLOTS; i++) {
-		*of += is_current(&all->slot[i]);
-		ready += is_current(&all->slot[i]) && all->slot[i].state == SOURCE_READY;
-	}
+	*of = all->law.sources;
+	for (uint32_t i = 0; i < all->law.sources; i++)
+		ready += is_source_ready(all, i);
 	return ready;
 }

@@ -48,6 +48,14 @@ static void reload(void *arg)
 	control_reloaded(f->control, true, "");
 }
 
+static const char *switch_to(void *arg, uint32_t id, const char *source, const char *method)
+{
+	struct fixture *f = arg;
+
+	control_switched(f->control, id, false, source);
+	return method[0] != '\0' ? NULL : "why";
+}
+
 static void each_turn(void *arg)
 {
 	struct fixture *f = arg;
@@ -98,6 +106,7 @@ static void fixture(void)
 	    .sources = f.sources,
 	    .listener = f.listener,
 	    .reload = reload,
+	    .switch_to = switch_to,
 	    .arg = &f};
 	f.control = control_new(&env);
 	loop_each_turn(f.loop, each_turn, &f);

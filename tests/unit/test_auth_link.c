@@ -76,6 +76,7 @@ static int good_auth(void)
 	speak_well(MSG_SOURCE_READY, sizeof(struct msg_source_ready));
 	speak_well(MSG_SOURCE_BAD, sizeof(struct msg_source_ready));
 	speak_well(MSG_LOADED, sizeof(struct msg_loaded));
+	speak_well(MSG_SWITCH, sizeof(struct msg_switch));
 	speak_well(MSG_RELOAD_WANTED, sizeof(struct msg_plain));
 	return 0;
 }
@@ -99,6 +100,7 @@ static const struct {
     {"no verb either", UINT32_MAX, 8, 8},
     {"loaded what nobody offered", MSG_LOADED, sizeof(struct msg_loaded),
 	sizeof(struct msg_loaded)},
+    {"a switch to nothing", MSG_SWITCH, sizeof(struct msg_switch), sizeof(struct msg_switch)},
     {"a source that is none", MSG_SOURCE_READY, sizeof(struct msg_source_ready),
 	sizeof(struct msg_source_ready)},
 };
@@ -190,6 +192,15 @@ static int on_loaded(void *arg, const struct msg_loaded *m)
 	return s->sane ? 0 : -1;
 }
 
+static int on_switch(void *arg, const struct msg_switch *m)
+{
+	struct scene *s = arg;
+
+	(void)m;
+	note(s, "switch");
+	return s->sane ? 0 : -1;
+}
+
 static void on_gone(void *arg, int status, bool was_ready)
 {
 	struct scene *s = arg;
@@ -217,6 +228,7 @@ static const struct auth_events events = {.ready = on_ready,
     .door = on_door,
     .reload_wanted = on_reload,
     .loaded = on_loaded,
+    .switch_wanted = on_switch,
     .gone = on_gone,
     .start = on_start};
 
@@ -264,7 +276,7 @@ static void test_good(void **state)
 	assert_true(s.dead && s.was_ready);
 	assert_true(WIFEXITED(s.status));
 	assert_int_equal(WEXITSTATUS(s.status), 0);
-	assert_string_equal(s.events, "ready door source bad loaded reload gone ");
+	assert_string_equal(s.events, "ready door source bad loaded switch reload gone ");
 	finish(&s);
 }
 

@@ -24,6 +24,7 @@ union said {
 	struct ipc_head head;
 	struct control_session session;
 	struct control_counter counter;
+	struct control_source source;
 	struct control_done done;
 };
 
@@ -35,7 +36,9 @@ struct scene {
 	char dir[64];
 	struct sockaddr_un at;
 	int listener, client;
-	unsigned reloads;
+	unsigned reloads, switches;
+	uint32_t switch_id;
+	char switch_text[2 * CONTROL_NAME_MAX + 8];
 	unsigned messages;
 	union said message[MESSAGES_MAX];
 };
@@ -52,6 +55,18 @@ static void reload(void *arg)
 	struct scene *s = arg;
 
 	s->reloads++;
+}
+
+static const char *switch_to(void *arg, uint32_t id, const char *source, const char *method)
+{
+	struct scene *s = arg;
+
+	if (strcmp(method, "none") == 0)
+		return "there is none";
+	s->switches++;
+	s->switch_id = id;
+	(void)snprintf(s->switch_text, sizeof(s->switch_text), "%s at %s", method, source);
+	return NULL;
 }
 
 static void tell(void *arg, const struct msg_source_ready *m)
@@ -113,6 +128,7 @@ static int start(void **state, const char *config)
 	    .sources = s->sources,
 	    .listener = s->listener,
 	    .reload = reload,
+	    .switch_to = switch_to,
 	    .arg = s};
 	s->control = control_new(&env);
 	loop_each_turn(s->loop, each_turn, s);
@@ -298,6 +314,72 @@ static void test_reload_answers_when_it_is_over(void **state)
 	assert_int_equal(answers(s, s->client), 0);
 }
 
+static void request_switch(int fd, const char *source, const char *method)
+{
+	struct control_request q = {.head = {.type = CONTROL_SWITCH, .len = sizeof(q)}};
+
+	strcpy(q.name, source);
+	strcpy(q.word, method);
+	assert_int_equal(ipc_send(fd, &q, NULL, 0), 0);
+}
+
+/* Each gets the answer to its own question, though answers may come in another order. */
+static void test_switch(void **state)
+{
+	struct scene *s = *state;
+	int other = dial(s);
+
+	request_switch(s->client, "eth0", "pcap");
+	run_a_while(s);
+	assert_int_equal(s->switches, 1);
+	assert_string_equal(s->switch_text, "pcap at eth0");
+	uint32_t first = s->switch_id;
+
+	request_switch(other, "", "xdp");
+	run_a_while(s);
+	assert_int_equal(s->switches, 2);
+	control_switched(s->control, s->switch_id, false, "busy");
+	assert_int_equal(answers(s, other), EINVAL);
+	assert_string_equal(s->message[0].done.text, "busy");
+	control_switched(s->control, first, true, "");
+	assert_int_equal(answers(s, s->client), 0);
+	control_switched(s->control, first, true, "");
+	request_switch(s->client, "", "none");
+	assert_int_equal(answers(s, s->client), EINVAL);
+	assert_string_equal(s->message[0].done.text, "there is none");
+	close(other);
+}
+
+static void test_sources_stand_before_the_counters(void **state)
+{
+	struct scene *s = *state;
+	struct msg_source_state m = {.head = {.type = MSG_SOURCE_STATE, .len = sizeof(m)},
+	    .sources = 1,
+	    .condition = SOURCE_IS_FAILED,
+	    .method = (uint32_t)config_capture("nflog"),
+	    .since_s = 12345,
+	    .workers = 2,
+	    .ready = 1,
+	    .name = "up",
+	    .interface = "any",
+	    .why = "exit=1"};
+
+	assert_int_equal(sources_take_state(s->sources, &m), 0);
+	request(s->client, CONTROL_STATS, 0, "");
+	assert_int_equal(answers(s, s->client), 0);
+	const struct control_source *c = &s->message[0].source;
+
+	assert_int_equal(c->head.type, CONTROL_SOURCE);
+	assert_string_equal(c->name, "up");
+	assert_string_equal(c->interface, "any");
+	assert_string_equal(c->method, "nflog");
+	assert_string_equal(c->state, "failed");
+	assert_string_equal(c->why, "exit=1");
+	assert_int_equal(c->since_s, 12345);
+	assert_int_equal(c->ready, 1);
+	assert_int_equal(s->message[1].head.type, CONTROL_COUNTER);
+}
+
 static void test_what_is_no_request(void **state)
 {
 	struct scene *s = *state;
@@ -416,6 +498,8 @@ int main(void)
 	    TEST(test_close),
 	    TEST(test_stats),
 	    TEST(test_reload_answers_when_it_is_over),
+	    TEST(test_switch),
+	    TEST(test_sources_stand_before_the_counters),
 	    TEST(test_what_is_no_request),
 	    TEST(test_who_hangs_up_is_forgotten),
 	    TEST(test_who_does_not_read_blocks_nobody),

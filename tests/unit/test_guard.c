@@ -16,7 +16,8 @@ enum { CALLS_MAX = 1024, REST_S = 77, PATIENCE_MS = 10000 };
 
 struct firewall {
 	enum firewall_status next; /* what the next call says */
-	const struct config *bad;  /* the configuration that cannot be put up */
+	uint16_t bad_port; /* of the configuration that cannot be put up; 0: all can */
+	unsigned needs;	   /* as it is now */
 	int watch;
 	bool changed;
 	unsigned ensured;
@@ -43,7 +44,10 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
 enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
 {
 	f->ensured++;
-	return c == f->bad ? FIREWALL_FAILED : FIREWALL_OK;
+	if (f->bad_port != 0 && c->udp_port == f->bad_port)
+		return FIREWALL_FAILED;
+	f->needs = c->needs;
+	return FIREWALL_OK;
 }
 
 enum firewall_status firewall_open(
@@ -114,6 +118,8 @@ static int setup(void **state)
 	s->loop = loop_new();
 	s->config.services = 1;
 	s->config.service[0] = (struct service){"ssh", 6, 22, 60, 3600, 32, 128, 1};
+	s->config.udp_port = 1;
+	s->other.udp_port = 2;
 	s->law = (struct doors_law){.now = &s->config, .now_generation = 1};
 	return guard_open(&s->guard, s->loop, &s->config, false);
 }
@@ -253,12 +259,34 @@ static void test_another_configuration(void **state)
 	struct scene *s = *state;
 
 	assert_int_equal(guard_set(&s->guard, &s->other), 0);
-	assert_ptr_equal(s->guard.config, &s->other);
-	fake.bad = &s->config;
+	assert_int_equal(s->guard.config->udp_port, s->other.udp_port);
+	fake.bad_port = s->config.udp_port;
 	fake.ensured = 0;
 	assert_int_equal(guard_set(&s->guard, &s->config), -1);
-	assert_ptr_equal(s->guard.config, &s->other);
+	assert_int_equal(s->guard.config->udp_port, s->other.udp_port);
 	assert_int_equal(fake.ensured, 2); /* tried, and the other put back */
+}
+
+/* What captures need is no matter of the configuration, and outlives it. */
+static void test_what_captures_need(void **state)
+{
+	struct scene *s = *state;
+
+	s->config.needs = NEED_UDP;
+	assert_int_equal(fake.needs, 0);
+	assert_int_equal(guard_need(&s->guard, NEED_NFLOG_0), 0);
+	assert_int_equal(fake.needs, NEED_NFLOG_0);
+	assert_int_equal(fake.ensured, 2);
+	assert_int_equal(guard_need(&s->guard, NEED_NFLOG_0), 0);
+	assert_int_equal(fake.ensured, 2);
+	assert_int_equal(guard_set(&s->guard, &s->other), 0);
+	assert_int_equal(fake.needs, NEED_NFLOG_0);
+	fake.bad_port = s->other.udp_port;
+	assert_int_equal(guard_need(&s->guard, NEED_NFLOG_1), -1);
+	fake.bad_port = 0;
+	touch(s);
+	run_until_ensured(s, fake.ensured + 1, PATIENCE_MS);
+	assert_int_equal(fake.needs, NEED_NFLOG_0);
 }
 
 static void test_no_start_without_a_guard(void **state)
@@ -268,7 +296,7 @@ static void test_no_start_without_a_guard(void **state)
 
 	assert_int_equal(guard_open(&g, s->loop, &s->config, true), -1);
 	guard_close(&g);
-	fake.bad = &s->config;
+	fake.bad_port = s->config.udp_port;
 	assert_int_equal(guard_open(&g, s->loop, &s->config, false), -1);
 }
 
@@ -281,6 +309,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_our_own_changes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_another_configuration, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_what_captures_need, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_start_without_a_guard, setup, teardown),
 	};
 

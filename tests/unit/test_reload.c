@@ -11,6 +11,7 @@ struct fake {
 	struct reload r;
 	char steps[STEPS_TEXT]; /* what was done, in order */
 	const char *fail;	/* the step that fails; NULL: none */
+	bool unsettled;		/* the captures are still starting */
 	bool want_in_abort;	/* somebody asks again just then */
 };
 
@@ -59,6 +60,13 @@ static void fake_commit(void *arg, uint32_t generation)
 	note(f, "commit");
 }
 
+static bool fake_settled(void *arg)
+{
+	const struct fake *f = arg;
+
+	return !f->unsettled;
+}
+
 static void fake_abort(void *arg)
 {
 	struct fake *f = arg;
@@ -79,6 +87,7 @@ static const struct reload_ops ops = {.begin = fake_begin,
     .offer = fake_offer,
     .guard = fake_guard,
     .commit = fake_commit,
+    .settled = fake_settled,
     .abort = fake_abort,
     .end = fake_end};
 
@@ -111,6 +120,37 @@ static void test_all(void **state)
 	reload_want(&f.r);
 	assert_int_equal(reload_loaded(&f.r, 3, true), 0);
 	expect(&f, "begin prepare offer-3 guard commit end", 3);
+}
+
+/* Who asked is told when the captures hear, not before. */
+static void test_settling(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	start(&f, true);
+	f.unsettled = true;
+	reload_want(&f.r);
+	assert_int_equal(reload_loaded(&f.r, 2, true), 0);
+	expect(&f, "begin prepare offer-2 guard commit", 2);
+	reload_settle(&f.r);
+	expect(&f, "", 2);
+	reload_want(&f.r); /* after this one */
+	expect(&f, "", 2);
+	f.unsettled = false;
+	reload_settle(&f.r);
+	expect(&f, "end begin prepare offer-3", 2);
+	reload_settle(&f.r);
+	expect(&f, "", 2);
+	f.unsettled = true;
+	assert_int_equal(reload_loaded(&f.r, 3, true), 0);
+	expect(&f, "guard commit", 3);
+	reload_timed_out(&f.r);
+	expect(&f, "end", 3);
+	reload_want(&f.r);
+	assert_int_equal(reload_loaded(&f.r, 4, true), 0);
+	reload_auth_gone(&f.r);
+	expect(&f, "begin prepare offer-4 guard commit end", 4);
 }
 
 static void test_nothing(void **state)
@@ -244,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_all),
+	    cmocka_unit_test(test_settling),
 	    cmocka_unit_test(test_nothing),
 	    cmocka_unit_test(test_wanted_before_auth_is_ready),
 	    cmocka_unit_test(test_wanted_meanwhile),

@@ -63,14 +63,12 @@ static void run_a_while(struct scene *s)
 	run_for(s, STEP_MS);
 }
 
-static int add(struct scene *s, uint32_t index, const char *interface)
+static int add(struct scene *s, uint32_t id, const char *name)
 {
-	struct msg_source m = {.head = {.type = MSG_SOURCE, .len = sizeof(m)},
-	    .index = index,
-	    .generation = 40 + index};
+	struct msg_source m = {.head = {.type = MSG_SOURCE, .len = sizeof(m)}, .id = id};
 	int pair[2];
 
-	memcpy(m.interface, interface, strlen(interface));
+	memcpy(m.name, name, strlen(name));
 	assert_int_equal(ipc_pair(pair, 65536), 0);
 	sources_add(s->sources, pair[0], &m);
 	return pair[1];
@@ -137,8 +135,7 @@ static void test_keys_and_ready(void **state)
 	assert_int_equal(ipc_send(s->capture[1], &m, NULL, 0), 0);
 	run_a_while(s);
 	assert_int_equal(s->readies, 1);
-	assert_int_equal(s->ready.index, 1);
-	assert_int_equal(s->ready.generation, 41);
+	assert_int_equal(s->ready.id, 1);
 	/* New keys go to all. */
 	s->l.door_keys = 2;
 	core_swap(s->l.core, lab_realm(&s->l));
@@ -206,8 +203,7 @@ static void test_the_dishonest_are_expelled(void **state)
 		assert_false(is_open(fd));
 		close(fd);
 		assert_int_equal(s->bads, i + 1);
-		assert_int_equal(s->bad.index, 7);
-		assert_int_equal(s->bad.generation, 47);
+		assert_int_equal(s->bad.id, 7);
 	}
 	/* Not even a message. */
 	int fd = add(s, 7, "bad0");
@@ -229,17 +225,17 @@ static void send_stats(int fd, uint64_t value)
 	assert_int_equal(ipc_send(fd, &m, NULL, 0), 0);
 }
 
-static uint64_t total(struct scene *s, const char *interface)
+static uint64_t total(struct scene *s, const char *name)
 {
 	struct source_stats st;
 
 	for (unsigned i = 0; sources_stats(s->sources, i, &st); i++)
-		if (strcmp(st.interface, interface) == 0)
+		if (strcmp(st.name, name) == 0)
 			return st.counter[CAPTURE_GATE];
 	return UINT64_MAX;
 }
 
-static void test_stats_are_summed_by_interface(void **state)
+static void test_stats_are_summed_by_source(void **state)
 {
 	struct scene *s = *state;
 	struct source_stats st;
@@ -290,17 +286,44 @@ static void test_a_capture_that_does_not_answer_is_not_waited_for(void **state)
 static void test_more_than_there_may_be(void **state)
 {
 	struct scene *s = *state;
-	int fd[3 * CONFIG_SOURCES_MAX];
+	int fd[3 * CONFIG_CAPTURES_MAX];
 	unsigned open = 0;
 
-	for (unsigned i = 0; i < 3 * CONFIG_SOURCES_MAX; i++)
+	for (unsigned i = 0; i < 3 * CONFIG_CAPTURES_MAX; i++)
 		fd[i] = add(s, i, "many");
-	for (unsigned i = 0; i < 3 * CONFIG_SOURCES_MAX; i++) {
+	for (unsigned i = 0; i < 3 * CONFIG_CAPTURES_MAX; i++) {
 		open += is_open(fd[i]);
 		close(fd[i]);
 	}
-	assert_int_equal(open, 2 * CONFIG_SOURCES_MAX - 3);
+	assert_int_equal(open, 3 * CONFIG_CAPTURES_MAX - 3);
 	run_a_while(s);
+}
+
+static void test_states_are_kept(void **state)
+{
+	struct scene *s = *state;
+	struct msg_source_state m = {.head = {.type = MSG_SOURCE_STATE, .len = sizeof(m)},
+	    .sources = 2,
+	    .condition = SOURCE_IS_UP,
+	    .name = "a"};
+
+	assert_null(sources_state(s->sources, 0));
+	assert_int_equal(sources_take_state(s->sources, &m), 0);
+	assert_string_equal(sources_state(s->sources, 0)->name, "a");
+	assert_null(sources_state(s->sources, 1));
+	m.index = 1;
+	m.name[0] = 'b';
+	assert_int_equal(sources_take_state(s->sources, &m), 0);
+	assert_string_equal(sources_state(s->sources, 1)->name, "b");
+	m.index = 0;
+	m.sources = 1;
+	assert_int_equal(sources_take_state(s->sources, &m), 0);
+	assert_null(sources_state(s->sources, 1));
+	m.index = 1;
+	assert_int_equal(sources_take_state(s->sources, &m), -1);
+	m.index = 0;
+	m.method = 99;
+	assert_int_equal(sources_take_state(s->sources, &m), -1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -312,9 +335,10 @@ int main(void)
 	    TEST(test_ready_once),
 	    TEST(test_knocks_come_in),
 	    TEST(test_the_dishonest_are_expelled),
-	    TEST(test_stats_are_summed_by_interface),
+	    TEST(test_stats_are_summed_by_source),
 	    TEST(test_a_capture_that_does_not_answer_is_not_waited_for),
 	    TEST(test_more_than_there_may_be),
+	    TEST(test_states_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
