@@ -44,7 +44,7 @@ enum {
 	KNOCK_PLAIN_MAX =
 	    1152, /* VEIL_PLAIN_MAX; message.h knows no packet headers, a test holds the two equal */
 	MESSAGE_KEY_BYTES = 32,
-	MESSAGE_GATE_BYTES = 16,
+	MESSAGE_SHORT_KEY_BYTES = 16,
 	DOOR_KEYS_MAX = 2, /* current, previous */
 	SOURCE_NAME_BYTES = 40, /* CONFIG_NAME_MAX and a NUL have room */
 	SOURCE_WHY_BYTES = 200,
@@ -64,7 +64,8 @@ struct msg_knock {
 	uint8_t carrier;
 	uint8_t door_key; /* 0 current, 1 previous */
 	uint16_t plain_len;
-	uint8_t plain[KNOCK_PLAIN_MAX + 6]; /* rounded so that the struct has no padding */
+	uint8_t is_tcp; /* sequence: its pieces are SYNs */
+	uint8_t plain[KNOCK_PLAIN_MAX + 5]; /* rounded so that the struct has no padding */
 };
 
 struct msg_plain { /* CAPTURE_READY, STATS_QUERY, AUTH_READY, RELOAD_WANTED, COMMIT, SETTLED, ABORT */
@@ -83,7 +84,14 @@ enum capture_counter {
 	CAPTURE_REPEAT,	    /* nonce seen a moment ago */
 	CAPTURE_FORGED,	    /* gate held, AEAD did not */
 	CAPTURE_FORM,	    /* opened, but not of the form of a knock */
-	CAPTURE_QUEUE_FULL, /* auth did not keep up */
+	CAPTURE_PIECE,	     /* of a set that is not whole yet */
+	CAPTURE_PIECE_TAG,   /* at the port of a piece, and none: strangers, dummies */
+	CAPTURE_PIECE_AGAIN, /* was there already */
+	CAPTURE_SET_OLD,     /* a piece of a set that was whole a while ago */
+	CAPTURE_SET_FULL,    /* no room for a piece */
+	CAPTURE_SET_LOST,    /* sets that never became whole */
+	CAPTURE_COVER,	     /* sets that were, and no veil was found in them */
+	CAPTURE_QUEUE_FULL,  /* auth did not keep up */
 	CAPTURE_COUNTERS,
 };
 
@@ -102,6 +110,13 @@ static inline const char *capture_counter_word(enum capture_counter c)
 	    [CAPTURE_REPEAT] = "repeat",
 	    [CAPTURE_FORGED] = "forged",
 	    [CAPTURE_FORM] = "form",
+	    [CAPTURE_PIECE] = "piece",
+	    [CAPTURE_PIECE_TAG] = "piece-tag",
+	    [CAPTURE_PIECE_AGAIN] = "piece-again",
+	    [CAPTURE_SET_OLD] = "set-old",
+	    [CAPTURE_SET_FULL] = "set-full",
+	    [CAPTURE_SET_LOST] = "set-lost",
+	    [CAPTURE_COVER] = "cover",
 	    [CAPTURE_QUEUE_FULL] = "queue-full",
 	};
 
@@ -120,7 +135,9 @@ struct msg_keys {
 	uint32_t unused;
 	struct {
 		uint8_t veil[MESSAGE_KEY_BYTES];
-		uint8_t gate[MESSAGE_GATE_BYTES];
+		uint8_t gate[MESSAGE_SHORT_KEY_BYTES];
+		uint8_t tag[MESSAGE_SHORT_KEY_BYTES], mask[MESSAGE_SHORT_KEY_BYTES];
+		uint8_t picture[MESSAGE_KEY_BYTES], ports[MESSAGE_KEY_BYTES];
 	} key[DOOR_KEYS_MAX];
 };
 

@@ -181,6 +181,10 @@ static void send_keys(struct source *s)
 	for (unsigned i = 0; i < r->keys->doors; i++) {
 		memcpy(m.key[i].veil, r->keys->door[i].to_server.veil, sizeof(m.key[i].veil));
 		memcpy(m.key[i].gate, r->keys->door[i].to_server.gate, sizeof(m.key[i].gate));
+		memcpy(m.key[i].tag, r->keys->door[i].sequence_tag, sizeof(m.key[i].tag));
+		memcpy(m.key[i].mask, r->keys->door[i].sequence_mask, sizeof(m.key[i].mask));
+		memcpy(m.key[i].picture, r->keys->door[i].picture, sizeof(m.key[i].picture));
+		memcpy(m.key[i].ports, r->keys->door[i].ports, sizeof(m.key[i].ports));
 	}
 	if (ipc_send(s->sock, &m, NULL, 0) < 0)
 		expel(s, "does not take its keys");

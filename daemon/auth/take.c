@@ -27,6 +27,7 @@ static struct route route_of(const struct msg_knock *m)
 	    .server = address_v6(m->server),
 	    .client_port = m->client_port,
 	    .server_port = m->server_port,
+	    .is_tcp = m->is_tcp != 0,
 	    .tcp_seq = m->tcp_seq,
 	    .tcp_tsval = m->tcp_tsval,
 	    .request_len = m->request_len,
@@ -79,6 +80,10 @@ static bool first_passes(struct core *c, const struct knock *k)
 		drop(c, COUNT_REPLAY, &k->route);
 		return false;
 	}
+	if (k->veiled.kind == KIND_PGP_REQUEST && !pgp_has_place(c, k)) {
+		count(&c->counters, COUNT_PGP_BUSY);
+		return false;
+	}
 	if (!has_place(c, k, false))
 		return false;
 	if (!peers_allow(c->peers, k->client, c->w.boot_ms(c->w.arg))) {
@@ -129,6 +134,10 @@ static bool passes(struct core *c, struct knock *k, uint16_t plain_len)
 		drop(c, COUNT_LABEL, &k->route);
 		return false;
 	}
+	if (!client_may_use(cl, e == &envelope_openpgp)) {
+		drop(c, COUNT_ENVELOPE, &k->route);
+		return false;
+	}
 	return k->veiled.kind == e->request ? first_passes(c, k) : answer_passes(c, k);
 }
 
@@ -137,6 +146,20 @@ static bool is_honest(const struct core *c, const struct msg_knock *m)
 {
 	return m->plain_len <= KNOCK_PLAIN_MAX && m->door_key < c->realm->keys->doors &&
 	       carrier_by_id((enum carrier_id)m->carrier) != NULL;
+}
+
+/* Into the queue, or to gpg first. */
+static void let_in(struct core *c, struct knock *k)
+{
+	DL_DELETE(c->free, k);
+	if (k->veiled.kind != KIND_PGP_REQUEST) {
+		DL_APPEND(c->queue, k);
+		c->queued++;
+	} else if (!pgp_open(c, k)) {
+		drop(c, COUNT_PGP_DOWN, &k->route);
+		DL_APPEND(c->free, k);
+		peers_unqueue(c->peers, k->client);
+	}
 }
 
 int core_receive(struct core *c, const struct msg_knock *m)
@@ -159,10 +182,7 @@ int core_receive(struct core *c, const struct msg_knock *m)
 	k->route = route_of(m);
 	k->door_key = m->door_key;
 	memcpy(k->plain, m->plain, m->plain_len);
-	if (passes(c, k, m->plain_len)) {
-		DL_DELETE(c->free, k);
-		DL_APPEND(c->queue, k);
-		c->queued++;
-	}
+	if (passes(c, k, m->plain_len))
+		let_in(c, k);
 	return 0;
 }

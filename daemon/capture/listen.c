@@ -17,8 +17,29 @@ static void listen_http(const struct config *c, struct carrier_http *out)
 	memcpy(out->proxy, c->http_proxy.at, sizeof(out->proxy));
 }
 
+_Static_assert((int)CONFIG_SEQUENCE_MAX == (int)SEQUENCE_PORTS_MAX, "config.h and carrier.h agree");
+_Static_assert((int)PIECES_UDP == (int)SEQUENCE_UDP && (int)PIECES_TCP == (int)SEQUENCE_TCP &&
+		   (int)PIECES_CLEAN == (int)SEQUENCE_CLEAN,
+    "config.h and carrier.h agree");
+_Static_assert(
+    (int)SEQUENCE_BARE == (int)SEQUENCE_COVER_NONE && (int)SEQUENCE_PNG == (int)SEQUENCE_COVER_PNG,
+    "config.h and carrier.h agree");
+
+static void listen_sequence(const struct config *c, struct carrier_sequence *out)
+{
+	if (!config_has_sequence(c))
+		return;
+	out->pieces = c->sequence_pieces;
+	out->covers = c->sequence_cover;
+	out->lo = c->sequence_range.lo;
+	out->hi = c->sequence_range.hi;
+	out->ports = (uint8_t)(out->lo != 0 ? c->sequence_count : c->sequence.len);
+	memcpy(out->port, c->sequence.at, sizeof(out->port));
+}
+
 void listen_ports(const struct config *c, struct carrier_ports *out)
 {
 	*out = (struct carrier_ports){.udp = c->udp_port, .tcp = c->tcp_port, .icmp = c->icmp != 0};
 	listen_http(c, &out->http);
+	listen_sequence(c, &out->sequence);
 }

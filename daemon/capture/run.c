@@ -95,6 +95,8 @@ static bool on_frame(void *arg, const struct capture_frame *frame)
 	case CAPTURE_GATE:
 	case CAPTURE_FORGED:
 	case CAPTURE_FORM:
+	case CAPTURE_SET_FULL:
+	case CAPTURE_COVER:
 		tell_stranger(p, what);
 		break;
 	case CAPTURE_REPEAT: /* also a packet that passes two interfaces of "any" */
@@ -104,6 +106,11 @@ static bool on_frame(void *arg, const struct capture_frame *frame)
 	case CAPTURE_SEEN:
 	case CAPTURE_LOST:
 	case CAPTURE_QUEUE_FULL:
+	case CAPTURE_PIECE:
+	case CAPTURE_PIECE_TAG: /* so is a dummy, which a client sends */
+	case CAPTURE_PIECE_AGAIN:
+	case CAPTURE_SET_OLD:
+	case CAPTURE_SET_LOST:
 	case CAPTURE_COUNTERS:
 		break;
 	}

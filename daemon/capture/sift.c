@@ -7,6 +7,7 @@
 
 #include "cover.h"
 #include "errors.h"
+#include "gather.h"
 #include "layers.h"
 #include "secret.h"
 #include "veil.h"
@@ -18,7 +19,7 @@ enum {
 
 static_assert((int)KNOCK_PLAIN_MAX == (int)VEIL_PLAIN_MAX, "message.h and veil.h agree");
 static_assert((int)MESSAGE_KEY_BYTES == (int)KEY_BYTES, "message.h and keys.h agree");
-static_assert((int)MESSAGE_GATE_BYTES == (int)SHORT_KEY_BYTES, "message.h and keys.h agree");
+static_assert((int)MESSAGE_SHORT_KEY_BYTES == (int)SHORT_KEY_BYTES, "message.h and keys.h agree");
 
 /*
  * Packets whose gate held a moment ago, by gate and nonce: together they
@@ -34,6 +35,7 @@ struct sift {
 	struct carrier_ports ports;
 	unsigned keys;
 	struct veil_keys *key; /* DOOR_KEYS_MAX, the current one first */
+	struct gather *gather;
 	struct repeats repeats;
 	uint8_t *handing; /* the slot of the knock that is being handed over */
 	struct address sender;
@@ -48,6 +50,7 @@ struct sift *sift_new(void)
 	if (s == NULL)
 		abort();
 	s->key = secret_new(DOOR_KEYS_MAX * sizeof(s->key[0]));
+	s->gather = gather_new();
 	return s;
 }
 
@@ -56,6 +59,7 @@ void sift_free(struct sift *s)
 	if (s == NULL)
 		return;
 	secret_free(s->key);
+	gather_free(s->gather);
 	free(s);
 }
 
@@ -63,11 +67,13 @@ void sift_forget(struct sift *s)
 {
 	secret_wipe(s->key, DOOR_KEYS_MAX * sizeof(s->key[0]));
 	s->keys = 0;
+	gather_forget(s->gather);
 }
 
 void sift_listen(struct sift *s, const struct carrier_ports *ports)
 {
 	s->ports = *ports;
+	gather_listen(s->gather, &ports->sequence);
 }
 
 int sift_keys(struct sift *s, struct msg_keys *keys)
@@ -81,6 +87,7 @@ int sift_keys(struct sift *s, struct msg_keys *keys)
 		memcpy(s->key[i].gate, keys->key[i].gate, SHORT_KEY_BYTES);
 	}
 	s->keys = keys->count;
+	gather_keys(s->gather, keys);
 	/* What one key did not open another may. */
 	memset(&s->repeats, 0, sizeof(s->repeats));
 	secret_wipe(keys, sizeof(*keys));
@@ -147,7 +154,13 @@ static void fill(struct msg_knock *out, const struct route *route,
 	out->ifindex = route->ifindex;
 	out->request_len = route->request_len;
 	out->carrier = (uint8_t)route->carrier;
+	out->is_tcp = route->is_tcp;
 	out->plain_len = (uint16_t)plain_len;
+}
+
+static bool begins(enum kind k)
+{
+	return k == KIND_M1 || k == KIND_PGP_REQUEST;
 }
 
 /* What is inside s->veil. */
@@ -175,6 +188,33 @@ static enum capture_counter open_veil(struct sift *s, const struct route *route,
 	return CAPTURE_MATCHED;
 }
 
+/*
+ * At a port of the sequence: what begins an exchange comes in pieces, what
+ * goes on with it whole.
+ */
+static enum capture_counter examine_sequence(struct sift *s, const struct packet *packet,
+    struct route *route, const struct capture_frame *frame, struct msg_knock *out)
+{
+	const uint64_t now_ns = frame->seen_ns;
+	enum capture_counter what = CAPTURE_MATCHED;
+	size_t len = packet->payload_len;
+	bool whole = len >= VEIL_MIN_CLIENT && find_key(s, packet->payload, len) >= 0;
+
+	if (!gather_hears(s->gather, packet->dport, now_ns))
+		return CAPTURE_NOT_OURS;
+	if (!whole)
+		what = gather_take(s->gather, packet, now_ns, route, s->veil, &len);
+	else if (len > VEIL_ROOM)
+		return CAPTURE_LENGTH;
+	else
+		memcpy(s->veil, packet->payload, len);
+	if (what == CAPTURE_MATCHED)
+		what = open_veil(s, route, frame, len, out);
+	if (what == CAPTURE_MATCHED && begins((enum kind)out->plain[0]) == whole)
+		return CAPTURE_FORM;
+	return what;
+}
+
 /* Why a frame has no packet of interest. */
 static enum capture_counter no_packet(enum layers_result result, const struct capture_frame *frame)
 {
@@ -192,8 +232,7 @@ static enum capture_counter no_packet(enum layers_result result, const struct ca
 }
 
 /* What was recognised, as a veil in s->veil. Returns its length or an error. */
-static int uncover(
-    struct sift *s, const struct carrier *carrier, const uint8_t *bytes, size_t len)
+static int uncover(struct sift *s, const struct carrier *carrier, const uint8_t *bytes, size_t len)
 {
 	const struct cover_args none = {0};
 
@@ -219,6 +258,8 @@ static enum capture_counter examine(
 	if (!recognise(s, &packet, &route, &covered, &covered_len))
 		return CAPTURE_NOT_OURS;
 	route.ifindex = ifindex;
+	if (route.carrier == CARRIER_SEQUENCE)
+		return examine_sequence(s, &packet, &route, frame, out);
 	int len = uncover(s, carrier_by_id(route.carrier), covered, covered_len);
 	if (len < VEIL_OVERHEAD_CLIENT)
 		return CAPTURE_LENGTH;
@@ -232,6 +273,7 @@ enum capture_counter sift_frame(
 
 	if (what != CAPTURE_MATCHED)
 		s->counter[what]++;
+	s->counter[CAPTURE_SET_LOST] = gather_lost(s->gather);
 	return what;
 }
 

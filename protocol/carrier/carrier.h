@@ -55,8 +55,12 @@ enum sequence_pieces {
 	SEQUENCE_CLEAN = 1 << 2, /* slices that are a SYN's whole payload */
 };
 
+/* What they may be pieces of, as bits. */
+enum sequence_covers { SEQUENCE_COVER_NONE = 1 << 0, SEQUENCE_COVER_PNG = 1 << 1 };
+
 struct carrier_sequence {
 	uint8_t pieces;	 /* those in use */
+	uint8_t covers;	 /* the same */
 	uint8_t ports;	 /* how many; 0: carrier not in use */
 	uint16_t lo, hi; /* they roll within these; lo 0: they are listed */
 	uint16_t port[SEQUENCE_PORTS_MAX];

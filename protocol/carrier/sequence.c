@@ -157,16 +157,11 @@ static int write_ports(const struct carrier_sequence *s, char *out, size_t cap)
 	return len;
 }
 
-/*
- * UDP behind IPv6 extension headers passes whatever its port is, as udp.c has it; of TCP, SYNs
- * alone.
- */
+/* Of TCP, SYNs alone. pcap's tcp[...] reads IPv4 alone, so IPv6 counts from its own header. */
 static int filter(const struct carrier_ports *ports, char *out, size_t cap)
 {
 	static const char udp[] = "udp", tcp[] = "(ip and tcp[13] & 0x3f == 2) or "
 						 "(ip6 and ip6[6] == 6 and ip6[53] & 0x3f == 2)";
-	static const char hidden[] = " or (ip6 and (ip6[6] == 0 or ip6[6] == 43 or ip6[6] == 44 "
-				     "or ip6[6] == 51 or ip6[6] == 60))";
 	const struct carrier_sequence *s = &ports->sequence;
 	bool has_udp = (s->pieces & SEQUENCE_UDP) != 0;
 	bool has_tcp = (s->pieces & (SEQUENCE_TCP | SEQUENCE_CLEAN)) != 0;
@@ -178,8 +173,8 @@ static int filter(const struct carrier_ports *ports, char *out, size_t cap)
 		return 0;
 	if (write_ports(s, list, sizeof(list)) < 0)
 		return -E_SHORT;
-	int len = snprintf(out, cap, "(dst %s and (%s%s%s))%s", list, has_udp ? udp : "",
-	    has_udp && has_tcp ? " or " : "", has_tcp ? tcp : "", has_udp ? hidden : "");
+	int len = snprintf(out, cap, "dst %s and (%s%s%s)", list, has_udp ? udp : "",
+	    has_udp && has_tcp ? " or " : "", has_tcp ? tcp : "");
 	return len >= 0 && (size_t)len < cap ? len : -E_SHORT;
 }
 
