@@ -46,6 +46,7 @@ struct service {
 	uint16_t port;
 	uint32_t hold_s;
 	uint32_t max_hold_s;
+	uint32_t idle_s; /* its doors close after so long without traffic; 0: they do not */
 	uint8_t min_prefix_v4; /* widest prefix that may be admitted; 32 and 128: hosts alone */
 	uint8_t min_prefix_v6;
 	unsigned line;
@@ -163,6 +164,11 @@ int config_parse(struct config *out, const char *name, const char *text, struct 
 void config_print(const struct config *c, FILE *out);
 /* [a-z0-9_-]{1,32}: services and clients. */
 bool config_is_name(const char *name);
+/*
+ * The idle times of all services, each once, ascending; returns how many. The firewall
+ * has sets for these alone: a door's idle time must be one of them.
+ */
+unsigned config_idle_times(const struct config *c, uint32_t out[static CONFIG_SERVICES_MAX]);
 /* Index of a service by name, or -1. */
 int config_service(const struct config *c, const char *name);
 /* Index of a source by name, or -1. */

@@ -140,3 +140,21 @@ const struct section sections[SECTIONS] = {
     {"source", directives_source, CONFIG_SOURCES_MAX, source_line, name_source, check_source,
 	keep_source},
 };
+
+unsigned config_idle_times(const struct config *c, uint32_t out[static CONFIG_SERVICES_MAX])
+{
+	unsigned n = 0, at, i;
+
+	for (i = 0; i < c->services; i++) {
+		const uint32_t idle = c->service[i].idle_s;
+
+		for (at = 0; at < n && out[at] < idle; at++)
+			continue;
+		if (idle == 0 || (at < n && out[at] == idle))
+			continue;
+		memmove(out + at + 1, out + at, (n - at) * sizeof(*out));
+		out[at] = idle;
+		n++;
+	}
+	return n;
+}

@@ -39,12 +39,12 @@ static bool has_stray_bytes(const struct msg_door *m)
 
 static enum doors_verdict judge_opening(const struct door_wanted *w)
 {
-	const uint8_t least =
-	    address_is_v4(&w->from.addr) ? w->service->min_prefix_v4 : w->service->min_prefix_v6;
+	const uint8_t least = address_is_v4(&w->pass.from.addr) ? w->service->min_prefix_v4
+								: w->service->min_prefix_v6;
 
-	if (!address_is_admissible(&w->from.addr))
+	if (!address_is_admissible(&w->pass.from.addr))
 		return DOORS_ADDRESS;
-	if (w->from.len < least)
+	if (w->pass.from.len < least)
 		return DOORS_WIDTH;
 	if (w->seconds == 0 || w->seconds > w->service->max_hold_s)
 		return DOORS_TIME;
@@ -58,10 +58,10 @@ enum doors_verdict doors_judge(
 
 	if (found != DOORS_FINE)
 		return found;
-	memcpy(out->from.addr.b, m->address, sizeof(out->from.addr.b));
-	out->from.len = m->prefix_len;
+	memcpy(out->pass.from.addr.b, m->address, sizeof(out->pass.from.addr.b));
+	out->pass.from.len = m->prefix_len;
 	out->seconds = m->seconds;
-	if (has_stray_bytes(m) || !prefix_is_canonical(&out->from))
+	if (has_stray_bytes(m) || !prefix_is_canonical(&out->pass.from))
 		return DOORS_FORM;
 	return m->head.type == MSG_DOOR_OPEN ? judge_opening(out) : DOORS_FINE;
 }

@@ -6,8 +6,8 @@
 #ifndef POSTERN_MONITOR_DOORS_H
 #define POSTERN_MONITOR_DOORS_H
 
-#include "address.h"
 #include "config.h"
+#include "firewall.h"
 #include "message.h"
 
 /* before: what auth may still count services in for a moment after a reload; may be NULL. */
@@ -19,7 +19,7 @@ struct doors_law {
 
 struct door_wanted {
 	const struct service *service; /* in law->now */
-	struct prefix from;
+	struct firewall_pass pass;
 	uint32_t seconds;
 };
 

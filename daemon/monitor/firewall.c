@@ -39,9 +39,11 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
 	return f;
 }
 
-static void check_door(const struct service *s, const struct prefix *from)
+static void check_door(const struct service *s, const struct firewall_pass *p)
 {
-	if (s->port == 0 || !prefix_is_canonical(from))
+	if (s->port == 0 || !prefix_is_canonical(&p->from))
+		abort();
+	if (!prefix_is_host(&p->from) && (p->idle_s != 0 || p->source_port != 0 || p->once))
 		abort();
 }
 
@@ -76,45 +78,45 @@ enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
 }
 
 enum firewall_status firewall_open(
-    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t seconds)
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t seconds)
 {
 	char text[PREFIX_TEXT];
 	enum firewall_status status;
 
-	check_door(s, from);
+	check_door(s, pass);
 	if (seconds == 0) /* the kernel's word for "for ever" */
 		abort();
 	if (f->dry_run) {
 		log_info("firewall", "dry_run=open service=%s from=%s hold_s=%u", s->name,
-		    prefix_text(from, text), seconds);
+		    prefix_text(&pass->from, text), seconds);
 		return FIREWALL_OK;
 	}
 	FAULT("monitor.door");
-	status = f->ops->open(f, s, from, seconds);
+	status = f->ops->open(f, s, pass, seconds);
 	FAULT("monitor.door.done");
 	return status;
 }
 
 enum firewall_status firewall_close(
-    struct firewall *f, const struct service *s, const struct prefix *from)
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass)
 {
 	char text[PREFIX_TEXT];
 
-	check_door(s, from);
+	check_door(s, pass);
 	if (f->dry_run) {
 		log_info("firewall", "dry_run=close service=%s from=%s", s->name,
-		    prefix_text(from, text));
+		    prefix_text(&pass->from, text));
 		return FIREWALL_OK;
 	}
-	return f->ops->close(f, s, from);
+	return f->ops->close(f, s, pass);
 }
 
 enum firewall_status firewall_query(
-    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t *rest_s)
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t *rest_s)
 {
-	check_door(s, from);
+	check_door(s, pass);
 	*rest_s = 0;
-	return f->dry_run ? FIREWALL_NOT_THERE : f->ops->query(f, s, from, rest_s);
+	return f->dry_run ? FIREWALL_NOT_THERE : f->ops->query(f, s, pass, rest_s);
 }
 
 enum firewall_status firewall_list(struct firewall *f, firewall_door_fn *fn, void *arg)

@@ -26,12 +26,25 @@ enum firewall_status {
 	FIREWALL_FAILED, /* refused, or the guard is not as it should be; logged, nothing changed */
 };
 
+/*
+ * Whom a door lets in, and how it closes beside its time. Doors that differ in
+ * any of this are different doors, each with its own time; a packet passes by
+ * any of them.
+ */
+struct firewall_pass {
+	struct prefix from; /* canonical; a network only where all else is 0 */
+	uint32_t
+	    idle_s; /* closes after so long without traffic; one of the configuration's, or 0 */
+	uint16_t source_port; /* from this port alone ("exact"); 0: from any */
+	bool once;	      /* closes behind the first connection */
+};
+
 /* An open door as the kernel has it. */
 struct firewall_door {
 	uint8_t proto; /* IANA */
 	uint16_t port;
-	struct prefix from;
-	uint64_t rest_ms; /* until the kernel closes it */
+	struct firewall_pass pass;
+	uint64_t rest_ms; /* until the kernel closes it, if nobody comes */
 };
 
 typedef void firewall_door_fn(void *arg, const struct firewall_door *door);
@@ -66,19 +79,19 @@ enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
 /*
  * Open a door for seconds from now, or give an open one that time instead of
  * its rest (shorter, too: who wants the longer of both asks firewall_query()
- * first). from is canonical and seconds not 0 (aborts otherwise). OK is said only after the
- * kernel has it.
+ * first); one that closes behind a connection lets one in again. seconds is not 0 and the pass is
+ * sound (aborts otherwise). OK is said only after the kernel has it.
  */
 enum firewall_status firewall_open(struct firewall *f, const struct service *s,
-    const struct prefix *from, uint32_t seconds) __attribute__((warn_unused_result));
+    const struct firewall_pass *pass, uint32_t seconds) __attribute__((warn_unused_result));
 
 /* Close a door now. Connections made through it live on. */
 enum firewall_status firewall_close(struct firewall *f, const struct service *s,
-    const struct prefix *from) __attribute__((warn_unused_result));
+    const struct firewall_pass *pass) __attribute__((warn_unused_result));
 
 /* *rest_s: seconds until the kernel closes this very door, rounded up; 0 unless OK. */
 enum firewall_status firewall_query(struct firewall *f, const struct service *s,
-    const struct prefix *from, uint32_t *rest_s) __attribute__((warn_unused_result));
+    const struct firewall_pass *pass, uint32_t *rest_s) __attribute__((warn_unused_result));
 
 /* Call fn for each open door, in no order. It may not call the firewall. */
 enum firewall_status firewall_list(struct firewall *f, firewall_door_fn *fn, void *arg)

@@ -3,7 +3,7 @@
  * file that defines such a table, and one line in firewall.c.
  *
  * The functions mean what their namesakes in firewall.h and firewall_admin.h
- * mean. They are not called in a dry run and get canonical prefixes only.
+ * mean. They are not called in a dry run and get sound passes only.
  */
 #ifndef POSTERN_MONITOR_FIREWALL_OPS_H
 #define POSTERN_MONITOR_FIREWALL_OPS_H
@@ -21,11 +21,11 @@ struct firewall_ops {
 	struct firewall *(*start)(void); /* fills all but the base; NULL and logged */
 	enum firewall_status (*ensure)(struct firewall *f, const struct config *c);
 	enum firewall_status (*open)(struct firewall *f, const struct service *s,
-	    const struct prefix *from, uint32_t seconds);
+	    const struct firewall_pass *pass, uint32_t seconds);
 	enum firewall_status (*close)(
-	    struct firewall *f, const struct service *s, const struct prefix *from);
+	    struct firewall *f, const struct service *s, const struct firewall_pass *pass);
 	enum firewall_status (*query)(struct firewall *f, const struct service *s,
-	    const struct prefix *from, uint32_t *rest_s);
+	    const struct firewall_pass *pass, uint32_t *rest_s);
 	enum firewall_status (*list)(struct firewall *f, firewall_door_fn *fn, void *arg);
 	int (*watch_fd)(const struct firewall *f); /* NULL: cannot watch */
 	bool (*changed)(struct firewall *f);

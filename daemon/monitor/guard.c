@@ -121,12 +121,12 @@ static enum firewall_status carry_out(
 	enum firewall_status s = FIREWALL_FAILED;
 
 	if (type == MSG_DOOR_OPEN) {
-		s = firewall_open(g->firewall, w->service, &w->from, w->seconds);
+		s = firewall_open(g->firewall, w->service, &w->pass, w->seconds);
 		*rest_s = s == FIREWALL_OK ? w->seconds : 0;
 	} else if (type == MSG_DOOR_CLOSE) {
-		s = firewall_close(g->firewall, w->service, &w->from);
+		s = firewall_close(g->firewall, w->service, &w->pass);
 	} else {
-		s = firewall_query(g->firewall, w->service, &w->from, rest_s);
+		s = firewall_query(g->firewall, w->service, &w->pass, rest_s);
 	}
 	return s;
 }
@@ -145,7 +145,8 @@ void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_
 		done->status = DOOR_REFUSED;
 		return;
 	}
-	if (m->head.type == MSG_DOOR_OPEN && prefix_is_host(&w.from) && own_address(&w.from.addr)) {
+	if (m->head.type == MSG_DOOR_OPEN && prefix_is_host(&w.pass.from) &&
+	    own_address(&w.pass.from.addr)) {
 		done->status = DOOR_OWN;
 		return;
 	}
@@ -154,7 +155,8 @@ void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_
 
 	done->status = status_of(s);
 	log_debug("door", "type=%" PRIu32 " service=%s from=%s seconds=%" PRIu32 " status=%" PRIu32,
-	    m->head.type, w.service->name, prefix_text(&w.from, from), done->seconds, done->status);
+	    m->head.type, w.service->name, prefix_text(&w.pass.from, from), done->seconds,
+	    done->status);
 }
 
 void guard_close(struct guard *g)

@@ -9,12 +9,11 @@
 
 #include <libnftnl/set.h>
 
-#include "cursor.h"
 #include "nft_rules.h"
 
-enum { V4_OFFSET = 12, V4_BYTES = 4, DUMP_TRIES = 10 };
+enum { DUMP_TRIES = 10 };
 
-static void write_service(struct writer *w, uint8_t proto, uint16_t port)
+void nft_key_write_service(struct writer *w, uint8_t proto, uint16_t port)
 {
 	write_u8(w, proto);
 	write_zeros(w, 3);
@@ -22,7 +21,7 @@ static void write_service(struct writer *w, uint8_t proto, uint16_t port)
 	write_zeros(w, 2);
 }
 
-static void read_service(struct reader *r, uint8_t *proto, uint16_t *port)
+void nft_key_take_service(struct reader *r, uint8_t *proto, uint16_t *port)
 {
 	*proto = read_u8(r);
 	(void)read_view(r, 3);
@@ -30,26 +29,12 @@ static void read_service(struct reader *r, uint8_t *proto, uint16_t *port)
 	(void)read_view(r, 2);
 }
 
-struct nft_key nft_key_door(const struct prefix *from, uint8_t proto, uint16_t port)
-{
-	struct nft_key k = {0};
-	struct writer w = writer_of(k.b, sizeof(k.b));
-
-	if (address_is_v4(&from->addr))
-		write_bytes(&w, from->addr.b + V4_OFFSET, V4_BYTES);
-	else
-		write_bytes(&w, from->addr.b, ADDRESS_BYTES);
-	write_service(&w, proto, port);
-	k.len = (uint8_t)w.len;
-	return k;
-}
-
 struct nft_key nft_key_service(uint8_t proto, uint16_t port)
 {
 	struct nft_key k = {0};
 	struct writer w = writer_of(k.b, sizeof(k.b));
 
-	write_service(&w, proto, port);
+	nft_key_write_service(&w, proto, port);
 	k.len = (uint8_t)w.len;
 	return k;
 }
@@ -62,29 +47,11 @@ struct nft_key nft_key_mark(uint32_t mark)
 	return k;
 }
 
-bool nft_key_read_door(
-    const struct nft_key *k, uint8_t len, struct prefix *from, uint8_t *proto, uint16_t *port)
-{
-	struct reader r = reader_of(k->b, k->len);
-	uint8_t bytes[ADDRESS_BYTES];
-
-	if (k->len == NFT_KEY_MAX) {
-		read_bytes(&r, bytes, ADDRESS_BYTES);
-		from->addr = address_v6(bytes);
-	} else {
-		read_bytes(&r, bytes, V4_BYTES);
-		from->addr = address_v4(bytes);
-	}
-	from->len = len;
-	read_service(&r, proto, port);
-	return !r.failed && r.left == 0;
-}
-
 bool nft_key_read_service(const struct nft_key *k, uint8_t *proto, uint16_t *port)
 {
 	struct reader r = reader_of(k->b, k->len);
 
-	read_service(&r, proto, port);
+	nft_key_take_service(&r, proto, port);
 	return !r.failed && r.left == 0;
 }
 
@@ -119,22 +86,29 @@ static void add_message(struct nft_batch *b, uint16_t message, struct nftnl_set 
 	nft_batch_added(b, h);
 }
 
-int nft_element_put(
-    struct nft_link *l, const char *set, const struct nft_key *key, uint64_t timeout_ms)
+/* Add, delete, add. */
+static int add_put(struct nft_batch *b, const struct nft_put *put)
 {
-	struct nftnl_set *s = one_element(set, key, timeout_ms);
-	struct nft_batch b;
-	int rc;
+	struct nftnl_set *s = one_element(put->set, put->key, put->timeout_ms);
 
 	if (!s)
 		return -ENOMEM;
-	nft_batch_begin(&b, l);
-	add_message(&b, NFT_MSG_NEWSETELEM, s);
-	add_message(&b, NFT_MSG_DELSETELEM, s);
-	add_message(&b, NFT_MSG_NEWSETELEM, s);
-	rc = nft_batch_commit(&b);
+	add_message(b, NFT_MSG_NEWSETELEM, s);
+	add_message(b, NFT_MSG_DELSETELEM, s);
+	add_message(b, NFT_MSG_NEWSETELEM, s);
 	nftnl_set_free(s);
-	return rc;
+	return 0;
+}
+
+int nft_element_put(struct nft_link *l, const struct nft_put *put, size_t n)
+{
+	struct nft_batch b;
+	int rc = 0;
+
+	nft_batch_begin(&b, l);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = add_put(&b, &put[i]);
+	return rc == 0 ? nft_batch_commit(&b) : rc;
 }
 
 int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key)

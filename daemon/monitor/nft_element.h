@@ -10,10 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "address.h"
+#include "cursor.h"
 #include "nft_link.h"
 
-enum { NFT_KEY_MAX = 24 };
+enum {
+	NFT_KEY_MAX = 28,
+	NFT_PUTS_MAX = 5, /* in one transaction */
+};
 
 struct nft_key {
 	uint8_t len;
@@ -26,26 +29,32 @@ struct nft_element {
 	uint64_t rest_ms; /* when timed */
 };
 
-/* (address . protocol . port); of a prefix its first address. */
-struct nft_key nft_key_door(const struct prefix *from, uint8_t proto, uint16_t port);
 /* (protocol . port) */
 struct nft_key nft_key_service(uint8_t proto, uint16_t port);
 /* The marker of set "trial": a number in host order, as marks are. */
 struct nft_key nft_key_mark(uint32_t mark);
-/* The other way round; len is the prefix length that the set is for. False when it is not such a key. */
-bool nft_key_read_door(
-    const struct nft_key *k, uint8_t len, struct prefix *from, uint8_t *proto, uint16_t *port);
+/* The other way round. False when it is not such a key. */
 bool nft_key_read_service(const struct nft_key *k, uint8_t *proto, uint16_t *port);
 
+/* Its part of a larger key, at its place there. */
+void nft_key_write_service(struct writer *w, uint8_t proto, uint16_t port);
+void nft_key_take_service(struct reader *r, uint8_t *proto, uint16_t *port);
+
+/* An element as it shall be. */
+struct nft_put {
+	const char *set;
+	const struct nft_key *key;
+	uint64_t timeout_ms; /* 0: for good */
+};
+
 /*
- * Put the element there with this timeout, whether it was there or not: add,
- * delete, add in one transaction, because older kernels do not let a plain
- * second add change the time.
- * timeout_ms 0 is for good.
- * Returns 0 or -errno: ENFILE full, ENOENT no such set.
+ * Put up to NFT_PUTS_MAX elements there in one transaction, whether they were
+ * there or not: add, delete, add, because older kernels do not let a plain
+ * second add change the time, and none lets it renew a limit.
+ * Returns 0 or -errno: ENFILE full, ENOENT no such set; then nothing changed.
  */
-int nft_element_put(struct nft_link *l, const char *set, const struct nft_key *key,
-    uint64_t timeout_ms) __attribute__((warn_unused_result));
+int nft_element_put(struct nft_link *l, const struct nft_put *put, size_t n)
+    __attribute__((warn_unused_result));
 /* Returns 0 or -errno: ENOENT no such element, set or table. */
 int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key)
     __attribute__((warn_unused_result));

@@ -10,6 +10,8 @@
 
 #define DOOR_KEY(family) family " saddr . meta l4proto . th dport"
 #define DOOR_SET(address) "type " address " . inet_proto . inet_service"
+#define EXACT_KEY(family) family " saddr . th sport . meta l4proto . th dport"
+#define EXACT_SET(address) "type " address " . inet_service . inet_proto . inet_service"
 
 /* Addresses that are not this host's: named one by one, because "not local" would let broadcast and multicast pass, which reach sockets. */
 #define FOREIGN "{ unicast, blackhole, unreachable, prohibit }"
@@ -20,6 +22,21 @@
  * alone. Only what is foreign by both is let by.
  */
 #define NOT_OURS "fib daddr type " FOREIGN " fib daddr . iif type " FOREIGN
+
+/* One packet and no more, however many CPUs look at once; each element has its own. */
+#define ONE_PACKET "\n\t\tflags timeout,dynamic\n\t\tlimit rate 1/week burst 1 packets\n\t}\n"
+
+/* Doors that close behind a connection, and those for one source port. */
+static void write_family_sets(FILE *out, char family, const char *address)
+{
+	fprintf(out, "\tset once%c {\n\t\t" DOOR_SET("%s") "\n\t\tsize %d" ONE_PACKET, family,
+	    address, NFT_DOORS_MAX);
+	fprintf(out,
+	    "\tset exact%c {\n\t\t" EXACT_SET("%s") "\n\t\tsize %d\n\t\tflags timeout\n\t}\n",
+	    family, address, NFT_DOORS_MAX);
+	fprintf(out, "\tset exonce%c {\n\t\t" EXACT_SET("%s") "\n\t\tsize %d" ONE_PACKET, family,
+	    address, NFT_DOORS_MAX);
+}
 
 static void write_sets(FILE *out)
 {
@@ -35,14 +52,16 @@ static void write_sets(FILE *out)
 	fprintf(out,
 	    "\tset doors6 {\n\t\t" DOOR_SET("ipv6_addr") "\n\t\tsize %d\n\t\tflags timeout\n\t}\n",
 	    NFT_DOORS_MAX);
+	write_family_sets(out, '4', "ipv4_addr");
+	write_family_sets(out, '6', "ipv6_addr");
 	fputs("\tcounter knocks {\n\t}\n\tcounter silenced {\n\t}\n\tcounter let_in {\n\t}\n", out);
 }
 
 static void write_chains(FILE *out)
 {
 	fputs(
-	    "\tchain knock {\n\t}\n\tchain door {\n\t}\n\tchain networks4 {\n\t}\n\tchain "
-	    "networks6 {\n\t}\n"
+	    "\tchain knock {\n\t}\n\tchain door {\n\t}\n\tchain door_idle {\n\t}\n"
+	    "\tchain slide {\n\t}\n\tchain networks4 {\n\t}\n\tchain networks6 {\n\t}\n"
 	    "\tchain knocks {\n\t\ttype filter hook prerouting priority raw; policy accept;\n\t}\n"
 	    "\tchain replies {\n\t\ttype filter hook output priority raw; policy accept;\n\t}\n"
 	    "\tchain guard {\n\t\ttype filter hook prerouting priority mangle; policy "
@@ -135,8 +154,70 @@ static void write_silence(FILE *out, enum silence silence)
 	}
 }
 
-static void write_guard(FILE *out, enum silence silence)
+/* The doors of one family that close by more than their time, or are for one source port. */
+static void write_narrow_doors(FILE *out, const char *ip, char family)
 {
+	fprintf(out,
+	    "add rule inet " NFT_TABLE
+	    " guard " DOOR_KEY("%s") " @once%c delete @once%c { " DOOR_KEY("%s") " } goto door\n",
+	    ip, family, family, ip);
+	fprintf(out, "add rule inet " NFT_TABLE " guard " EXACT_KEY("%s") " @exact%c goto door\n",
+	    ip, family);
+	fprintf(out,
+	    "add rule inet " NFT_TABLE " guard " EXACT_KEY(
+		"%s") " @exonce%c delete @exonce%c { " EXACT_KEY("%s") " } goto door\n",
+	    ip, family, family, ip);
+}
+
+static void write_idle_sets(FILE *out, char family, const char *address, uint32_t idle_s)
+{
+	fprintf(out,
+	    "add set inet " NFT_TABLE " held%c_%" PRIu32
+	    " { " DOOR_SET("%s") "; size %d; flags timeout; }\n",
+	    family, idle_s, address, NFT_DOORS_MAX);
+	fprintf(out,
+	    "add set inet " NFT_TABLE " idle%c_%" PRIu32
+	    " { " DOOR_SET("%s") "; size %d; flags timeout,dynamic; }\n",
+	    family, idle_s, address, NFT_DOORS_MAX);
+}
+
+/*
+ * Set back behind a look at the same element: "update" alone would make one.
+ * Without the time in the rule the element would be gone at once.
+ */
+static void write_idle_rules(FILE *out, const char *ip, char family, uint32_t idle_s)
+{
+	fprintf(out,
+	    "add rule inet " NFT_TABLE
+	    " slide " DOOR_KEY("%s") " @idle%c_%" PRIu32 " update @idle%c_%" PRIu32
+				     " { " DOOR_KEY("%s") " timeout %" PRIu32 "s }\n",
+	    ip, family, idle_s, family, idle_s, ip, idle_s);
+	fprintf(out,
+	    "add rule inet " NFT_TABLE " guard " DOOR_KEY("%s") " @held%c_%" PRIu32 " " DOOR_KEY(
+		"%s") " @idle%c_%" PRIu32 " update @idle%c_%" PRIu32
+		      " { " DOOR_KEY("%s") " timeout %" PRIu32 "s } goto door_idle\n",
+	    ip, family, idle_s, ip, family, idle_s, family, idle_s, ip, idle_s);
+}
+
+static void write_idle_doors(FILE *out, const struct config *c)
+{
+	uint32_t idle[CONFIG_SERVICES_MAX];
+	const unsigned n = config_idle_times(c, idle);
+
+	for (unsigned i = 0; i < n; i++) {
+		write_idle_sets(out, '4', "ipv4_addr", idle[i]);
+		write_idle_sets(out, '6', "ipv6_addr", idle[i]);
+		write_idle_rules(out, "ip", '4', idle[i]);
+		write_idle_rules(out, "ip6", '6', idle[i]);
+	}
+	write_rule(out, "slide", "accept");
+}
+
+static void write_guard(FILE *out, const struct config *c)
+{
+	/* Before all others, or the flow would be let by unseen. */
+	fprintf(out, "add rule inet " NFT_TABLE " guard ct mark and 0x%x == 0x%x goto slide\n",
+	    MARK_DOOR | MARK_IDLE, MARK_DOOR | MARK_IDLE);
 	/* Flows that came in through a door, also a second packet before the first answer. */
 	fprintf(out, "add rule inet " NFT_TABLE " guard ct mark and 0x%x == 0x%x accept\n",
 	    MARK_DOOR, MARK_DOOR);
@@ -148,18 +229,21 @@ static void write_guard(FILE *out, enum silence silence)
 	write_rule(out, "guard", NOT_OURS " accept");
 	write_rule(out, "guard", DOOR_KEY("ip") " @doors4 goto door");
 	write_rule(out, "guard", DOOR_KEY("ip6") " @doors6 goto door");
+	write_narrow_doors(out, "ip", '4');
+	write_narrow_doors(out, "ip6", '6');
+	write_idle_doors(out, c);
 	write_rule(out, "guard", "meta nfproto 2 jump networks4");
 	write_rule(out, "guard", "meta nfproto 10 jump networks6");
-	write_silence(out, silence);
+	write_silence(out, c->silence);
 }
 
-static void write_door(FILE *out)
+/* By mask: the other bits are somebody else's. The packet's own mark is for rules of the administrator's that look at that. */
+static void write_door(FILE *out, const char *chain, unsigned mark)
 {
-	/* By mask: the other bits are somebody else's. The packet's own mark is for rules of the administrator's that look at that. */
 	fprintf(out,
-	    "add rule inet " NFT_TABLE " door ct mark set ct mark or 0x%x meta mark set meta mark"
+	    "add rule inet " NFT_TABLE " %s ct mark set ct mark or 0x%x meta mark set meta mark"
 	    " or 0x%x counter name let_in accept\n",
-	    MARK_DOOR, MARK_DOOR);
+	    chain, mark, MARK_DOOR);
 }
 
 /* The mask of a length, as an address. */
@@ -178,6 +262,13 @@ static void write_mask(FILE *out, bool v4, unsigned len)
 	}
 }
 
+static const char *length_name(char out[static NFT_NAME_MAX], bool v4, unsigned len)
+{
+	const struct nft_door_set s = {.form = NFT_NETWORK, .v4 = v4, .number = len};
+
+	return nft_door_set_name(out, &s);
+}
+
 static void write_length_set(FILE *out, bool v4, unsigned len)
 {
 	char name[NFT_NAME_MAX];
@@ -185,7 +276,7 @@ static void write_length_set(FILE *out, bool v4, unsigned len)
 	fprintf(out,
 	    "add set inet " NFT_TABLE " %s { type %s . inet_proto . inet_service;"
 	    " size %d; flags timeout; }\n",
-	    nft_rules_length_name(name, v4, len), v4 ? "ipv4_addr" : "ipv6_addr", NFT_DOORS_MAX);
+	    length_name(name, v4, len), v4 ? "ipv4_addr" : "ipv6_addr", NFT_DOORS_MAX);
 }
 
 static void write_length_rule(FILE *out, bool v4, unsigned len)
@@ -195,8 +286,7 @@ static void write_length_rule(FILE *out, bool v4, unsigned len)
 	fprintf(out, "add rule inet " NFT_TABLE " networks%c %s saddr and ", v4 ? '4' : '6',
 	    v4 ? "ip" : "ip6");
 	write_mask(out, v4, len);
-	fprintf(out, " . meta l4proto . th dport @%s goto door\n",
-	    nft_rules_length_name(name, v4, len));
+	fprintf(out, " . meta l4proto . th dport @%s goto door\n", length_name(name, v4, len));
 }
 
 void nft_rules_write_length(FILE *out, bool v4, unsigned len)
@@ -266,34 +356,9 @@ void nft_rules_write(FILE *out, const struct config *c, const struct nft_lengths
 	write_knocks(out, c, queueing);
 	fprintf(out, "add rule inet " NFT_TABLE " replies meta mark and 0x%x == 0x%x notrack\n",
 	    MARK_REPLY, MARK_REPLY);
-	write_door(out);
+	write_door(out, "door", MARK_DOOR);
+	write_door(out, "door_idle", MARK_DOOR | MARK_IDLE);
 	write_lengths(out, lengths);
-	write_guard(out, c->silence);
+	write_guard(out, c);
 	write_arming(out, c, arming);
-}
-
-const char *nft_rules_length_name(char out[static NFT_NAME_MAX], bool v4, unsigned len)
-{
-	snprintf(out, NFT_NAME_MAX, "nets%c_%u", v4 ? '4' : '6', len);
-	return out;
-}
-
-bool nft_rules_length_parse(const char *name, bool *v4, unsigned *len)
-{
-	static const char stem[] = "nets";
-	char again[NFT_NAME_MAX];
-	const char *digits;
-
-	if (strncmp(name, stem, sizeof(stem) - 1) != 0)
-		return false;
-	name += sizeof(stem) - 1;
-	if ((name[0] != '4' && name[0] != '6') || name[1] != '_')
-		return false;
-	*v4 = name[0] == '4';
-	digits = name + 2;
-	*len = (unsigned)strtoul(digits, NULL, 10);
-	if (*len >= (*v4 ? NFT_IPV4_BITS : NFT_IPV6_BITS))
-		return false;
-	nft_rules_length_name(again, *v4, *len); /* one name a length: no "024", no rest */
-	return strcmp(again + sizeof(stem) - 1, name) == 0;
 }

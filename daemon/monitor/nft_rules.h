@@ -14,6 +14,8 @@
  *               by the masked address. Not one interval set: there a prefix
  *               inside another is refused (EEXIST), and each change copies
  *               the whole set. Made when the first such door is opened.
+ *   held..., idle..., once..., exact..., exonce...: doors that close by more
+ *               than their time, or are for one source port; see nft_door.h.
  *   knocks      base chain before conntrack: drops knocks, so that the kernel
  *               answers none and tracks none (a flood costs least here, and
  *               AF_PACKET has seen the packet already). Only with silence =
@@ -32,6 +34,7 @@
  *   guard       base chain after conntrack and before DNAT, so that a port
  *               published by DNAT is guarded by its outer number.
  *   door        what happens to the first packet that fits a door.
+ *   slide       what happens to packets of flows that keep a door open.
  *
  * Why each rule of the guard is there stands in nft_rules.c beside it.
  */
@@ -43,6 +46,7 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "nft_door.h"
 
 #define NFT_TABLE "postern"
 #define NFT_SET_GUARDED "guarded"
@@ -50,7 +54,6 @@
 
 enum {
 	NFT_DOORS_MAX = 65536, /* in each set */
-	NFT_NAME_MAX = 32,     /* names of our sets */
 	NFT_TRIAL_MARKER = 1,
 	NFT_IPV4_BITS = 32,
 	NFT_IPV6_BITS = 128,
@@ -85,11 +88,6 @@ void nft_rules_write_length(FILE *out, bool v4, unsigned len);
 
 /* Which queue config.needs asks for; -1: none. */
 int nft_rules_queue(const struct config *c);
-
-/* "nets4_24". */
-const char *nft_rules_length_name(char out[static NFT_NAME_MAX], bool v4, unsigned len);
-/* The other way round. False when name is not such a name. */
-bool nft_rules_length_parse(const char *name, bool *v4, unsigned *len);
 
 /* "tcp . 22" as nft writes it, numeric so that no name service is asked. */
 void nft_rules_write_service(FILE *out, uint8_t proto, uint16_t port);

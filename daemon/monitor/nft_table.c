@@ -7,41 +7,19 @@
 #include <string.h>
 
 #include "log.h"
+#include "nft_door.h"
 #include "nft_element.h"
 #include "xt_queue.h"
 
-enum { V4_HOST = NFT_IPV4_BITS, V6_HOST = NFT_IPV6_BITS };
-
 static const char clear_table[] = "add table inet " NFT_TABLE "\ndelete table inet " NFT_TABLE "\n";
-
-const char *nft_table_set(char out[static NFT_NAME_MAX], const struct prefix *from)
-{
-	bool v4 = address_is_v4(&from->addr);
-
-	if (prefix_is_host(from))
-		return v4 ? "doors4" : "doors6";
-	return nft_rules_length_name(out, v4, from->len);
-}
-
-/* The prefix length that a set is for. False when it holds no doors. */
-static bool set_length(const char *name, bool *v4, unsigned *len)
-{
-	if (strcmp(name, "doors4") == 0 || strcmp(name, "doors6") == 0) {
-		*v4 = name[5] == '4';
-		*len = *v4 ? V4_HOST : V6_HOST;
-		return true;
-	}
-	return nft_rules_length_parse(name, v4, len);
-}
 
 static void note_length(void *arg, const char *name)
 {
 	struct nft_lengths *out = arg;
-	bool v4;
-	unsigned len;
+	struct nft_door_set s;
 
-	if (nft_rules_length_parse(name, &v4, &len))
-		*(v4 ? &out->v4[len] : &out->v6[len]) = true;
+	if (nft_door_set_parse(name, &s) && s.form == NFT_NETWORK)
+		*(s.v4 ? &out->v4[s.number] : &out->v6[s.number]) = true;
 }
 
 int nft_table_lengths(struct nft_table *t, struct nft_lengths *out)
@@ -50,26 +28,63 @@ int nft_table_lengths(struct nft_table *t, struct nft_lengths *out)
 	return nft_set_names(&t->link, note_length, out);
 }
 
+/* The sets of doors that there are. */
+struct door_sets {
+	struct nft_door_set *set;
+	size_t len;
+	bool failed;
+};
+
+static void note_set(void *arg, const char *name)
+{
+	struct door_sets *all = arg;
+	struct nft_door_set s, *more;
+
+	if (!nft_door_set_parse(name, &s))
+		return;
+	more = reallocarray(all->set, all->len + 1, sizeof(*more));
+	if (!more) {
+		all->failed = true;
+		return;
+	}
+	all->set = more;
+	all->set[all->len++] = s;
+}
+
+/* An idle door is open for as long as both of its elements are there. */
+static bool cut_to_idle(struct nft_table *t, struct firewall_door *door)
+{
+	const struct nft_door_set s = nft_door_idle_set(&door->pass);
+	const struct nft_key key = nft_door_key(&door->pass, door->proto, door->port);
+	struct nft_element found;
+	char name[NFT_NAME_MAX];
+
+	if (nft_element_get(&t->link, nft_door_set_name(name, &s), &key, &found) != 0)
+		return false;
+	if (found.rest_ms < door->rest_ms)
+		door->rest_ms = found.rest_ms;
+	return true;
+}
+
 /* The doors of one set. */
-static int set_doors(struct nft_table *t, const char *set, firewall_door_fn *fn, void *arg)
+static int set_doors(
+    struct nft_table *t, const struct nft_door_set *s, firewall_door_fn *fn, void *arg)
 {
 	struct nft_element *element;
 	struct firewall_door door;
-	bool v4;
-	unsigned len;
+	char name[NFT_NAME_MAX];
 	long n;
 
-	if (!set_length(set, &v4, &len))
+	if (s->form == NFT_IDLE)
 		return 0;
-	n = nft_element_dump(&t->link, set, &element);
+	n = nft_element_dump(&t->link, nft_door_set_name(name, s), &element);
 	if (n < 0)
 		return n == -ENOENT ? 0 : (int)n;
 	for (long i = 0; i < n; i++) {
-		if (!nft_key_read_door(
-			&element[i].key, (uint8_t)len, &door.from, &door.proto, &door.port))
-			continue;
 		door.rest_ms = element[i].rest_ms;
-		fn(arg, &door);
+		if (nft_door_key_read(s, &element[i].key, &door.pass, &door.proto, &door.port) &&
+		    (s->form != NFT_HELD || cut_to_idle(t, &door)))
+			fn(arg, &door);
 	}
 	free(element);
 	return 0;
@@ -77,20 +92,14 @@ static int set_doors(struct nft_table *t, const char *set, firewall_door_fn *fn,
 
 int nft_table_doors(struct nft_table *t, firewall_door_fn *fn, void *arg)
 {
-	struct nft_lengths lengths;
-	char name[NFT_NAME_MAX];
-	int rc = nft_table_lengths(t, &lengths);
+	struct door_sets all = {0};
+	int rc = nft_set_names(&t->link, note_set, &all);
 
-	if (rc == 0)
-		rc = set_doors(t, "doors4", fn, arg);
-	if (rc == 0)
-		rc = set_doors(t, "doors6", fn, arg);
-	for (unsigned i = 0; i < V4_HOST && rc == 0; i++)
-		if (lengths.v4[i])
-			rc = set_doors(t, nft_rules_length_name(name, true, i), fn, arg);
-	for (unsigned i = 0; i < V6_HOST && rc == 0; i++)
-		if (lengths.v6[i])
-			rc = set_doors(t, nft_rules_length_name(name, false, i), fn, arg);
+	if (rc == 0 && all.failed)
+		rc = -ENOMEM;
+	for (size_t i = 0; i < all.len && rc == 0; i++)
+		rc = set_doors(t, &all.set[i], fn, arg);
+	free(all.set);
 	return rc;
 }
 
@@ -136,17 +145,30 @@ int nft_table_state(struct nft_table *t, struct firewall_state *out)
 	return 0;
 }
 
+static void write_element(FILE *out, const struct nft_door_set *s, const struct firewall_door *door)
+{
+	const struct firewall_pass *p = &door->pass;
+	char set[NFT_NAME_MAX], address[ADDRESS_TEXT];
+
+	fprintf(out, "add element inet " NFT_TABLE " %s { %s . ", nft_door_set_name(set, s),
+	    address_text(&p->from.addr, address));
+	if (p->source_port != 0)
+		fprintf(out, "%" PRIu16 " . ", p->source_port);
+	nft_rules_write_service(out, door->proto, door->port);
+	fprintf(out, " timeout %" PRIu64 "ms }\n", door->rest_ms);
+}
+
+/* An idle one gets back what is left of both its times, which is what it would have had without traffic. */
 static void write_door(void *arg, const struct firewall_door *door)
 {
-	FILE *out = arg;
-	char set[NFT_NAME_MAX], address[ADDRESS_TEXT];
+	const struct nft_door_set s = nft_door_set(&door->pass);
+	const struct nft_door_set idle = nft_door_idle_set(&door->pass);
 
 	if (door->rest_ms == 0)
 		return;
-	fprintf(out, "add element inet " NFT_TABLE " %s { %s . ", nft_table_set(set, &door->from),
-	    address_text(&door->from.addr, address));
-	nft_rules_write_service(out, door->proto, door->port);
-	fprintf(out, " timeout %" PRIu64 "ms }\n", door->rest_ms);
+	write_element(arg, &s, door);
+	if (s.form == NFT_HELD)
+		write_element(arg, &idle, door);
 }
 
 /* What is guarded now, with the marker of its trial. */

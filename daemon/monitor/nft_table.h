@@ -28,8 +28,6 @@ struct nft_table {
 int nft_table_replace(struct nft_table *t, const struct config *c, enum nft_arming arming,
     const char *more) __attribute__((warn_unused_result));
 
-/* Which set a door is in. */
-const char *nft_table_set(char out[static NFT_NAME_MAX], const struct prefix *from);
 /* Make the set for doors of this length, and the rule that asks it. Returns 0 or -1. */
 int nft_table_add_length(struct nft_table *t, const struct prefix *from)
     __attribute__((warn_unused_result));

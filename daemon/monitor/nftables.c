@@ -9,6 +9,7 @@
 
 #include "firewall_ops.h"
 #include "log.h"
+#include "nft_door.h"
 #include "nft_element.h"
 #include "nft_table.h"
 #include "xt_queue.h"
@@ -55,24 +56,52 @@ static struct firewall *nftables_start(void)
 	return &n->base;
 }
 
+/* Returns 0; -ENOENT: it was not there; or another -errno. */
+static int take_away(
+    struct nft_table *t, const struct firewall_pass *p, uint8_t proto, uint16_t port)
+{
+	const struct nft_door_set s = nft_door_set(p), idle = nft_door_idle_set(p);
+	const struct nft_key key = nft_door_key(p, proto, port);
+	char name[NFT_NAME_MAX];
+	int rc = nft_element_delete(&t->link, nft_door_set_name(name, &s), &key), other;
+
+	if (s.form != NFT_HELD)
+		return rc;
+	/* Without the one the other opens nothing; but it would, when the first came back. */
+	other = nft_element_delete(&t->link, nft_door_set_name(name, &idle), &key);
+	return rc != 0 ? rc : other;
+}
+
+static bool was_taken(int rc)
+{
+	return rc == 0 || rc == -ENOENT;
+}
+
 struct stale {
 	const struct config *c;
 	struct nft_table *table;
 	bool failed;
 };
 
+/* Is there such a service, and a rule that asks for such a door? */
+static bool is_known(const struct config *c, const struct firewall_door *door)
+{
+	uint32_t idle[CONFIG_SERVICES_MAX];
+	unsigned n = config_idle_times(c, idle);
+
+	while (door->pass.idle_s != 0 && n > 0 && idle[n - 1] != door->pass.idle_s)
+		n--;
+	return config_service_by_port(c, door->proto, door->port) >= 0 &&
+	       (door->pass.idle_s == 0 || n > 0);
+}
+
 static void close_if_unknown(void *arg, const struct firewall_door *door)
 {
 	struct stale *stale = arg;
-	char set[NFT_NAME_MAX];
-	struct nft_key key;
-	int rc;
 
-	if (config_service_by_port(stale->c, door->proto, door->port) >= 0)
+	if (is_known(stale->c, door))
 		return;
-	key = nft_key_door(&door->from, door->proto, door->port);
-	rc = nft_element_delete(&stale->table->link, nft_table_set(set, &door->from), &key);
-	if (rc != 0 && rc != -ENOENT)
+	if (!was_taken(take_away(stale->table, &door->pass, door->proto, door->port)))
 		stale->failed = true;
 }
 
@@ -150,44 +179,69 @@ static enum firewall_status door_status(int rc, const char *what)
 	}
 }
 
+/* Returns 0 or -errno. */
+static int put_there(
+    struct nft_table *t, const struct firewall_pass *p, const struct service *s, uint32_t seconds)
+{
+	const struct nft_door_set set = nft_door_set(p), idle = nft_door_idle_set(p);
+	const struct nft_key key = nft_door_key(p, s->proto, s->port);
+	char name[NFT_NAME_MAX], idle_name[NFT_NAME_MAX];
+	const struct nft_put put[] = {
+	    {nft_door_set_name(name, &set), &key, nft_door_timeout_ms(p, seconds)},
+	    {nft_door_set_name(idle_name, &idle), &key, (uint64_t)p->idle_s * MS_PER_SECOND},
+	};
+
+	return nft_element_put(&t->link, put, set.form == NFT_HELD ? 2 : 1);
+}
+
 static enum firewall_status nftables_open(
-    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t seconds)
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t seconds)
 {
 	struct nft_table *t = table_of(f);
-	struct nft_key key = nft_key_door(from, s->proto, s->port);
-	uint64_t timeout_ms = (uint64_t)seconds * MS_PER_SECOND;
-	char name[NFT_NAME_MAX];
-	const char *set = nft_table_set(name, from);
-	int rc = nft_element_put(&t->link, set, &key, timeout_ms);
+	int rc = put_there(t, pass, s, seconds);
 
 	/* The first door of this prefix length? */
-	if (rc == -ENOENT && !prefix_is_host(from) && nft_table_add_length(t, from) == 0)
-		rc = nft_element_put(&t->link, set, &key, timeout_ms);
+	if (rc == -ENOENT && !prefix_is_host(&pass->from) &&
+	    nft_table_add_length(t, &pass->from) == 0)
+		rc = put_there(t, pass, s, seconds);
 	return door_status(rc, "open");
 }
 
 static enum firewall_status nftables_close(
-    struct firewall *f, const struct service *s, const struct prefix *from)
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass)
 {
-	struct nft_key key = nft_key_door(from, s->proto, s->port);
-	char name[NFT_NAME_MAX];
-	int rc = nft_element_delete(&table_of(f)->link, nft_table_set(name, from), &key);
+	int rc = take_away(table_of(f), pass, s->proto, s->port);
 
 	return rc == -ENOENT ? FIREWALL_NOT_THERE : door_status(rc, "close");
 }
 
-static enum firewall_status nftables_query(
-    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t *rest_s)
+/* Returns 0 or -errno. */
+static int read_rest(struct nft_table *t, const struct nft_door_set *set, const struct nft_key *key,
+    uint64_t *rest_ms)
 {
-	struct nft_key key = nft_key_door(from, s->proto, s->port);
 	struct nft_element found;
 	char name[NFT_NAME_MAX];
-	int rc = nft_element_get(&table_of(f)->link, nft_table_set(name, from), &key, &found);
+	int rc = nft_element_get(&t->link, nft_door_set_name(name, set), key, &found);
 
+	if (rc == 0 && found.rest_ms < *rest_ms)
+		*rest_ms = found.rest_ms;
+	return rc;
+}
+
+static enum firewall_status nftables_query(
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t *rest_s)
+{
+	const struct nft_door_set set = nft_door_set(pass), idle = nft_door_idle_set(pass);
+	const struct nft_key key = nft_door_key(pass, s->proto, s->port);
+	uint64_t rest_ms = UINT64_MAX;
+	int rc = read_rest(table_of(f), &set, &key, &rest_ms);
+
+	if (rc == 0 && set.form == NFT_HELD)
+		rc = read_rest(table_of(f), &idle, &key, &rest_ms);
 	if (rc == -ENOENT)
 		return FIREWALL_NOT_THERE;
 	if (rc == 0)
-		*rest_s = (uint32_t)((found.rest_ms + MS_PER_SECOND - 1) / MS_PER_SECOND);
+		*rest_s = (uint32_t)((rest_ms + MS_PER_SECOND - 1) / MS_PER_SECOND);
 	return door_status(rc, "query");
 }
 

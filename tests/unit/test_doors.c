@@ -5,9 +5,30 @@
 
 enum { NOW = 7, BEFORE = 5 };
 
-static const struct service ssh = {"ssh", 6, 22, 60, 3600, 32, 128, 1};
-static const struct service web = {"web", 6, 80, 60, 600, 24, 64, 2};
-static const struct service dns = {"dns", 17, 53, 60, 600, 32, 128, 3};
+static const struct service ssh = {.name = "ssh",
+    .proto = 6,
+    .port = 22,
+    .hold_s = 60,
+    .max_hold_s = 3600,
+    .min_prefix_v4 = 32,
+    .min_prefix_v6 = 128,
+    .line = 1};
+static const struct service web = {.name = "web",
+    .proto = 6,
+    .port = 80,
+    .hold_s = 60,
+    .max_hold_s = 600,
+    .min_prefix_v4 = 24,
+    .min_prefix_v6 = 64,
+    .line = 2};
+static const struct service dns = {.name = "dns",
+    .proto = 17,
+    .port = 53,
+    .hold_s = 60,
+    .max_hold_s = 600,
+    .min_prefix_v4 = 32,
+    .min_prefix_v6 = 128,
+    .line = 3};
 
 struct law {
 	struct config now, before;
@@ -122,7 +143,7 @@ static void test_what_is_opened(void **state)
 	make_law(&l);
 	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FINE);
 	assert_ptr_equal(w.service, &l.now.service[1]);
-	assert_string_equal(prefix_text(&w.from, text), "192.0.2.0/24");
+	assert_string_equal(prefix_text(&w.pass.from, text), "192.0.2.0/24");
 	assert_int_equal(w.seconds, 59);
 }
 

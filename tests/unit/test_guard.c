@@ -51,24 +51,24 @@ enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
 }
 
 enum firewall_status firewall_open(
-    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t seconds)
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t seconds)
 {
 	assert_int_equal(seconds, 60);
-	note("open", s, from);
+	note("open", s, &pass->from);
 	return f->next;
 }
 
 enum firewall_status firewall_close(
-    struct firewall *f, const struct service *s, const struct prefix *from)
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass)
 {
-	note("close", s, from);
+	note("close", s, &pass->from);
 	return f->next;
 }
 
 enum firewall_status firewall_query(
-    struct firewall *f, const struct service *s, const struct prefix *from, uint32_t *rest_s)
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t *rest_s)
 {
-	note("query", s, from);
+	note("query", s, &pass->from);
 	*rest_s = f->next == FIREWALL_OK ? REST_S : 0;
 	return f->next;
 }
@@ -117,7 +117,14 @@ static int setup(void **state)
 	fake.watch = s->pipe[0];
 	s->loop = loop_new();
 	s->config.services = 1;
-	s->config.service[0] = (struct service){"ssh", 6, 22, 60, 3600, 32, 128, 1};
+	s->config.service[0] = (struct service){.name = "ssh",
+	    .proto = 6,
+	    .port = 22,
+	    .hold_s = 60,
+	    .max_hold_s = 3600,
+	    .min_prefix_v4 = 32,
+	    .min_prefix_v6 = 128,
+	    .line = 1};
 	s->config.udp_port = 1;
 	s->other.udp_port = 2;
 	s->law = (struct doors_law){.now = &s->config, .now_generation = 1};

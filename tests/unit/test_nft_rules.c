@@ -11,7 +11,7 @@ static struct config config_of(enum silence silence)
 	struct config c = {.udp_port = 20123, .silence = silence, .services = 2};
 
 	c.service[0] = (struct service){.name = "ssh", .proto = 6, .port = 22};
-	c.service[1] = (struct service){.name = "dns", .proto = 17, .port = 5353};
+	c.service[1] = (struct service){.name = "dns", .proto = 17, .port = 5353, .idle_s = 300};
 	return c;
 }
 
@@ -235,38 +235,6 @@ static void test_other_carriers(void **state)
 		c.http_port = 80;
 		check_rules(&c, table[i].needs, NFT_QUEUE_HERE, table[i].rules);
 	}
-}
-
-static void test_length_names(void **state)
-{
-	char name[NFT_NAME_MAX];
-	bool v4;
-	unsigned len;
-
-	(void)state;
-	for (unsigned i = 0; i < NFT_IPV6_BITS; i++) {
-		assert_true(
-		    nft_rules_length_parse(nft_rules_length_name(name, false, i), &v4, &len));
-		assert_true(!v4 && len == i);
-	}
-	for (unsigned i = 0; i < NFT_IPV4_BITS; i++) {
-		assert_true(
-		    nft_rules_length_parse(nft_rules_length_name(name, true, i), &v4, &len));
-		assert_true(v4 && len == i);
-	}
-}
-
-static void test_names_that_are_none(void **state)
-{
-	static const char *const names[] = {"", "nets", "nets4", "nets4_", "nets5_8", "nets4_32",
-	    "nets6_128", "nets4_024", "nets4_+8", "nets4_ 8", "nets4_8x", "nets4_-1", "doors4",
-	    "guarded", "nets4_99999999999999999999", "nets6_4294967304"};
-	bool v4;
-	unsigned len;
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		assert_false(nft_rules_length_parse(names[i], &v4, &len));
 }
 
 int main(void)

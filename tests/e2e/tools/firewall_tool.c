@@ -1,12 +1,13 @@
 /*
  * firewall_tool - daemon/monitor/firewall.h by hand, for the tests of its backends.
  *
- *   firewall_tool SILENCE KNOCK-PORT NAME:PROTO:PORT... <commands
+ *   firewall_tool SILENCE KNOCK-PORT NAME:PROTO:PORT[:IDLE]... <commands
  *
  * One command a line, one line of answer (list has more): ensure, install,
  * confirm, remove, read, list, changed, print; try SECONDS; open NAME
- * PREFIX SECONDS; close NAME PREFIX; query NAME PREFIX; many NAME COUNT SECONDS
+ * PASS SECONDS; close NAME PASS; query NAME PASS; many NAME COUNT SECONDS
  * (addresses from 10.0.0.1 on); bench NAME COUNT; config SILENCE KNOCK-PORT ...
+ * A PASS is PREFIX[,idle=SECONDS][,port=NUMBER][,once].
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,13 +54,14 @@ static void add_service(struct config *c, char *word)
 	struct service *s = &c->service[c->services++];
 	char *save = NULL;
 	const char *name = strtok_r(word, ":", &save), *proto = strtok_r(NULL, ":", &save),
-		   *port = strtok_r(NULL, ":", &save);
+		   *port = strtok_r(NULL, ":", &save), *idle = strtok_r(NULL, ":", &save);
 
 	if (!name || !proto || !port)
 		usage("NAME:PROTO:PORT");
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->proto = (uint8_t)small_number(proto);
 	s->port = small_number(port);
+	s->idle_s = idle ? small_number(idle) : 0;
 }
 
 static void configure(struct config *c, char **word, int words)
@@ -83,12 +85,27 @@ static const struct service *named(const struct tool *t)
 	return NULL;
 }
 
-static struct prefix prefix_of(const struct tool *t)
+static void add_narrowing(struct firewall_pass *p, const char *word)
 {
-	struct prefix p;
+	if (strcmp(word, "once") == 0)
+		p->once = true;
+	else if (strncmp(word, "idle=", 5) == 0)
+		p->idle_s = small_number(word + 5);
+	else if (strncmp(word, "port=", 5) == 0)
+		p->source_port = small_number(word + 5);
+	else
+		usage("idle=, port= or once");
+}
 
-	if (t->words < 3 || prefix_parse(t->word[2], &p) != 0)
+static struct firewall_pass pass_of(struct tool *t)
+{
+	struct firewall_pass p = {.once = false};
+	char *save = NULL, *word;
+
+	if (t->words < 3 || prefix_parse(strtok_r(t->word[2], ",", &save), &p.from) != 0)
 		usage("not a prefix");
+	while ((word = strtok_r(NULL, ",", &save)) != NULL)
+		add_narrowing(&p, word);
 	return p;
 }
 
@@ -142,21 +159,21 @@ static void do_config(struct tool *t)
 
 static void do_open(struct tool *t)
 {
-	struct prefix from = prefix_of(t);
+	struct firewall_pass from = pass_of(t);
 
 	say(firewall_open(t->firewall, named(t), &from, number(t, 3)));
 }
 
 static void do_close(struct tool *t)
 {
-	struct prefix from = prefix_of(t);
+	struct firewall_pass from = pass_of(t);
 
 	say(firewall_close(t->firewall, named(t), &from));
 }
 
 static void do_query(struct tool *t)
 {
-	struct prefix from = prefix_of(t);
+	struct firewall_pass from = pass_of(t);
 	uint32_t rest;
 	enum firewall_status status = firewall_query(t->firewall, named(t), &from, &rest);
 
@@ -165,10 +182,16 @@ static void do_query(struct tool *t)
 
 static void print_door(void *arg, const struct firewall_door *d)
 {
+	const struct firewall_pass *p = &d->pass;
 	char text[PREFIX_TEXT];
 
 	(void)arg;
-	printf("%s %u %u %llu\n", prefix_text(&d->from, text), d->proto, d->port,
+	printf("%s", prefix_text(&p->from, text));
+	if (p->idle_s != 0)
+		printf(",idle=%u", p->idle_s);
+	if (p->source_port != 0)
+		printf(",port=%u", p->source_port);
+	printf("%s %u %u %llu\n", p->once ? ",once" : "", d->proto, d->port,
 	    (unsigned long long)d->rest_ms);
 }
 
@@ -198,13 +221,13 @@ static void do_read(struct tool *t)
 	putchar('\n');
 }
 
-static struct prefix nth(uint32_t i)
+static struct firewall_pass nth(uint32_t i)
 {
 	uint32_t a = (10U << 24) + 1 + i;
 	uint8_t b[4] = {(uint8_t)(a >> 24), (uint8_t)(a >> 16), (uint8_t)(a >> 8), (uint8_t)a};
 	struct address address = address_v4(b);
 
-	return prefix_host(&address);
+	return (struct firewall_pass){.from = prefix_host(&address)};
 }
 
 /* Opens many; says how many went well and how the first that did not. */
@@ -215,7 +238,7 @@ static void do_many(struct tool *t)
 	enum firewall_status status = FIREWALL_OK;
 
 	for (i = 0; i < count && status == FIREWALL_OK; i++) {
-		struct prefix from = nth(i);
+		struct firewall_pass from = nth(i);
 
 		status = firewall_open(t->firewall, s, &from, number(t, 3));
 	}
@@ -226,7 +249,7 @@ enum bench { BENCH_OPEN, BENCH_REFRESH, BENCH_QUERY, BENCH_CLOSE, BENCHES };
 
 static void bench_one(struct tool *t, enum bench what, const struct service *s, uint32_t i)
 {
-	struct prefix from = nth(i);
+	struct firewall_pass from = nth(i);
 	uint32_t rest;
 	enum firewall_status status = FIREWALL_OK;
 

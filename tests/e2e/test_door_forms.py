@@ -1,0 +1,215 @@
+"""Doors that close by more than their time, or are for one source port: with real packets, without a daemon."""
+
+import contextlib
+import select
+import socket
+import time
+
+import pytest
+from lab import connect, nft, stays, until
+from lab.backend import Backend
+from test_firewall_backend import A4, A6, BOTH, C4, C6, ECHO, S4, S6, SSH, is_open, serve
+
+IDLE = 2
+RACERS = 10
+
+
+@pytest.fixture
+def scene(lab):
+    serve(lab.server)
+    lab.echo = connect.UdpEcho(lab.server, ECHO)
+    services = (("ssh", 6, f"{SSH}:{IDLE}"), ("echo", 17, f"{ECHO}:{IDLE}"))
+    with Backend(lab.server, services) as backend:
+        lab.backend = backend
+        backend.ok("ensure")
+        yield lab
+
+
+def rest(backend, name, door):
+    status, seconds = backend.do("query", name, door).split()
+    return int(seconds) if status == "ok" else None
+
+
+@contextlib.contextmanager
+def connected(host, server, port=0):
+    """A connection that stays up; port: its own."""
+    with host.socket(connect.family(server), socket.SOCK_STREAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        s.bind(("", port))
+        s.settimeout(0.5)
+        s.connect((server, SSH))
+        yield s
+
+
+def race(host, server, n=RACERS):
+    """n connections begun at the same moment: how many came up."""
+    with contextlib.ExitStack() as all_:
+        begun = []
+        for _ in range(n):
+            s = all_.enter_context(host.socket(connect.family(server), socket.SOCK_STREAM))
+            s.setblocking(False)
+            s.connect_ex((server, SSH))
+            begun.append(s)
+        end, up = time.monotonic() + 0.6, set()
+        while (left := end - time.monotonic()) > 0:
+            _, ready, _ = select.select([], [s for s in begun if s not in up], [], left)
+            up.update(s for s in ready if s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0)
+        return len(up)
+
+
+# --- idle ---
+
+
+@BOTH
+def test_an_idle_door_closes_without_traffic(scene, server, client):
+    door = f"{client},idle={IDLE}"
+    scene.backend.ok("open", "ssh", door, 60)
+    assert 0 < rest(scene.backend, "ssh", door) <= IDLE
+    assert not is_open(scene, server, scene.attacker)
+    until(lambda: rest(scene.backend, "ssh", door) is None, IDLE + 2, "the door's end")
+    assert not is_open(scene, server)
+
+
+@BOTH
+def test_traffic_keeps_an_idle_door_open_and_hold_ends_it(scene, server, client):
+    hold = 3 * IDLE
+    door = f"{client},idle={IDLE}"
+    scene.backend.ok("open", "echo", door, hold)
+    begin = time.monotonic()
+    with scene.client.socket(connect.family(server), socket.SOCK_DGRAM) as s:
+        s.settimeout(0.5)
+        s.connect((server, ECHO))
+        while time.monotonic() < begin + IDLE * 1.5:
+            s.send(b"?")
+            assert s.recv(10) == b"echo:?"
+            time.sleep(0.1)
+        assert connect.udp_answer(scene.client, server, ECHO) == b"echo:?"  # a new flow, past the first idle time
+        while time.monotonic() < begin + hold:
+            s.send(b"?")
+            assert s.recv(10) == b"echo:?"
+            time.sleep(0.1)
+        until(lambda: rest(scene.backend, "echo", door) is None, 2, "the door's end")
+        assert connect.udp_answer(scene.client, server, ECHO) is None
+        s.send(b"?")  # who is in stays in
+        assert s.recv(10) == b"echo:?"
+
+
+def test_a_connection_that_is_up_outlives_its_idle_door(scene):
+    scene.backend.ok("open", "ssh", f"{C4},idle={IDLE}", 60)
+    with connected(scene.client, S4) as s:
+        assert s.recv(10) == b"hello"
+        until(lambda: rest(scene.backend, "ssh", f"{C4},idle={IDLE}") is None, IDLE + 2, "the door's end")
+        assert not is_open(scene, S4)
+        s.send(b"still there")
+        stays(lambda: s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0, 0.3)
+        assert not is_open(scene, S4)  # its traffic brings back no door
+
+
+def test_other_peoples_traffic_keeps_no_idle_door_open(scene):
+    door = f"{C4},idle={IDLE}"
+    scene.backend.ok("open", "echo", door, 60)
+    scene.backend.ok("open", "echo", A4, 60)
+    end = time.monotonic() + IDLE + 1
+    while time.monotonic() < end:
+        assert connect.udp_answer(scene.attacker, S4, ECHO) == b"echo:?"
+        time.sleep(0.05)
+    assert rest(scene.backend, "echo", door) is None
+    assert connect.udp_answer(scene.client, S4, ECHO) is None
+
+
+# --- once ---
+
+
+@BOTH
+def test_exactly_one_of_ten_at_once_comes_in(scene, server, client):
+    for _ in range(10):
+        scene.backend.ok("open", "ssh", f"{client},once", 60)
+        assert race(scene.client, server) == 1
+        assert rest(scene.backend, "ssh", f"{client},once") is None
+
+
+@BOTH
+def test_a_single_use_door_is_for_one_flow_of_datagrams(scene, server, client):
+    scene.backend.ok("open", "echo", f"{client},once", 60)
+    with scene.client.socket(connect.family(server), socket.SOCK_DGRAM) as s:
+        s.settimeout(0.5)
+        s.connect((server, ECHO))
+        for _ in range(5):  # before any answer
+            s.send(b"?")
+        assert [s.recv(10) for _ in range(5)] == 5 * [b"echo:?"]
+        assert connect.udp_answer(scene.client, server, ECHO) is None
+        s.send(b"?")
+        assert s.recv(10) == b"echo:?"
+
+
+def test_a_single_use_door_that_nobody_uses_closes_by_time(scene):
+    scene.backend.ok("open", "ssh", f"{C4},once", 1)
+    until(lambda: rest(scene.backend, "ssh", f"{C4},once") is None, 3, "the door's end")
+    assert not is_open(scene, S4)
+
+
+# --- exact ---
+
+
+@BOTH
+def test_an_exact_door_is_for_one_source_port(scene, server, client):
+    door = f"{client},port=40001"
+    scene.backend.ok("open", "ssh", door, 60)
+    assert not is_open(scene, server)
+    for _ in range(2):
+        with connected(scene.client, server, 40001) as s:
+            assert s.recv(10) == b"hello"
+    with pytest.raises(TimeoutError), connected(scene.client, server, 40002):
+        pass
+    with pytest.raises(TimeoutError), connected(scene.attacker, server, 40001):
+        pass
+    scene.backend.ok("close", "ssh", door)
+    with pytest.raises(TimeoutError), connected(scene.client, server, 40001):
+        pass
+
+
+@BOTH
+def test_an_exact_door_for_one_connection(scene, server, client):
+    scene.backend.ok("open", "ssh", f"{client},port=40001,once", 60)
+    with connected(scene.client, server, 40001):
+        pass
+    with pytest.raises(TimeoutError), connected(scene.client, server, 40001):
+        pass
+
+
+# --- all of them ---
+
+ALL = [C4, C6, f"{C4},idle={IDLE}", f"{C6},once", f"{C4},port=7", f"{C6},port=7,once", "10.0.0.0/8", A6]
+
+
+def test_doors_of_all_forms_are_doors_of_their_own(scene):
+    for i, door in enumerate(ALL):
+        scene.backend.ok("open", "ssh", door, 100 + i)
+    assert {d for d, _, _ in scene.backend.doors()} == set(ALL)
+    scene.backend.ok("close", "ssh", f"{C4},port=7")
+    assert {d for d, _, _ in scene.backend.doors()} == set(ALL) - {f"{C4},port=7"}
+    assert rest(scene.backend, "ssh", C4) in (99, 100)
+
+
+def test_doors_of_all_forms_live_through_a_new_table(scene):
+    for door in ALL:
+        scene.backend.ok("open", "ssh", door, 100)
+    scene.backend.ok("ensure")
+    assert {d for d, _, _ in scene.backend.doors()} == set(ALL)
+    nft.load(scene.server, "delete chain inet postern guard; add set inet postern guarded2 { type mark; }")
+    # A table that cannot be made ours is made anew, with what was in it.
+    nft.load(scene.server, "add chain inet postern guard { type filter hook output priority 0; }")
+    scene.backend.ok("ensure")
+    assert {d for d, _, _ in scene.backend.doors()} == set(ALL)
+    assert is_open(scene, S4)
+
+
+def test_idle_doors_of_a_time_that_is_no_more_are_closed(scene):
+    scene.backend.ok("open", "ssh", f"{C4},idle={IDLE}", 100)
+    scene.backend.configure((("ssh", 6, f"{SSH}:{IDLE + 1}"),))
+    scene.backend.ok("ensure")
+    assert scene.backend.doors() == {}
+    scene.backend.configure((("ssh", 6, f"{SSH}:{IDLE}"),))
+    scene.backend.ok("ensure")
+    assert not is_open(scene, S4)
