@@ -45,7 +45,11 @@ struct control_session {
 	uint8_t prefix_len;
 	uint8_t proto;
 	uint16_t port;
-	uint32_t rest_s; /* as the kernel has it */
+	uint32_t rest_s;      /* as the kernel has it */
+	uint32_t idle_s;      /* 0: closes not for that */
+	uint16_t source_port; /* 0: any */
+	uint8_t once;
+	uint8_t unused;
 };
 
 struct control_source {

@@ -1,15 +1,15 @@
 /*
  * firewall_show - the rules that stand, or would stand, and the open doors.
  */
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "closes.h"
 #include "firewall_cmd.h"
 #include "output.h"
 
-enum { MS_PER_SECOND = 1000, PROTO_TEXT = 8, CLOSES_TEXT = 48 };
+enum { MS_PER_SECOND = 1000, PROTO_TEXT = 8 };
 
 static const char *proto_word(uint8_t proto, char number[static PROTO_TEXT])
 {
@@ -26,22 +26,6 @@ static uint64_t seconds_of(uint64_t ms)
 	return (ms + MS_PER_SECOND - 1) / MS_PER_SECOND;
 }
 
-/* What closes a door beside its time, and for whom alone it is open. */
-static const char *closes_text(const struct firewall_pass *p, char out[static CLOSES_TEXT])
-{
-	int len = 0;
-
-	out[0] = '\0';
-	if (p->once)
-		len = snprintf(out, CLOSES_TEXT, "once");
-	else if (p->idle_s != 0)
-		len = snprintf(out, CLOSES_TEXT, "idle %" PRIu32 " s", p->idle_s);
-	if (p->source_port != 0)
-		(void)snprintf(out + len, CLOSES_TEXT - (size_t)len, "%sport %" PRIu16,
-		    len > 0 ? ", " : "", p->source_port);
-	return out[0] ? out : "by time";
-}
-
 static void add_door(void *arg, const struct firewall_door *d)
 {
 	json_t *row = output_row(arg);
@@ -51,7 +35,8 @@ static void add_door(void *arg, const struct firewall_door *d)
 	row_text(row, "protocol", proto_word(d->proto, proto));
 	row_number(row, "port", d->port);
 	row_number(row, "rest_s", seconds_of(d->rest_ms));
-	row_text(row, "closes", closes_text(&d->pass, closes));
+	row_text(
+	    row, "closes", closes_text(d->pass.idle_s, d->pass.source_port, d->pass.once, closes));
 }
 
 static void add_guarded(struct ctl *c, const struct firewall_state *s)

@@ -9,6 +9,7 @@
 
 #include "address.h"
 #include "command.h"
+#include "closes.h"
 #include "daemon.h"
 #include "output.h"
 
@@ -28,7 +29,7 @@ static void add_session(void *arg, const struct control_session *s)
 {
 	json_t *row = output_row(arg);
 	struct prefix admitted = {.addr = address_v6(s->address), .len = s->prefix_len};
-	char session[SESSION_TEXT], prefix[PREFIX_TEXT], proto[PROTO_TEXT];
+	char session[SESSION_TEXT], prefix[PREFIX_TEXT], proto[PROTO_TEXT], closes[CLOSES_TEXT];
 
 	/* As text: 64 bits are more than many readers of JSON hold in a number. */
 	(void)snprintf(session, sizeof(session), "%016" PRIx64, s->session);
@@ -39,6 +40,7 @@ static void add_session(void *arg, const struct control_session *s)
 	row_number(row, "port", s->port);
 	row_text(row, "address", prefix_text(&admitted, prefix));
 	row_number(row, "rest_s", s->rest_s);
+	row_text(row, "closes", closes_text(s->idle_s, s->source_port, s->once != 0, closes));
 }
 
 int cmd_sessions(struct ctl *c, const struct arguments *a)

@@ -150,13 +150,16 @@ struct msg_source_ready { /* SOURCE_READY, SOURCE_BAD */
 /* OPEN, CLOSE and QUERY. */
 struct msg_door {
 	struct ipc_head head;
-	uint64_t id;	     /* comes back in MSG_DOOR_DONE */
-	uint32_t generation; /* of the configuration that service counts in */
-	uint32_t service;    /* index into config.service[] */
-	uint8_t address[16]; /* v4-mapped for IPv4 */
-	uint8_t prefix_len;  /* within the family */
-	uint8_t unused[3];
-	uint32_t seconds; /* OPEN: the door's whole time from now */
+	uint64_t id;	      /* comes back in MSG_DOOR_DONE */
+	uint32_t generation;  /* of the configuration that service counts in */
+	uint32_t service;     /* index into config.service[] */
+	uint8_t address[16];  /* v4-mapped for IPv4 */
+	uint8_t prefix_len;   /* within the family */
+	uint8_t once;	      /* 1: closes behind the first connection */
+	uint16_t source_port; /* 0: any */
+	uint32_t idle_s;      /* 0: closes not for that */
+	uint32_t seconds;     /* OPEN: the door's whole time from now */
+	uint32_t unused;
 };
 
 enum door_status {

@@ -27,19 +27,24 @@ static void viewed(struct core *c, const struct ask *a, enum door_status status,
 	const struct client *cl = s ? clients_by_cid(c->realm->clients, s->r.cid) : NULL;
 	struct session_view v;
 
-	if (!a->view)
-		return;
 	if (!s || status != DOOR_OK) {
-		a->view(a->arg, NULL);
+		session_queried(c, a, status);
+		if (a->view)
+			a->view(a->arg, NULL);
 		return;
 	}
+	if (!a->view)
+		return;
 	v = (struct session_view){.id = s->id,
 	    .client = cl ? cl->name : "",
 	    .service = s->r.service,
 	    .admit = s->r.admit,
 	    .proto = s->r.proto,
 	    .port = s->r.port,
-	    .rest_s = seconds};
+	    .rest_s = seconds,
+	    .idle_s = s->r.narrowing.idle_s,
+	    .source_port = s->r.narrowing.source_port,
+	    .once = s->r.narrowing.once};
 	a->view(a->arg, &v);
 }
 

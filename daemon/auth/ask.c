@@ -40,6 +40,9 @@ struct ask *ask_door(
 	a->m.service = service < 0 ? UINT32_MAX : (uint32_t)service;
 	memcpy(a->m.address, s->r.admit.addr.b, ADDRESS_BYTES);
 	a->m.prefix_len = s->r.admit.len;
+	a->m.idle_s = s->r.narrowing.idle_s;
+	a->m.source_port = s->r.narrowing.source_port;
+	a->m.once = s->r.narrowing.once ? 1 : 0;
 	a->m.seconds = clamped(c, service, seconds);
 	a->session = s->id;
 	DL_APPEND(c->asks, a);

@@ -35,6 +35,43 @@ void session_end(struct core *c, struct session *s, const char *event, const cha
 	session_forget(c, s);
 }
 
+/* A door that closes by more than its time says so to nobody. */
+static bool closes_early(const struct session *s)
+{
+	return s->r.narrowing.once || s->r.narrowing.idle_s != 0;
+}
+
+static bool is_asked_for(const struct core *c, uint64_t session)
+{
+	for (const struct ask *a = c->asks; a; a = a->next)
+		if (a->session == session && a->m.head.type == MSG_DOOR_OPEN)
+			return true;
+	return false;
+}
+
+void session_queried(struct core *c, const struct ask *a, enum door_status status)
+{
+	struct session *s = sessions_find(c->sessions, a->session);
+
+	if (status != DOOR_NOT_THERE || !s || !closes_early(s) || is_asked_for(c, s->id))
+		return;
+	count(&c->counters, COUNT_ENDED);
+	session_end(c, s, "ended", s->r.narrowing.once ? "used" : "idle");
+}
+
+static void looked(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+{
+	(void)seconds;
+	session_queried(c, a, status);
+}
+
+void sessions_look(struct core *c, const uint8_t *cid)
+{
+	for (const struct session *s = sessions_of(c->sessions, cid, NULL); s; s = s->owner_next)
+		if (closes_early(s))
+			ask_door(c, MSG_DOOR_QUERY, s, 0)->done = looked;
+}
+
 void session_forget(struct core *c, struct session *s)
 {
 	keep_session_later(c, s->id);

@@ -76,6 +76,9 @@ struct session_view {
 	uint8_t proto;
 	uint16_t port;
 	uint32_t rest_s;
+	uint32_t idle_s;      /* 0: closes not for that */
+	uint16_t source_port; /* 0: any */
+	bool once;
 };
 
 /* The ids of all sessions; *n tells how many. To be freed by the caller, NULL when there are none. */

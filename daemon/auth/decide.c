@@ -33,6 +33,7 @@ static struct session_record wanted_record(
 	struct session_record r = {.proto = s->proto,
 	    .port = s->port,
 	    .admit = w->admit,
+	    .narrowing = w->narrowing,
 	    .end_ms = c->w.boot_ms(c->w.arg) + (uint64_t)w->hold_s * 1000};
 
 	memcpy(r.cid, j->key.cid, CID_BYTES);
@@ -98,6 +99,7 @@ static int plan_open(
 		plan_step(c, j, &ruling.want[i]);
 	if (!fits_quota(c, j)) {
 		j->steps = 0;
+		sessions_look(c, j->key.cid); /* perhaps the next attempt fits */
 		return refuse(j, VERDICT_QUOTA, NULL);
 	}
 	j->kind = JOB_OPEN;

@@ -191,11 +191,11 @@ static void listed(struct core *c, const struct ask *a, enum door_status status,
 	struct job *j = job_of(c, a);
 	const struct session *s = sessions_find(c->sessions, a->session);
 
-	if (!j)
-		return;
-	if (s && status == DOOR_OK)
+	if (j && s && status == DOOR_OK)
 		add_door(c, j, s, seconds);
-	one_less(c, j);
+	session_queried(c, a, status);
+	if (j)
+		one_less(c, j);
 }
 
 static void start_list(struct core *c, struct job *j)

@@ -240,6 +240,10 @@ bool session_closed(struct core *c, const struct ask *a, enum door_status status
 /* It is over: out of memory and store. With a line in the log, or without. */
 void session_end(struct core *c, struct session *s, const char *event, const char *why);
 void session_forget(struct core *c, struct session *s);
+/* What a query came to: a session whose door the kernel closed before its time is over. */
+void session_queried(struct core *c, const struct ask *a, enum door_status status);
+/* Query those of a client's doors that may be closed already. */
+void sessions_look(struct core *c, const uint8_t *cid);
 /* Closes it for nobody in particular; s may be gone when it returns. */
 void session_close_alone(struct core *c, struct session *s);
 uint32_t session_rest_s(const struct session *s, uint64_t now_ms);

@@ -158,10 +158,53 @@ static unsigned find_admits(const struct policy_case *p, struct prefix admit[sta
 	return q->admits;
 }
 
-/* Narrowing a door in a way that this server does not offer must not end in a wider one. */
-static bool asks_unoffered(const struct request *q)
+/*
+ * The longest idle time that the configuration has (the firewall has no others)
+ * and that is not longer than asked for and than the service's. Returns 0, or
+ * -1: there is none, and a longer one is not what was asked for.
+ */
+static int idle_of(const struct policy_case *p, const struct service *s, uint32_t *out)
 {
-	return q->has_source_port || q->has_idle || q->single_use;
+	const struct request *q = p->request;
+	uint32_t time[CONFIG_SERVICES_MAX];
+	unsigned n;
+
+	*out = s->idle_s;
+	if (!q->has_idle || q->idle_s == 0 || (s->idle_s != 0 && q->idle_s >= s->idle_s))
+		return 0;
+	for (n = config_idle_times(&p->realm->config, time); n > 0; n--) {
+		if (time[n - 1] <= q->idle_s) {
+			*out = time[n - 1];
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static bool is_narrowed(const struct narrowing *n)
+{
+	return n->idle_s != 0 || n->source_port != 0 || n->once;
+}
+
+/* How a service's door to a prefix is narrowed; all that is asked for, or nothing. */
+static struct ruling narrow(const struct policy_case *p, const struct service *s, struct want *w)
+{
+	const struct request *q = p->request;
+	struct narrowing *n = &w->narrowing;
+	const bool asked = q->has_source_port || q->single_use || (q->has_idle && q->idle_s != 0);
+
+	*n = (struct narrowing){.once = q->single_use || s->single_use,
+	    .source_port = q->has_source_port ? q->source_port : 0};
+	if (idle_of(p, s, &n->idle_s) < 0)
+		return refuse(VERDICT_DENIED, "no idle time is configured that is as short");
+	if (s->exact && n->source_port == 0)
+		return refuse(VERDICT_DENIED, "say the source port: doors are exact here");
+	if (prefix_is_host(&w->admit) || !is_narrowed(n))
+		return refuse(VERDICT_OK, NULL);
+	if (asked || s->single_use || s->exact)
+		return refuse(VERDICT_ADDRESS, "such a door is for a single host");
+	*n = (struct narrowing){.once = false}; /* a network's door has no idle time */
+	return refuse(VERDICT_OK, NULL);
 }
 
 struct ruling policy_open(const struct policy_case *p)
@@ -173,9 +216,6 @@ struct ruling policy_open(const struct policy_case *p)
 
 	if (find_services(p, service, &services) < 0)
 		return refuse(VERDICT_DENIED, NULL);
-	if (asks_unoffered(p->request))
-		return refuse(
-		    VERDICT_DENIED, "exact, idle and single-use doors are not offered here");
 	for (unsigned i = 0; i < admits; i++)
 		if (!is_admissible(p, &admit[i]) || !is_permitted(p, &admit[i]))
 			return refuse(VERDICT_ADDRESS, "no door for this address");
@@ -185,8 +225,13 @@ struct ruling policy_open(const struct policy_case *p)
 
 		if (!is_narrow_enough(s, a))
 			return refuse(VERDICT_ADDRESS, "too wide a prefix");
-		r.want[r.wants++] = (struct want){
+		struct want *w = &r.want[r.wants++];
+
+		*w = (struct want){
 		    .service = service[i / admits], .admit = *a, .hold_s = hold_of(p, s)};
+		struct ruling narrowed = narrow(p, s, w);
+		if (narrowed.verdict != VERDICT_OK)
+			return narrowed;
 	}
 	return r;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "realm.h"
+#include "record.h"
 #include "request.h"
 
 enum { WANTS_MAX = SERVICES_MAX * ADMITS_MAX };
@@ -25,6 +26,7 @@ struct want {
 	unsigned service; /* in realm->config */
 	struct prefix admit;
 	uint32_t hold_s; /* what is given: default, clamped */
+	struct narrowing narrowing;
 };
 
 /* What a request comes to. reason: for a person, a constant; NULL when there is none. */

@@ -7,7 +7,13 @@
 #include "record.h"
 #include "request.h"
 
-enum { RECORD_VERSION = 1, RECORD_PROVEN = 1, SUM_BYTES = crypto_shorthash_BYTES };
+enum {
+	RECORD_VERSION = 1,
+	SESSION_VERSION = 2, /* 1 had no narrowing */
+	RECORD_PROVEN = 1,
+	SESSION_ONCE = 1,
+	SUM_BYTES = crypto_shorthash_BYTES,
+};
 
 _Static_assert(11 + ATTEMPTS_KEPT * (10 + ATTEMPT_REPLY_MAX) + SUM_BYTES <= STORE_VALUE_MAX,
     "a client's record fits");
@@ -133,16 +139,30 @@ size_t session_record_encode(const struct session_record *r,
 	struct writer w = writer_of(out, STORE_VALUE_MAX);
 	size_t name_len = strlen(r->service);
 
-	write_u8(&w, RECORD_VERSION);
+	write_u8(&w, SESSION_VERSION);
 	write_bytes(&w, r->cid, CID_BYTES);
 	write_u8(&w, r->proto);
 	write_u16(&w, r->port);
 	write_bytes(&w, r->admit.addr.b, ADDRESS_BYTES);
 	write_u8(&w, r->admit.len);
 	write_u64(&w, r->end_ms);
+	write_u32(&w, r->narrowing.idle_s);
+	write_u16(&w, r->narrowing.source_port);
+	write_u8(&w, r->narrowing.once ? SESSION_ONCE : 0);
 	write_u8(&w, (uint8_t)name_len);
 	write_bytes(&w, r->service, name_len);
 	return finish(&w, key);
+}
+
+static int read_narrowing(struct reader *r, struct narrowing *out)
+{
+	uint8_t flags;
+
+	out->idle_s = read_u32(r);
+	out->source_port = read_u16(r);
+	flags = read_u8(r);
+	out->once = flags == SESSION_ONCE;
+	return r->failed || flags > SESSION_ONCE ? -E_FORMAT : 0;
 }
 
 int session_record_decode(struct session_record *out, const uint8_t key[static STORE_KEY_BYTES],
@@ -161,8 +181,11 @@ int session_record_decode(struct session_record *out, const uint8_t key[static S
 	read_bytes(&r, out->admit.addr.b, ADDRESS_BYTES);
 	out->admit.len = read_u8(&r);
 	out->end_ms = read_u64(&r);
+	if (version > RECORD_VERSION && read_narrowing(&r, &out->narrowing) < 0)
+		return -E_FORMAT;
 	name_len = read_u8(&r);
-	if (r.failed || version != RECORD_VERSION || name_len > CONFIG_NAME_MAX)
+	if (r.failed || version < RECORD_VERSION || version > SESSION_VERSION ||
+	    name_len > CONFIG_NAME_MAX)
 		return -E_FORMAT;
 	read_bytes(&r, out->service, name_len);
 	if (r.failed || r.left != 0 || !name_is_valid(out->service) ||

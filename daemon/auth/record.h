@@ -33,12 +33,20 @@ struct client_record {
 	struct attempt attempt[ATTEMPTS_KEPT];
 };
 
+/* What narrows a door beside its prefix; all 0: nothing. */
+struct narrowing {
+	uint32_t idle_s;      /* closes after so long without traffic */
+	uint16_t source_port; /* is for this port alone */
+	bool once;	      /* closes behind the first connection */
+};
+
 struct session_record {
 	uint8_t cid[CID_BYTES];
 	char service[CONFIG_NAME_MAX + 1];
 	uint8_t proto;
 	uint16_t port;
 	struct prefix admit;
+	struct narrowing narrowing;
 	uint64_t end_ms; /* CLOCK_BOOTTIME */
 };
 

@@ -51,9 +51,14 @@ void sessions_free(struct sessions *ss)
 
 static struct door_key_bytes door_of(const struct session_record *r)
 {
+	const struct narrowing *n = &r->narrowing;
 	struct door_key_bytes d = {.prefix_len = r->admit.len,
 	    .proto = r->proto,
-	    .port = {(uint8_t)(r->port >> 8), (uint8_t)(r->port & 0xff)}};
+	    .port = {(uint8_t)(r->port >> 8), (uint8_t)r->port},
+	    .source_port = {(uint8_t)(n->source_port >> 8), (uint8_t)n->source_port},
+	    .once = n->once,
+	    .idle_s = {(uint8_t)(n->idle_s >> 24), (uint8_t)(n->idle_s >> 16),
+		(uint8_t)(n->idle_s >> 8), (uint8_t)n->idle_s}};
 
 	memcpy(d.address, r->admit.addr.b, ADDRESS_BYTES);
 	return d;

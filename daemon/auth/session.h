@@ -24,6 +24,9 @@ struct door_key_bytes {
 	uint8_t prefix_len;
 	uint8_t proto;
 	uint8_t port[2];
+	uint8_t source_port[2];
+	uint8_t once;
+	uint8_t idle_s[4];
 };
 
 struct session {

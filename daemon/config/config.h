@@ -46,7 +46,10 @@ struct service {
 	uint16_t port;
 	uint32_t hold_s;
 	uint32_t max_hold_s;
-	uint32_t idle_s; /* its doors close after so long without traffic; 0: they do not */
+	/* All doors of the service to single hosts are at least as narrow as this. */
+	uint32_t idle_s;    /* close after so long without traffic; 0: not for that */
+	uint8_t single_use; /* 1: close behind the first connection */
+	uint8_t exact;	    /* 1: are for one source port, which the client names */
 	uint8_t min_prefix_v4; /* widest prefix that may be admitted; 32 and 128: hosts alone */
 	uint8_t min_prefix_v6;
 	unsigned line;

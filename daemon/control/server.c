@@ -137,6 +137,9 @@ static void tell_session(void *arg, const struct session_view *v)
 		s->proto = v->proto;
 		s->port = v->port;
 		s->rest_s = v->rest_s;
+		s->idle_s = v->idle_s;
+		s->source_port = v->source_port;
+		s->once = v->once;
 	}
 	if (!cn->filling)
 		tell_sessions(cn);

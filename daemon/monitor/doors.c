@@ -31,13 +31,31 @@ static enum doors_verdict find_service(
 
 static bool has_stray_bytes(const struct msg_door *m)
 {
-	static const uint8_t none[sizeof(m->unused)];
-
-	return memcmp(m->unused, none, sizeof(none)) != 0 ||
-	       (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
+	return m->once > 1 || m->unused != 0 || (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
 }
 
-static enum doors_verdict judge_opening(const struct door_wanted *w)
+/* A network has doors of the plain form alone. */
+static bool is_sound(const struct firewall_pass *p)
+{
+	return prefix_is_canonical(&p->from) &&
+	       (prefix_is_host(&p->from) || (p->idle_s == 0 && p->source_port == 0 && !p->once));
+}
+
+/* What the service asks of all its doors, this one must have. */
+static bool is_idle_enough(const struct config *c, const struct door_wanted *w)
+{
+	const uint32_t most = w->service->idle_s, asked = w->pass.idle_s;
+	uint32_t time[CONFIG_SERVICES_MAX];
+	unsigned n = config_idle_times(c, time);
+
+	if (asked == 0 || (most != 0 && asked > most))
+		return asked == 0 && (most == 0 || !prefix_is_host(&w->pass.from));
+	while (n > 0 && time[n - 1] != asked)
+		n--;
+	return n > 0;
+}
+
+static enum doors_verdict judge_opening(const struct config *c, const struct door_wanted *w)
 {
 	const uint8_t least = address_is_v4(&w->pass.from.addr) ? w->service->min_prefix_v4
 								: w->service->min_prefix_v6;
@@ -48,6 +66,11 @@ static enum doors_verdict judge_opening(const struct door_wanted *w)
 		return DOORS_WIDTH;
 	if (w->seconds == 0 || w->seconds > w->service->max_hold_s)
 		return DOORS_TIME;
+	if (!is_idle_enough(c, w))
+		return DOORS_IDLE;
+	if ((w->service->single_use && !w->pass.once) ||
+	    (w->service->exact && w->pass.source_port == 0))
+		return DOORS_NARROW;
 	return DOORS_FINE;
 }
 
@@ -60,10 +83,13 @@ enum doors_verdict doors_judge(
 		return found;
 	memcpy(out->pass.from.addr.b, m->address, sizeof(out->pass.from.addr.b));
 	out->pass.from.len = m->prefix_len;
+	out->pass.idle_s = m->idle_s;
+	out->pass.source_port = m->source_port;
+	out->pass.once = m->once == 1;
 	out->seconds = m->seconds;
-	if (has_stray_bytes(m) || !prefix_is_canonical(&out->pass.from))
+	if (has_stray_bytes(m) || !is_sound(&out->pass))
 		return DOORS_FORM;
-	return m->head.type == MSG_DOOR_OPEN ? judge_opening(out) : DOORS_FINE;
+	return m->head.type == MSG_DOOR_OPEN ? judge_opening(law->now, out) : DOORS_FINE;
 }
 
 const char *doors_verdict_text(enum doors_verdict v)
@@ -83,6 +109,10 @@ const char *doors_verdict_text(enum doors_verdict v)
 		return "wider than min-prefix";
 	case DOORS_TIME:
 		return "longer than max-hold";
+	case DOORS_NARROW:
+		return "not as narrow as the service wants its doors";
+	case DOORS_IDLE:
+		return "not an idle time of this configuration, or longer than the service's";
 	}
 	return "unknown";
 }

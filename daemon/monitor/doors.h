@@ -32,6 +32,8 @@ enum doors_verdict {
 	DOORS_ADDRESS,	  /* no door may ever be opened for it */
 	DOORS_WIDTH,	  /* wider than the service allows */
 	DOORS_TIME,	  /* no time, or longer than the service allows */
+	DOORS_IDLE,	  /* a time that no service is idle for, or longer than this one may be */
+	DOORS_NARROW,	  /* wider than the service wants them: not single-use, not exact */
 };
 
 /*

@@ -147,19 +147,57 @@ static void test_what_is_opened(void **state)
 	assert_int_equal(w.seconds, 59);
 }
 
-static void test_stray_bytes(void **state)
+static void check_narrowed(const struct law *l, struct msg_door m, enum doors_verdict expected)
+{
+	struct door_wanted w;
+
+	assert_int_equal(doors_judge(&l->law, &m, &w), expected);
+	if (expected != DOORS_FINE)
+		return;
+	assert_int_equal(w.pass.idle_s, m.idle_s);
+	assert_int_equal(w.pass.source_port, m.source_port);
+	assert_int_equal(w.pass.once, m.once);
+}
+
+/* What narrows a door, and that a service's own narrowing is the least. */
+static void test_narrowing(void **state)
 {
 	struct law l;
-	struct door_wanted w;
+	struct msg_door m = ask(MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 60), net = m;
 
 	(void)state;
 	make_law(&l);
-	for (size_t i = 0; i < sizeof(((struct msg_door *)0)->unused); i++) {
-		struct msg_door m = ask(MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 60);
-
-		m.unused[i] = 1;
-		assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FORM);
-	}
+	l.now.service[0].min_prefix_v4 = 24;
+	net.address[15] = 0;
+	net.prefix_len = 24;
+	m.once = 1;
+	check_narrowed(&l, m, DOORS_FINE);
+	m.once = 2;
+	check_narrowed(&l, m, DOORS_FORM);
+	m.once = 0;
+	m.source_port = 40000;
+	check_narrowed(&l, m, DOORS_FINE);
+	m.idle_s = 30;
+	check_narrowed(&l, m, DOORS_IDLE); /* no service has it */
+	l.now.service[1].idle_s = 30;
+	check_narrowed(&l, m, DOORS_FINE);
+	l.now.service[0].idle_s = 20;
+	check_narrowed(&l, m, DOORS_IDLE); /* longer than this one's */
+	m.idle_s = 0;
+	check_narrowed(&l, m, DOORS_IDLE);
+	m.idle_s = 20;
+	check_narrowed(&l, m, DOORS_FINE);
+	l.now.service[0].single_use = 1;
+	check_narrowed(&l, m, DOORS_NARROW);
+	m.once = 1;
+	check_narrowed(&l, m, DOORS_FINE);
+	l.now.service[0].exact = 1;
+	m.source_port = 0;
+	check_narrowed(&l, m, DOORS_NARROW);
+	l.now.service[0].single_use = l.now.service[0].exact = 0;
+	check_narrowed(&l, net, DOORS_FINE);
+	net.once = 1;
+	check_narrowed(&l, net, DOORS_FORM);
 }
 
 static void test_nothing_was_before(void **state)
@@ -179,7 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_judgements),
 	    cmocka_unit_test(test_what_is_opened),
-	    cmocka_unit_test(test_stray_bytes),
+	    cmocka_unit_test(test_narrowing),
 	    cmocka_unit_test(test_nothing_was_before),
 	};
 

@@ -246,8 +246,6 @@ int main(void)
 	    cmocka_unit_test(test_rules_never_name_a_door),
 	    cmocka_unit_test(test_what_captures_need),
 	    cmocka_unit_test(test_other_carriers),
-	    cmocka_unit_test(test_length_names),
-	    cmocka_unit_test(test_names_that_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,19 +252,81 @@ static void test_holds(void **state)
 	assert_int_equal(hold(s, 600), 7);
 }
 
-static void test_narrower_than_offered_is_refused(void **state)
+static struct narrowing narrowed(struct scene *s, enum verdict expected)
+{
+	struct ruling r = policy_open(&s->p);
+
+	assert_int_equal(r.verdict, expected);
+	return r.want[0].narrowing;
+}
+
+static void test_single_use_and_exact(void **state)
 {
 	struct scene *s = *state;
+	struct service *ssh = &s->realm->config.service[0];
 
 	open_for(s, "ssh", NULL);
+	assert_false(narrowed(s, VERDICT_OK).once);
 	s->q.single_use = true;
-	assert_int_equal(policy_open(&s->p).verdict, VERDICT_DENIED);
+	assert_true(narrowed(s, VERDICT_OK).once);
 	s->q.single_use = false;
-	s->q.has_idle = true;
-	assert_int_equal(policy_open(&s->p).verdict, VERDICT_DENIED);
-	s->q.has_idle = false;
+	ssh->single_use = 1;
+	assert_true(narrowed(s, VERDICT_OK).once);
 	s->q.has_source_port = true;
-	assert_int_equal(policy_open(&s->p).verdict, VERDICT_DENIED);
+	s->q.source_port = 40000;
+	assert_int_equal(narrowed(s, VERDICT_OK).source_port, 40000);
+	s->q.has_source_port = false;
+	assert_int_equal(narrowed(s, VERDICT_OK).source_port, 0);
+	ssh->exact = 1;
+	narrowed(s, VERDICT_DENIED);
+}
+
+static void check_idle(struct scene *s, uint32_t asked, enum verdict expected, uint32_t given)
+{
+	s->q.has_idle = true;
+	s->q.idle_s = asked;
+	assert_int_equal(narrowed(s, expected).idle_s, expected == VERDICT_OK ? given : 0);
+}
+
+/* What is given is one of the configuration's, and never longer than what was asked for. */
+static void test_idle_times(void **state)
+{
+	struct scene *s = *state;
+	struct service *service = s->realm->config.service;
+
+	open_for(s, "ssh", NULL);
+	check_idle(s, 100, VERDICT_DENIED, 0); /* there is none at all */
+	check_idle(s, 0, VERDICT_OK, 0);
+	service[1].idle_s = 30;
+	service[2].idle_s = 300;
+	check_idle(s, 29, VERDICT_DENIED, 0);
+	check_idle(s, 30, VERDICT_OK, 30);
+	check_idle(s, 299, VERDICT_OK, 30);
+	check_idle(s, UINT32_MAX, VERDICT_OK, 300);
+	service[0].idle_s = 100;
+	check_idle(s, 0, VERDICT_OK, 100); /* the service's own is the most */
+	check_idle(s, UINT32_MAX, VERDICT_OK, 100);
+	check_idle(s, 99, VERDICT_OK, 30);
+	s->q.has_idle = false;
+	assert_int_equal(narrowed(s, VERDICT_OK).idle_s, 100);
+}
+
+static void test_a_network_has_no_narrow_door(void **state)
+{
+	struct scene *s = *state;
+	struct service *ssh = &s->realm->config.service[0];
+
+	ssh->min_prefix_v4 = 24;
+	ssh->idle_s = 30;
+	open_for(s, "ssh", "198.51.100.0/24");
+	assert_int_equal(narrowed(s, VERDICT_OK).idle_s, 0);
+	s->q.single_use = true;
+	narrowed(s, VERDICT_ADDRESS);
+	s->q.single_use = false;
+	ssh->exact = 1;
+	s->q.has_source_port = true;
+	s->q.source_port = 40000;
+	narrowed(s, VERDICT_ADDRESS);
 }
 
 static void test_expired_and_disabled(void **state)
@@ -341,7 +403,9 @@ int main(void)
 	    TEST(test_address_source),
 	    TEST(test_address_list),
 	    TEST(test_holds),
-	    TEST(test_narrower_than_offered_is_refused),
+	    TEST(test_single_use_and_exact),
+	    TEST(test_idle_times),
+	    TEST(test_a_network_has_no_narrow_door),
 	    TEST(test_expired_and_disabled),
 	    TEST(test_from_must_be_proven),
 	    TEST(test_who_must_prove_himself),

@@ -66,6 +66,7 @@ static struct session_record a_session(void)
 	struct session_record r = {.service = "a-service_with-32-characters-xyz",
 	    .proto = 6,
 	    .port = 65535,
+	    .narrowing = {.idle_s = 300, .source_port = 40000, .once = true},
 	    .end_ms = UINT64_MAX - 1};
 
 	memset(r.cid, 9, sizeof(r.cid));
