@@ -19,6 +19,7 @@
  *
  *             monitor <-> auth      door requests, descriptors, reload (message.h)
  *             capture  -> auth      knocks; auth -> capture: keys, ports
+ *             capture  -> monitor   by nfqueue alone: verdicts (verdict.h)
  *             children -> monitor   log records
  *             posternctl <-> auth   control.h, root only
  *
@@ -38,12 +39,13 @@
 enum child_fd {
 	FD_LOG = 3,	   /* log records to the monitor (log.h, LOG_TO_FD) */
 	FD_PEER = 4,	   /* auth: to the monitor; capture: to auth */
-	FD_CONFIG = 5,	   /* sealed memory file with the text of posternd.conf */
-	FD_CLIENTS = 6,	   /* auth: the clients file, read-only */
-	FD_SERVER_KEY = 7, /* auth: read-only */
-	FD_DOOR_KEY = 8,   /* auth: read-only */
-	FD_CONTROL = 9,	   /* auth: the listening control socket */
-	FD_CHILD_END = 10,
+	FD_VERDICT = 5,	   /* capture by nfqueue: to the monitor (verdict.h) */
+	FD_CONFIG = 6,	   /* sealed memory file with the text of posternd.conf */
+	FD_CLIENTS = 7,	   /* auth: the clients file, read-only */
+	FD_SERVER_KEY = 8, /* auth: read-only */
+	FD_DOOR_KEY = 9,   /* auth: read-only */
+	FD_CONTROL = 10,   /* auth: the listening control socket */
+	FD_CHILD_END = 11,
 };
 
 /*

@@ -185,7 +185,9 @@ static enum capture_status udp_open(void **self, const struct capture_want *want
 		abort();
 	*u = (struct udp){.fd = {-1, -1}, .port = want->udp_port};
 	u->ready = epoll_create1(EPOLL_CLOEXEC);
-	status = find_interface(u, want->source);
+	status = want->udp_port != 0 ? find_interface(u, want->source)
+				     : refuse(CAPTURE_REFUSED, u, "port",
+					   "this hears the carrier udp alone; give udp-port");
 	if (status == CAPTURE_UP && u->ready < 0)
 		status = refuse(CAPTURE_BROKEN, u, "epoll", strerror(errno));
 	for (int family = V4; family < FAMILIES && status == CAPTURE_UP; family++)

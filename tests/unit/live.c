@@ -95,8 +95,7 @@ static void place(int fd, int at)
 
 static _Noreturn void be_capture(const char *interface, int log, int peer, int config)
 {
-	struct child_args a = {
-	    .config_path = "test.conf", .config_dir = ".", .source = interface};
+	struct child_args a = {.config_path = "test.conf", .config_dir = ".", .source = interface};
 	char jail[] = "/tmp/postern-jail-XXXXXX";
 	int spare[] = {fcntl(log, F_DUPFD, SPARE_FDS), fcntl(peer, F_DUPFD, SPARE_FDS),
 	    fcntl(config, F_DUPFD, SPARE_FDS)};
@@ -104,6 +103,7 @@ static _Noreturn void be_capture(const char *interface, int log, int peer, int c
 	place(spare[0], FD_LOG);
 	place(spare[1], FD_PEER);
 	place(spare[2], FD_CONFIG);
+	(void)close(FD_VERDICT);
 	if (close_range(FD_CONFIG + 1, ~0U, 0) != 0 || mkdtemp(jail) == NULL || chdir(jail) != 0 ||
 	    rmdir(jail) != 0) /* a folder without a name is as empty as can be */
 		_exit(99);
