@@ -95,8 +95,8 @@ static const char *sequence_fault(const struct config *c)
 		       "make it wider";
 	for (unsigned i = 0; i < c->sources; i++) {
 		const char *by = c->source[i].capture;
-		if (strcmp(by, "xdp") == 0 || strcmp(by, "udp") == 0)
-			return "capture = xdp and capture = udp do not hear sequences: capture "
+		if (strcmp(by, "xdp") == 0 || strcmp(by, "udp") == 0 || strcmp(by, "nfqueue") == 0)
+			return "capture = xdp, udp and nfqueue do not hear sequences: capture "
 			       "otherwise, or leave it out";
 	}
 	return NULL;

@@ -46,10 +46,46 @@ static void write_heard(FILE *out, const struct config *c)
 		    c->http_port, TOKEN_LEAST);
 }
 
+static void write_ports(FILE *out, const struct config *c)
+{
+	if (c->sequence_range.lo != 0) {
+		fprintf(out, "%" PRIu16 "-%" PRIu16, c->sequence_range.lo, c->sequence_range.hi);
+		return;
+	}
+	for (unsigned i = 0; i < c->sequence.len; i++)
+		fprintf(out, "%s%" PRIu16, i == 0 ? "{ " : ", ", c->sequence.at[i]);
+	fputs(" }", out);
+}
+
+/* Of TCP SYNs alone, since a port among these may be at the near end of a connection. */
+static void write_pieces(FILE *out, const struct config *c)
+{
+	const bool drops = c->silence == SILENCE_DROP;
+
+	if (!drops && (c->needs & (NEED_NFLOG_0 | NEED_NFLOG_1)) == 0)
+		return;
+	fprintf(out, "add chain inet " NFT_TABLE " pieces\n");
+	nft_rules_write_copies(out, "pieces", c->needs);
+	if (drops)
+		fprintf(out, "add rule inet " NFT_TABLE " pieces counter name knocks drop\n");
+	if ((c->sequence_pieces & PIECES_UDP) != 0) {
+		fprintf(out, "add rule inet " NFT_TABLE " knocks udp dport ");
+		write_ports(out, c);
+		fputs(" goto pieces\n", out);
+	}
+	if ((c->sequence_pieces & (PIECES_TCP | PIECES_CLEAN)) != 0) {
+		fprintf(out, "add rule inet " NFT_TABLE " knocks tcp dport ");
+		write_ports(out, c);
+		fputs(" tcp flags & (fin | syn | rst | ack) == syn goto pieces\n", out);
+	}
+}
+
 void nft_carriers_write(FILE *out, const struct config *c)
 {
 	if (c->tcp_port != 0)
 		write_tcp(out, c);
 	if ((c->icmp || c->http_port != 0) && (c->needs & (NEED_NFLOG_0 | NEED_NFLOG_1)) != 0)
 		write_heard(out, c);
+	if (config_has_sequence(c))
+		write_pieces(out, c);
 }

@@ -71,6 +71,52 @@ static void test_closed_with_networks(void **state)
 	    text_of_rules(SILENCE_CLOSED, &lengths, NFT_ARM_UNLESS_TRIAL), "guard-closed.nft");
 }
 
+static char *text_of_config(const struct config *c)
+{
+	const struct nft_lengths none = {0};
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	nft_rules_write(out, c, &none, NFT_ARM_KEEP, NFT_QUEUE_HERE);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void test_pieces(void **state)
+{
+	struct config c = config_of(SILENCE_DROP);
+	char *text;
+
+	(void)state;
+	c.sequence = (struct port_list){.at = {7001, 9, 65535, 4, 5}, .len = 5};
+	c.sequence_pieces = PIECES_UDP | PIECES_CLEAN;
+	text = text_of_config(&c);
+	assert_non_null(strstr(text,
+	    "postern pieces counter name knocks drop\n"
+	    "add rule inet postern knocks udp dport { 7001, 9, 65535, 4, 5 } goto pieces\n"
+	    "add rule inet postern knocks tcp dport { 7001, 9, 65535, 4, 5 } tcp flags & (fin | "
+	    "syn | rst | ack) == syn goto pieces\n"));
+	free(text);
+	c.sequence.len = 0;
+	c.sequence_range = (struct port_range){20000, 29999};
+	c.sequence_pieces = PIECES_TCP;
+	text = text_of_config(&c);
+	assert_null(strstr(text, "udp dport 20000"));
+	assert_non_null(strstr(text, "tcp dport 20000-29999 tcp flags"));
+	free(text);
+	c.silence = SILENCE_CLOSED; /* a closed port answers, and nothing stands out */
+	text = text_of_config(&c);
+	assert_null(strstr(text, "pieces"));
+	free(text);
+	c.needs = NEED_NFLOG_1;
+	text = text_of_config(&c);
+	assert_non_null(strstr(text, "postern pieces log group 4478 "));
+	assert_null(strstr(text, "pieces counter"));
+	free(text);
+}
+
 /* What follows the rules: the arming alone. */
 static char *arming_of(enum nft_arming arming)
 {
@@ -242,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_drop),
 	    cmocka_unit_test(test_closed_with_networks),
+	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_arming),
 	    cmocka_unit_test(test_rules_never_name_a_door),
 	    cmocka_unit_test(test_what_captures_need),
