@@ -47,8 +47,8 @@ enum long_option {
 	OPT_WORKER,
 	OPT_WORKERS,
 	OPT_TURN,
-	OPT_GENERATION,
 	OPT_GROUP,
+	OPT_GENERATION,
 };
 
 static const struct option long_options[] = {
@@ -68,8 +68,8 @@ static const struct option long_options[] = {
     {"worker", required_argument, NULL, OPT_WORKER},
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"turn", required_argument, NULL, OPT_TURN},
-    {"generation", required_argument, NULL, OPT_GENERATION},
     {"group", required_argument, NULL, OPT_GROUP},
+    {"generation", required_argument, NULL, OPT_GENERATION},
     {NULL, 0, NULL, 0},
 };
 
@@ -136,11 +136,11 @@ static int take_internal(struct options *o, int option, const char *value)
 		return take_number(&o->child.workers, value);
 	case OPT_TURN:
 		return take_number(&o->child.turn, value);
+	case OPT_GROUP:
+		return take_number(&o->child.group, value);
 	case OPT_GENERATION:
 		return take_number(&o->child.generation, value);
 	default:
-	case OPT_GROUP:
-		return take_number(&o->child.group, value);
 		return -1;
 	}
 }

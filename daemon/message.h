@@ -209,21 +209,6 @@ struct msg_source_state {
 	uint64_t since_s; /* CLOCK_REALTIME, when the condition began */
 	char name[SOURCE_NAME_BYTES];
 	char interface[16];
-};
-
-struct msg_files {
-	struct ipc_head head;
-	uint32_t generation;
-	uint32_t unused;
-};
-
-struct msg_loaded {
-	struct ipc_head head;
-	uint32_t generation;
-	uint32_t ok; /* 1 good; 0 bad, auth logged why */
-};
-
-#endif
 	char why[SOURCE_WHY_BYTES]; /* of WAITING and FAILED; printable */
 };
 
@@ -242,3 +227,18 @@ struct msg_switched {
 	uint32_t ok; /* 1: done; 0: all is as it was */
 	uint32_t id;
 	char why[SWITCH_WHY_BYTES]; /* a sentence when it is not; ended by NUL, printable */
+};
+
+struct msg_files {
+	struct ipc_head head;
+	uint32_t generation;
+	uint32_t unused;
+};
+
+struct msg_loaded {
+	struct ipc_head head;
+	uint32_t generation;
+	uint32_t ok; /* 1 good; 0 bad, auth logged why */
+};
+
+#endif

@@ -70,6 +70,7 @@ struct child_args {
 	const char *capture; /* its method for now; NULL: as the configuration has it */
 	unsigned worker,
 	    workers;   /* which of how many processes that share the source; 0 workers: 1 */
+	unsigned group; /* they know each other by it */
 	unsigned turn; /* 0 or 1: which of the numbers it reads where a number has one reader */
 	unsigned
 	    generation; /* auth: of the configuration at FD_CONFIG; what its MSG_DOOR_* say until a MSG_COMMIT */
@@ -78,7 +79,6 @@ struct child_args {
 
 /* Entry functions: open, jail, drop, loop. Return the process's exit status. */
 int monitor_main(const struct child_args *a, bool foreground);
-	unsigned group; /* they know each other by it */
 int capture_main(const struct child_args *a);
 int auth_main(const struct child_args *a);
 

@@ -61,7 +61,7 @@ static enum capture_status open_source(
 	struct capture_want want = {.source = s->interface,
 	    .file = file,
 	    .filter = filter,
-	    .buffer_bytes = BUFFER_BYTES,
+	    .buffer_bytes = JAIL_BUFFER_BYTES,
 	    .number = (uint16_t)(CONFIG_NFLOG_GROUP + a->turn),
 	    .udp_port = c->udp_port,
 	    .uid = uid,

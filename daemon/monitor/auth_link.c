@@ -81,6 +81,11 @@ static int serve_loaded(struct auth_link *l, const void *msg)
 	return l->events->loaded(l->arg, msg);
 }
 
+static int serve_switch(struct auth_link *l, const void *msg)
+{
+	return l->ready ? l->events->switch_wanted(l->arg, msg) : -1;
+}
+
 struct verb {
 	uint32_t type;
 	uint32_t len;
@@ -91,11 +96,6 @@ static const struct verb verbs[] = {
     {MSG_AUTH_READY, sizeof(struct msg_plain), serve_ready},
     {MSG_SOURCE_READY, sizeof(struct msg_source_ready), serve_source_ready},
     {MSG_SOURCE_BAD, sizeof(struct msg_source_ready), serve_source_bad},
-static int serve_switch(struct auth_link *l, const void *msg)
-{
-	return l->ready ? l->events->switch_wanted(l->arg, msg) : -1;
-}
-
     {MSG_DOOR_OPEN, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_CLOSE, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_QUERY, sizeof(struct msg_door), serve_door},

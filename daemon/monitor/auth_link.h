@@ -19,9 +19,9 @@ struct auth_events {
 	void (*door)(void *arg, const struct msg_door *m, struct msg_door_done *done);
 	void (*reload_wanted)(void *arg);
 	int (*loaded)(void *arg, const struct msg_loaded *m);
+	int (*switch_wanted)(void *arg, const struct msg_switch *m);
 	/* It is gone, and will be started again after a while unless auth_link_stop() is called now. */
 	void (*gone)(void *arg, int status, bool was_ready);
-	int (*switch_wanted)(void *arg, const struct msg_switch *m);
 	/* Time to start it again. */
 	void (*start)(void *arg);
 };

@@ -27,9 +27,9 @@ struct monitor {
 	struct sources sources;
 	struct reload reload;
 	struct links links;
+	uint32_t switch_id; /* of the switch under way */
 	struct notify notify;
 	int pidfile, empty, control, signals;
-	uint32_t switch_id; /* of the switch under way */
 	int waiter;	    /* who started us in the background and waits; -1 */
 	unsigned listening; /* interfaces, as last told to the service manager */
 	bool announced, stopping, failed;

@@ -141,18 +141,6 @@ static int loaded(void *arg, const struct msg_loaded *msg)
 	return reload_loaded(&m->reload, msg->generation, msg->ok == 1);
 }
 
-/*
- * Captures without auth are of no use: they end, and start when it is back.
- * An auth that says at the very start that it cannot work will not work the
- * next time either; what kills it later may pass.
- */
-static void auth_gone(void *arg, int status, bool was_ready)
-{
-	struct monitor *m = arg;
-
-	sources_pause(&m->sources);
-	reload_auth_gone(&m->reload);
-	if (!m->announced && !was_ready && !m->stopping && WIFEXITED(status)) {
 static void answer_switch(struct monitor *m, uint32_t id, bool ok, const char *why)
 {
 	struct msg_switched msg = {.head = {MSG_SWITCHED, sizeof(msg)}, .ok = ok, .id = id};
@@ -209,6 +197,7 @@ static const struct auth_events auth_events = {
     .door = door,
     .reload_wanted = reload_wanted,
     .loaded = loaded,
+    .switch_wanted = switch_wanted,
     .gone = auth_gone,
     .start = auth_start,
 };
@@ -222,7 +211,6 @@ static int introduce(void *arg, const struct worker *w, int sock)
 
 	memcpy(msg.name, w->source.name, sizeof(w->source.name));
 	return auth_link_send(&m->auth, &msg, &sock, 1);
-    .switch_wanted = switch_wanted,
 }
 
 static int config_for_capture(void *arg)
@@ -232,6 +220,20 @@ static int config_for_capture(void *arg)
 	return law_reopen_config(m->law);
 }
 
+static int needs_changed(void *arg, unsigned needs)
+{
+	struct monitor *m = arg;
+
+	return guard_need(&m->guard, needs);
+}
+
+static void state_changed(void *arg, const struct msg_source_state *msg)
+{
+	struct monitor *m = arg;
+
+	(void)!auth_link_send(&m->auth, msg, NULL, 0);
+}
+
 static void sources_changed(void *arg)
 {
 	struct monitor *m = arg;
@@ -239,6 +241,7 @@ static void sources_changed(void *arg)
 	unsigned of = 0;
 
 	announce(m);
+	reload_settle(&m->reload);
 	if (m->announced && !m->stopping && m->reload.state == RELOAD_IDLE &&
 	    sources_count(&m->sources, &of) != m->listening)
 		monitor_tell_status(m);
@@ -248,6 +251,9 @@ static void sources_changed(void *arg)
 static const struct sources_ops sources_ops = {
     .introduce = introduce,
     .config = config_for_capture,
+    .needs = needs_changed,
+    .state = state_changed,
+    .switched = switched,
     .changed = sources_changed,
 };
 
@@ -274,20 +280,6 @@ static void take_signal(void *arg)
 }
 
 static int hear_signals(struct monitor *m)
-static int needs_changed(void *arg, unsigned needs)
-{
-	struct monitor *m = arg;
-
-	return guard_need(&m->guard, needs);
-}
-
-static void state_changed(void *arg, const struct msg_source_state *msg)
-{
-	struct monitor *m = arg;
-
-	(void)!auth_link_send(&m->auth, msg, NULL, 0);
-}
-
 {
 	sigset_t set;
 
@@ -295,7 +287,6 @@ static void state_changed(void *arg, const struct msg_source_state *msg)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
-	reload_settle(&m->reload);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -1;
 	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -305,11 +296,9 @@ static void state_changed(void *arg, const struct msg_source_state *msg)
 /*
  * What is left of root. Files are read as their owner, root, so no right to
  * pass over modes is needed; secrets are locked within RLIMIT_MEMLOCK.
-    .needs = needs_changed,
-    .state = state_changed,
-    .switched = switched,
  */
 static const int capabilities[] = {
+    CAP_BPF,	    /* at its start, the program of a capture by xdp */
     CAP_KILL,	    /* end children that run as other users */
     CAP_NET_ADMIN,  /* the firewall; at their start, filters, marks and buffers of the children */
     CAP_NET_RAW,    /* at their start, capture's packet sockets and auth's raw ones */
@@ -352,7 +341,6 @@ static int check_users(const struct config *c)
 
 	return sandbox_user(c->capture_user, &uid, &gid) | sandbox_user(c->auth_user, &uid, &gid);
 }
-    CAP_BPF,	    /* at its start, the program of a capture by xdp */
 
 /* Before we leave the terminal: the administrator is still there to read what is wrong. */
 static int prepare(struct monitor *m)

@@ -180,21 +180,12 @@ static void end_switch(struct sources *all)
 	loop_cancel(all->loop, too_late, all);
 }
 
-	loop_cancel(s->all->loop, kill_now, s);
-	if (wanted)
-		log_error("child_died", "process=\"%s\" %s", s->child.tag,
-		    child_status_text(text, sizeof(text), status));
-	if (s->retired)
-		s->state = SOURCE_FREE;
-	else if (wanted && s->all->running && needs_an_administrator(status))
-		retry_after(s, CONFIG_PAUSE_MS);
-	else if (wanted && s->all->running)
-		retry_later(s, lived_ms);
-	else
-		s->state = SOURCE_WAITING;
-	if (s->state == SOURCE_WAITING && !wanted)
-		try_again(s); /* auth came back while this one was still ending */
-	changed(s->all);
+static void retire_trial(struct worker *w)
+{
+	w->trial = false;
+	w->retired = true;
+	if (w->state != WORKER_ENDING)
+		worker_end(w);
 }
 
 static void undo_switch(struct sources *all, const char *why)
@@ -219,13 +210,27 @@ static bool is_replaced(const struct sources *all, const struct worker *w)
 	       strcmp(all->wanted[w->index].capture, all->source[w->index].capture) != 0;
 }
 
-	(void)snprintf(number, sizeof(number), "%u", s->index);
-	(void)snprintf(title, sizeof(title), "posternd: %s", s->child.tag);
-	for (int i = FD_LOG; i < FD_CHILD_END; i++)
-		start.fd[i] = -1;
-	start.fd[FD_PEER] = peer;
-	start.fd[FD_CONFIG] = config;
-	return child_start(&s->child, &start);
+static void take_over(struct sources *all)
+{
+	for (size_t i = 0; i < SOURCES_WORKERS; i++) {
+		struct worker *w = &all->worker[i];
+
+		if (is_replaced(all, w)) {
+			w->retired = true;
+			if (w->state == WORKER_WAITING)
+				worker_end(w);
+		}
+	}
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		all->worker[i].trial = false;
+	for (uint32_t i = 0; i < all->law.sources; i++) {
+		if (strcmp(all->wanted[i].capture, all->source[i].capture) != 0)
+			log_info("switched", "source=%s from=%s to=%s", all->source[i].name,
+			    all->source[i].capture, all->wanted[i].capture);
+		all->source[i] = all->wanted[i];
+	}
+	end_switch(all);
+	all->ops->switched(all->arg, true, "");
 }
 
 static void look_at_switch(struct sources *all)
@@ -235,10 +240,11 @@ static void look_at_switch(struct sources *all)
 	for (size_t i = 0; i < SOURCES_WORKERS && all->switching; i++) {
 		const struct worker *w = &all->worker[i];
 
-	if (config < 0 || ipc_pair(pair, SOURCE_DEPTH)) {
-		log_error(
-		    "start_failed", "process=\"%s\" error=\"%s\"", s->child.tag, strerror(errno));
-		goto out;
+		if (!is_on_trial(w))
+			continue;
+		if (w->tried && !w->held && w->state != WORKER_READY)
+			undo_switch(all, w->why);
+		ready = ready && w->state == WORKER_READY;
 	}
 	if (all->switching && ready)
 		take_over(all);
@@ -275,16 +281,9 @@ static void end_old_soon(struct sources *all)
 		end_old(all);
 }
 
-		if (s->state != SOURCE_FREE)
-			continue;
-		*s = (struct source){
-		    .state = SOURCE_WAITING, .index = index, .generation = generation, .all = all};
-		memcpy(s->name, want->name, sizeof(s->name));
-		memcpy(s->interface, want->interface, sizeof(s->interface));
-		s->reads_input =
-		    strcmp(want->capture, "savefile") == 0 && strcmp(want->file, "-") == 0;
-		child_init(&s->child, all->loop, died, s);
-		(void)snprintf(s->child.tag, sizeof(s->child.tag), "capture %s", want->name);
+void sources_worker_changed(struct sources *all)
+{
+	if (all->busy)
 		return;
 	all->busy = true;
 	look_at_switch(all);
@@ -383,6 +382,7 @@ static bool is_captured(const struct sources *all, uint32_t index)
 			return true;
 	return false;
 }
+
 void sources_set(struct sources *all, const struct config *c)
 {
 	undo_switch(all, "a reload came in between");
@@ -441,7 +441,6 @@ void sources_switch(struct sources *all, uint32_t index, const char *method)
 	all->busy = false;
 	sources_worker_changed(all);
 }
-
 
 void sources_run(struct sources *all)
 {
@@ -525,6 +524,7 @@ bool sources_idle(const struct sources *all)
 			return false;
 	return true;
 }
+
 static bool is_source_ready(const struct sources *all, uint32_t index)
 {
 	bool any = false;
@@ -540,7 +540,6 @@ static bool is_source_ready(const struct sources *all, uint32_t index)
 	}
 	return any;
 }
-
 
 unsigned sources_count(const struct sources *all, unsigned *of)
 {
