@@ -16,6 +16,7 @@ static void make_defaults(struct config *out, uint16_t udp_port)
 	(void)snprintf(text, sizeof(text), "udp-port = %u\n", udp_port);
 	if (config_parse(out, "", text, &r) != 0)
 		abort();
+	out->udp_port = 0; /* without a carrier it says nothing: by default there is none */
 }
 
 static void value_text(const struct directive *d, const void *base, char out[static VALUE_MAX])
