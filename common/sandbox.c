@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,12 +13,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <seccomp.h>
 
+#include "landlock.h"
 #include "log.h"
 
 #if defined(__has_feature)
@@ -107,61 +109,6 @@ static int forbid_dumps(void)
 	return 0;
 }
 
-/*
- * Landlock as the kernel has it, through its system calls: libc offers none,
- * and the build's headers may be older than the kernel that runs.
- */
-struct landlock_attr {
-	uint64_t fs;
-	uint64_t net;
-	uint64_t scoped;
-};
-
-enum { LANDLOCK_QUERY_VERSION = 1 };
-
-struct landlock_abi {
-	int since;
-	uint64_t fs, net, scoped; /* all that can be handled, and is thereby forbidden */
-	size_t size;		  /* of the attribute as that version knows it */
-};
-
-static const struct landlock_abi landlock_abis[] = {
-    {6, 0xffff, 0x3, 0x3, 24}, /* abstract sockets, signals */
-    {5, 0xffff, 0x3, 0, 16},   /* ioctl on devices */
-    {4, 0x7fff, 0x3, 0, 16},   /* TCP bind and connect */
-    {3, 0x7fff, 0, 0, 8},      /* truncate */
-    {2, 0x3fff, 0, 0, 8},      /* link and rename across folders */
-    {1, 0x1fff, 0, 0, 8},
-};
-
-static const struct landlock_abi *landlock_known(long version)
-{
-	for (size_t i = 0; i < sizeof(landlock_abis) / sizeof(landlock_abis[0]); i++)
-		if (version >= landlock_abis[i].since)
-			return &landlock_abis[i];
-	return NULL;
-}
-
-/* No rule at all: everything that landlock knows of is forbidden. */
-static int landlock_all(void)
-{
-	const struct landlock_abi *abi =
-	    landlock_known(syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_QUERY_VERSION));
-
-	if (!abi) {
-		log_warning("landlock_missing",
-		    "this kernel offers none: empty root and seccomp alone hold the process");
-		return 0;
-	}
-	const struct landlock_attr attr = {abi->fs, abi->net, abi->scoped};
-	const long fd = syscall(SYS_landlock_create_ruleset, &attr, abi->size, 0);
-	if (fd < 0)
-		return failed("landlock_create_ruleset");
-	const long restricted = syscall(SYS_landlock_restrict_self, fd, 0);
-	close((int)fd);
-	return restricted ? failed("landlock_restrict_self") : 0;
-}
-
 #ifdef SANDBOX_UNDER_ASAN
 /* What the address sanitizer does by itself: its own memory, locks, and the report. */
 static const int sanitizer_syscalls[] = {
@@ -194,12 +141,44 @@ static bool is_out(int nr)
 	return nr == SCMP_SYS(write) || nr == SCMP_SYS(sendto) || nr == SCMP_SYS(sendmsg);
 }
 
+/* What programs need that a process of ours does not, and that would let it do more than they need. */
+static bool is_for_programs(int nr)
+{
+	return nr == SCMP_SYS(mmap) || nr == SCMP_SYS(mprotect) || nr == SCMP_SYS(socket) ||
+	       nr == SCMP_SYS(clone);
+}
+
+static int allow_for_programs(scmp_filter_ctx ctx, int nr)
+{
+	const scmp_datum_t both = PROT_WRITE | PROT_EXEC;
+	const scmp_datum_t namespaces = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET |
+					CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS;
+	int err;
+
+	if (nr == SCMP_SYS(socket))
+		return seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+	if (nr == SCMP_SYS(clone))
+		return seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces, 0));
+	/* Libraries are code that can be executed, or data that can be written. */
+	err = seccomp_rule_add(
+	    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, both, PROT_EXEC));
+	return err ? err
+		   : seccomp_rule_add(
+			 ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+}
+
 /*
  * Memory that can be executed is never to be had, whoever lists mmap or
  * mprotect. And who reads packets from a socket could send some with it.
  */
-static int allow(scmp_filter_ctx ctx, int nr, int out_most)
+static int allow(scmp_filter_ctx ctx, int nr, const struct sandbox *s)
 {
+	const int out_most = s->out_most;
+
+	if (s->programs && is_for_programs(nr))
+		return allow_for_programs(ctx, nr);
 	if (nr == SCMP_SYS(mmap) || nr == SCMP_SYS(mprotect))
 		return seccomp_rule_add(
 		    ctx, SCMP_ACT_ALLOW, nr, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -209,10 +188,10 @@ static int allow(scmp_filter_ctx ctx, int nr, int out_most)
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
 }
 
-static int allow_all(scmp_filter_ctx ctx, const int *nrs, size_t len, int out_most)
+static int allow_all(scmp_filter_ctx ctx, const int *nrs, size_t len, const struct sandbox *s)
 {
 	for (size_t i = 0; i < len; i++) {
-		const int err = allow(ctx, nrs[i], out_most);
+		const int err = allow(ctx, nrs[i], s);
 
 		if (err && err != -EEXIST)
 			return err;
@@ -239,19 +218,21 @@ static int deny_terminals(scmp_filter_ctx ctx, const int *nrs, size_t len)
 
 static int filter_syscalls(const struct sandbox *s)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	/* A program that asks for more goes on without, as on a kernel that has not got it. */
+	scmp_filter_ctx ctx =
+	    seccomp_init(s->programs ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_KILL_PROCESS);
 	int err = ctx ? 0 : -ENOMEM;
 
 	if (!err)
 		err = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (!err)
-		err = allow_all(ctx, s->syscalls, s->syscalls_len, s->out_most);
+		err = allow_all(ctx, s->syscalls, s->syscalls_len, s);
 	if (!err)
 		err = deny_terminals(ctx, s->syscalls, s->syscalls_len);
 #ifdef SANDBOX_UNDER_ASAN
 	if (!err)
 		err = allow_all(ctx, sanitizer_syscalls,
-		    sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]), s->out_most);
+		    sizeof(sanitizer_syscalls) / sizeof(sanitizer_syscalls[0]), s);
 #endif
 	if (!err)
 		err = seccomp_load(ctx);
@@ -284,12 +265,12 @@ int sandbox_enter(const struct sandbox *s)
 {
 	const pid_t parent = getppid();
 
-	if (change_root(s->root) || change_user(s->uid, s->gid) || die_with(parent) ||
+	if ((s->root && change_root(s->root)) || change_user(s->uid, s->gid) || die_with(parent) ||
 	    forbid_dumps())
 		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return failed("PR_SET_NO_NEW_PRIVS");
-	if (work_inside(s) || landlock_all())
+	if (work_inside(s) || landlock_enter(s->paths, s->paths_len))
 		return -1;
 	return filter_syscalls(s);
 }

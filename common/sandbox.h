@@ -10,8 +10,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "landlock.h"
+
 struct sandbox {
-	/* An empty directory to chroot into, never "/"; "." when the monitor started us (process.h). */
+	/*
+	 * An empty directory to chroot into, never "/"; "." when the monitor started us (process.h).
+	 * NULL: the real one stays, and landlock alone says what can be reached in it.
+	 */
 	const char *root;
 	uid_t uid;
 	gid_t gid;
@@ -28,6 +33,16 @@ struct sandbox {
 	int (*inside)(void *arg);
 	void *arg;
 	int folder;
+	/* What can still be reached; none when there are none. */
+	const struct sandbox_path *paths;
+	size_t paths_len;
+	/*
+	 * It runs other programs, which inherit all this. What is not listed is
+	 * then refused as unknown to the kernel instead of being deadly; memory
+	 * may be executed as long as it cannot be written, too; sockets, where
+	 * listed, are local ones; clone, where listed, makes no namespaces.
+	 */
+	bool programs;
 };
 
 /*
