@@ -61,8 +61,10 @@ static void announce(struct monitor *m)
 
 static void finish_if_alone(struct monitor *m)
 {
-	if (m->stopping && m->auth.child.pid == 0 && sources_idle(&m->sources))
-		loop_stop(m->loop);
+	if (!m->stopping || m->auth.child.pid != 0 || !sources_idle(&m->sources))
+		return;
+	(void)!guard_need(&m->guard, 0); /* nobody hears any more */
+	loop_stop(m->loop);
 }
 
 static void kill_the_rest(void *arg)
@@ -176,6 +178,18 @@ static int switch_wanted(void *arg, const struct msg_switch *msg)
 	return 0;
 }
 
+/*
+ * Captures without auth are of no use: they end, and start when it is back.
+ * An auth that says at the very start that it cannot work will not work the
+ * next time either; what kills it later may pass.
+ */
+static void auth_gone(void *arg, int status, bool was_ready)
+{
+	struct monitor *m = arg;
+
+	sources_pause(&m->sources);
+	reload_auth_gone(&m->reload);
+	if (!m->announced && !was_ready && !m->stopping && WIFEXITED(status)) {
 		log_error("start_failed", "auth cannot start: mend what it said above");
 		m->failed = true;
 		stop(m);
@@ -390,7 +404,7 @@ static int run(struct monitor *m)
 {
 	auth_link_init(&m->auth, m->loop, &auth_events, m);
 	sources_init(&m->sources, m->loop, m->args, m->empty, &sources_ops, m);
-	sources_set(&m->sources, &m->law->config, FIRST_GENERATION);
+	sources_set(&m->sources, &m->law->config);
 	reload_init(&m->reload, FIRST_GENERATION, &monitor_reload_ops, m);
 	auth_start(m);
 	if (loop_run(m->loop)) {
