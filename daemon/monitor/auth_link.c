@@ -101,6 +101,7 @@ static const struct verb verbs[] = {
     {MSG_DOOR_QUERY, sizeof(struct msg_door), serve_door},
     {MSG_RELOAD_WANTED, sizeof(struct msg_plain), serve_reload_wanted},
     {MSG_LOADED, sizeof(struct msg_loaded), serve_loaded},
+    {MSG_SWITCH, sizeof(struct msg_switch), serve_switch},
 };
 
 union message {
