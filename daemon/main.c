@@ -25,6 +25,7 @@ enum mode {
 	MODE_HELP,
 	MODE_CAPTURE,
 	MODE_AUTH,
+	MODE_OPENPGP,
 };
 
 struct options {
@@ -111,6 +112,8 @@ static int take_role(struct options *o, const char *text)
 		o->mode = MODE_CAPTURE;
 	else if (strcmp(text, "auth") == 0)
 		o->mode = MODE_AUTH;
+	else if (strcmp(text, "openpgp") == 0)
+		o->mode = MODE_OPENPGP;
 	else
 		return -1;
 	return 0;
@@ -234,6 +237,10 @@ static int run_child(const struct options *o)
 		set_name("postern-capture");
 		return capture_main(&child);
 	}
+	if (o->mode == MODE_OPENPGP) {
+		set_name("postern-openpgp");
+		return openpgp_main(&child);
+	}
 	set_name("postern-auth");
 	return auth_main(&child);
 }
@@ -265,6 +272,7 @@ static int run(const struct options *o)
 		return check_print_directives();
 	case MODE_CAPTURE:
 	case MODE_AUTH:
+	case MODE_OPENPGP:
 		return run_child(o);
 	case MODE_CHECK:
 	case MODE_PRINT_CONFIG:

@@ -17,9 +17,15 @@
  *             opens envelopes, decides, answers; asks the monitor for doors;
  *             serves the control socket.
  *
+ *   openpgp   only if a client uses it; own user, no network, seccomp and
+ *             landlock that gpg and gpg-agent inherit. Runs gpg in its own
+ *             keyring, a process for each request, each killed when it takes
+ *             too long. Talks to auth alone (pgp_message.h).
+ *
  *             monitor <-> auth      door requests, descriptors, reload (message.h)
  *             capture  -> auth      knocks; auth -> capture: keys, ports
  *             capture  -> monitor   by nfqueue alone: verdicts (verdict.h)
+ *             auth <-> openpgp      messages to open, challenges to seal
  *             children -> monitor   log records
  *             posternctl <-> auth   control.h, root only
  *
@@ -38,7 +44,7 @@
 
 enum child_fd {
 	FD_LOG = 3,	   /* log records to the monitor (log.h, LOG_TO_FD) */
-	FD_PEER = 4,	   /* auth: to the monitor; capture: to auth */
+	FD_PEER = 4,	   /* auth: to the monitor; capture, openpgp: to auth */
 	FD_VERDICT = 5,	   /* capture by nfqueue: to the monitor (verdict.h) */
 	FD_CONFIG = 6,	   /* sealed memory file with the text of posternd.conf */
 	FD_CLIENTS = 7,	   /* auth: the clients file, read-only */
@@ -81,5 +87,6 @@ struct child_args {
 int monitor_main(const struct child_args *a, bool foreground);
 int capture_main(const struct child_args *a);
 int auth_main(const struct child_args *a);
+int openpgp_main(const struct child_args *a);
 
 #endif

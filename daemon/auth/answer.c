@@ -48,7 +48,7 @@ static void log_unsent(struct core *c, const struct exchange *x, int error)
 		    (unsigned long long)missed);
 }
 
-static void deliver(
+void answer_deliver(
     struct core *c, const struct exchange *x, enum kind kind, const uint8_t *body, size_t len)
 {
 	const struct carrier *carrier = carrier_by_id(x->route.carrier);
@@ -81,7 +81,7 @@ static void deliver(
 
 void answer_again(struct core *c, const struct exchange *x, const uint8_t *body, size_t len)
 {
-	deliver(c, x, x->envelope->result, body, len);
+	answer_deliver(c, x, x->envelope->result, body, len);
 }
 
 /* Returns the body's length, or a negative error. */
@@ -93,6 +93,8 @@ static int seal(struct core *c, struct exchange *x, const uint8_t *plain, size_t
 
 	if (x->is_result)
 		return x->envelope->seal_result(&x->state, plain, len, body, BODY_MAX);
+	if (x->envelope->has_reply_key)
+		return x->envelope->seal_reply(&x->state, NULL, plain, len, body, BODY_MAX);
 	if (answer_keys(c, x->cid, &keys, &client) < 0)
 		return -E_KEY;
 	return x->envelope->seal_reply(&x->state, &keys, plain, len, body, BODY_MAX);
@@ -132,8 +134,40 @@ void answer_send(struct core *c, struct exchange *x, const struct reply *p)
 	} else {
 		if (x->is_result)
 			keep_result(c, x, body, (size_t)len);
-		deliver(c, x, x->is_result ? x->envelope->result : x->envelope->reply, body,
+		answer_deliver(c, x, x->is_result ? x->envelope->result : x->envelope->reply, body,
 		    (size_t)len);
 	}
 	secret_wipe(plain, sizeof(plain));
+}
+
+/* Returns 0 or an error of errors.h. */
+static int seal_challenge(struct core *c, struct exchange *x, const uint8_t *plain, size_t len)
+{
+	struct envelope_keys keys;
+	uint8_t body[BODY_MAX];
+	size_t client;
+	int n;
+
+	if (x->envelope == &envelope_openpgp)
+		return pgp_challenge(c, x, plain, len);
+	if (answer_keys(c, x->cid, &keys, &client) < 0)
+		return -E_KEY;
+	n = x->envelope->seal_challenge(&x->state, &keys, plain, len, body, sizeof(body));
+	if (n < 0)
+		return n;
+	answer_deliver(c, x, x->envelope->challenge, body, (size_t)n);
+	return 0;
+}
+
+int answer_challenge(struct core *c, struct exchange *x, const struct reply *p)
+{
+	uint8_t plain[ENVELOPE_PLAIN_MAX];
+	int len = reply_encode(p, plain, sizeof(plain));
+
+	if (len >= 0)
+		len = seal_challenge(c, x, plain, (size_t)len);
+	secret_wipe(plain, sizeof(plain));
+	if (len < 0)
+		count(&c->counters, len == -E_FULL ? COUNT_PGP_DOWN : COUNT_UNSEALED);
+	return len < 0 ? -1 : 0;
 }

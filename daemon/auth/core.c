@@ -59,6 +59,7 @@ void core_free(struct core *c)
 	jobs_free(c);
 	asks_free(c);
 	challenges_free(c);
+	pgp_free(c);
 	keep_free(c);
 	sessions_free(c->sessions);
 	peers_free(c->peers);
@@ -72,6 +73,7 @@ static void leave_queue(struct core *c, struct knock *k)
 	DL_DELETE(c->queue, k);
 	DL_APPEND(c->free, k);
 	c->queued--;
+	pgp_forget_opened(c, k);
 	peers_unqueue(c->peers, k->client);
 }
 
@@ -181,6 +183,7 @@ void core_tick(struct core *c)
 	uint64_t now = c->w.boot_ms(c->w.arg);
 
 	challenges_expire(c, now);
+	pgp_expire(c, now);
 	end_sessions(c, now);
 	flush_late(c);
 	ask_pump(c);
@@ -190,7 +193,7 @@ uint64_t core_tick_due(const struct core *c)
 {
 	if (keep_owes(c))
 		return FLUSH_MS;
-	return c->challenges || sessions_count(c->sessions) > 0 ? SWEEP_MS : 0;
+	return c->challenges || !pgp_is_idle(c) || sessions_count(c->sessions) > 0 ? SWEEP_MS : 0;
 }
 
 const struct realm *core_realm(const struct core *c)
@@ -217,6 +220,7 @@ void core_swap(struct core *c, struct realm *realm)
 {
 	while (core_turn(c)) {
 	}
+	core_pgp_gone(c); /* they were let in by the realm before */
 	realm_free(c->realm);
 	c->realm = realm;
 	peers_free(c->peers);

@@ -18,6 +18,7 @@
 #include "carrier.h"
 #include "counters.h"
 #include "message.h"
+#include "pgp_message.h"
 #include "realm.h"
 #include "store.h"
 
@@ -27,6 +28,8 @@ struct auth_world {
 	uint64_t (*boot_ms)(void *arg); /* CLOCK_BOOTTIME */
 	/* A message for the monitor. 0, or -1: no room now; core_pump() shall be called when there is. */
 	int (*ask)(void *arg, const struct msg_door *m);
+	/* A request for openpgp. 0, or -1: it is not there, or has too much to do. */
+	int (*pgp)(void *arg, const struct msg_pgp *m);
 	/* An IP packet, headers and all. 0 or an errno value. */
 	int (*send)(void *arg, const struct route *r, const uint8_t *packet, size_t len);
 	struct store *store; /* borrowed */
@@ -51,6 +54,10 @@ bool core_turn(struct core *c);
 /* Returns 0, or -E_STATE: nothing was asked that this answers. */
 int core_door_done(struct core *c, const struct msg_door_done *m)
     __attribute__((warn_unused_result));
+/* What became of a request for openpgp; pgp_message_ok() has passed. */
+void core_pgp_done(struct core *c, const struct msg_pgp *m);
+/* openpgp is gone, and with it what it was asked for. */
+void core_pgp_gone(struct core *c);
 /* The monitor's socket has room again. */
 void core_pump(struct core *c);
 /* What is due by time. */

@@ -15,15 +15,20 @@ enum auth_counter {
 	COUNT_FORM,	/* opened veil, but no message of a client in it */
 	COUNT_CLIENT,	/* cid of no client */
 	COUNT_LABEL,	/* label's MAC does not hold */
+	COUNT_ENVELOPE, /* not one that this client may use */
 	COUNT_REPLAY,	/* t is not greater than the mark */
 	COUNT_REPEAT,	/* the same message waits already */
 	COUNT_RATE,	/* client's bucket is empty */
 	COUNT_QUEUE,	/* no room in this turn's queue */
+	COUNT_PGP_BUSY, /* gpg has enough to do, or works on another one of this client */
+	COUNT_PGP_DOWN, /* there is no gpg */
 	/* first messages */
-	COUNT_FORGED, /* label holds, envelope does not */
-	COUNT_SHORT,  /* authentic, shorter than a request's head */
-	COUNT_DOUBT,  /* in doubt and no reply wanted: silence */
-	COUNT_KNOWN,  /* attempt seen before: answered again */
+	COUNT_FORGED,	  /* label holds, envelope does not */
+	COUNT_PGP_FAILED, /* gpg was not done in time, or died */
+	COUNT_PGP_LATE,	  /* it was done when nobody waited any more */
+	COUNT_SHORT,	  /* authentic, shorter than a request's head */
+	COUNT_DOUBT,	  /* in doubt and no reply wanted: silence */
+	COUNT_KNOWN,	  /* attempt seen before: answered again */
 	COUNT_CHALLENGED,
 	COUNT_CHALLENGES_FULL,
 	/* answers to challenges */

@@ -1,7 +1,8 @@
 /*
  * inside - what the files of the auth core share, and nobody else sees.
  *
- * A message's way: take.c (cheap checks, into the queue) -> knock.c (envelope,
+ * A message's way: take.c (cheap checks, into the queue; for openpgp by way of
+ * pgp.c, which has it opened by gpg meanwhile) -> knock.c (envelope,
  * mark, decision; changes nothing but the open transaction) -> one commit ->
  * job.c (effects) -> ask.c (doors) -> answer.c.
  */
@@ -55,6 +56,10 @@ struct knock {
 	uint8_t door_key;
 	struct veiled veiled; /* body points into plain */
 	uint8_t plain[KNOCK_PLAIN_MAX];
+	/* pgp.c */
+	uint64_t pgp_id, pgp_until_ms;
+	uint8_t *opened; /* what gpg took out of the body; NULL: nothing yet */
+	uint16_t opened_len;
 };
 
 /* A challenge that waits for its M3, or whose M3 came. */
@@ -154,6 +159,11 @@ struct core {
 	/* queue */
 	struct knock *slots, *free, *queue;
 	unsigned queued;
+	/* pgp.c: messages that gpg is opening, challenges that it is sealing */
+	struct knock *opening;
+	struct pgp_seal *sealing;
+	unsigned pgp_waiting; /* those, and messages that were opened and wait for their turn */
+	uint64_t next_pgp;
 	/* jobs */
 	struct job *jobs, *jobs_by_attempt, *turn_jobs;
 	uint64_t next_serial;
@@ -185,6 +195,19 @@ void keep_result_later(struct core *c, const struct attempt_key *k, const struct
 void keep_session_later(struct core *c, uint64_t id);
 bool keep_owes(const struct core *c);
 void keep_free(struct core *c);
+
+/* pgp.c: is there room for another message to be opened, one of this client at that? */
+bool pgp_has_place(const struct core *c, const struct knock *k);
+/* Takes k, to come back into the queue when it is open. False: gpg is not there, and k is still the caller's. */
+bool pgp_open(struct core *c, struct knock *k);
+/* pgp_ops.decrypt_verify: what gpg made of the knock that is arg. */
+int pgp_take_opened(void *arg, const uint8_t *message, size_t len, uint8_t *out, size_t cap);
+void pgp_forget_opened(struct core *c, struct knock *k);
+/* Has a challenge sealed and sent. Returns 0 or an error of errors.h; x->state is then as M3 needs it. */
+int pgp_challenge(struct core *c, struct exchange *x, const uint8_t *reply, size_t len);
+void pgp_expire(struct core *c, uint64_t now_ms);
+bool pgp_is_idle(const struct core *c);
+void pgp_free(struct core *c);
 
 /* challenge.c */
 struct challenge *challenge_find(struct core *c, const uint8_t *cid);
@@ -250,6 +273,11 @@ uint32_t session_rest_s(const struct session *s, uint64_t now_ms);
 
 /* answer.c */
 void answer_send(struct core *c, struct exchange *x, const struct reply *p);
+/* A challenge: sent, or on its way to be sealed. x->state is then as M3 needs it. Returns 0, or -1: it cannot be made. */
+int answer_challenge(struct core *c, struct exchange *x, const struct reply *p);
+/* A body that is sealed already. */
+void answer_deliver(
+    struct core *c, const struct exchange *x, enum kind kind, const uint8_t *body, size_t len);
 /* An M4's body again, in a new veil. */
 void answer_again(struct core *c, const struct exchange *x, const uint8_t *body, size_t len);
 int answer_keys(

@@ -145,8 +145,10 @@ static void run_challenge(struct core *c, struct job *j)
 	j->reply.wait_s = CHALLENGE_MS / 1000;
 	complete_reply(c, j);
 	log_challenged(j);
-	answer_send(c, &j->x, &j->reply);
-	remember_challenge(ch, j); /* after sealing: M3 opens under what M2 left */
+	if (answer_challenge(c, &j->x, &j->reply) < 0)
+		challenge_drop(c, ch);
+	else
+		remember_challenge(ch, j); /* M3 opens under what sealing it left */
 	job_free(c, j);
 }
 

@@ -15,6 +15,7 @@
 #include "control.h"
 #include "core.h"
 #include "fault.h"
+#include "gpg_link.h"
 #include "load.h"
 #include "log.h"
 #include "loop.h"
@@ -35,6 +36,7 @@ struct auth {
 	struct core *core;
 	struct sources *sources;
 	struct control *control;
+	struct gpg_link gpg;
 	struct realm *candidate;
 	int exit_status;
 	uint64_t tick_at_ms;		/* 0: no tick is set */
@@ -82,6 +84,13 @@ static int world_ask(void *arg, const struct msg_door *m)
 	return -1;
 }
 
+static int world_pgp(void *arg, const struct msg_pgp *m)
+{
+	struct auth *a = arg;
+
+	return gpg_link_send(&a->gpg, m);
+}
+
 static int world_send(void *arg, const struct route *r, const uint8_t *packet, size_t len)
 {
 	struct auth *a = arg;
@@ -109,6 +118,11 @@ static void tell_monitor(struct auth *a, const void *m)
 		return;
 	log_error("monitor", "error=\"%s\": it does not listen", strerror(errno));
 	stop(a, EXIT_FAILURE);
+}
+
+static void tell_of_pgp(void *arg, const struct msg_pgp_plain *m)
+{
+	tell_monitor(arg, m);
 }
 
 static void tell_plain(struct auth *a, enum message_type type)
@@ -150,6 +164,7 @@ static void take_commit(struct auth *a)
 	core_swap(a->core, a->candidate);
 	a->candidate = NULL;
 	sources_send_keys(a->sources);
+	gpg_link_want(&a->gpg);
 	log_info("reloaded", "clients=%zu services=%u", clients_count(core_realm(a->core)->clients),
 	    core_realm(a->core)->config.services);
 }
@@ -177,6 +192,7 @@ union monitor_message {
 	struct msg_plain plain;
 	struct msg_door_done done;
 	struct msg_source source;
+	struct msg_pgp_plain pgp;
 	struct msg_source_state state;
 	struct msg_switched switched;
 	struct msg_files files;
@@ -185,6 +201,13 @@ union monitor_message {
 /* Takes the descriptors in fds that it keeps and sets them to -1. Returns 0, or -1: not a message of the monitor's. */
 static int take(struct auth *a, const union monitor_message *m, size_t len, int *fds, size_t nfds)
 {
+	if (m->head.type == MSG_PGP_PROCESS) {
+		if (len != sizeof(m->pgp) || nfds != 1)
+			return -1;
+		gpg_link_take(&a->gpg, fds[0]);
+		fds[0] = -1;
+		return 0;
+	}
 	switch ((enum message_type)m->head.type) {
 	case MSG_DOOR_DONE:
 		return len == sizeof(m->done) ? core_door_done(a->core, &m->done) : -1;
@@ -365,6 +388,7 @@ static int run(struct auth *a)
 	    .real_ns = world_real,
 	    .boot_ms = world_boot,
 	    .ask = world_ask,
+	    .pgp = world_pgp,
 	    .send = world_send,
 	    .store = a->opening.store,
 	    .boot_id = a->opening.boot_id,
@@ -379,11 +403,13 @@ static int run(struct auth *a)
 		close(fds[i]);
 	a->trouble[0] = '\0';
 	a->core = core_new(&w, realm);
+	a->gpg.core = a->core;
 	if (start_loop(a) < 0 || core_start(a->core) < 0)
 		return EXIT_FAILURE;
 	log_info("loaded", "clients=%zu services=%u", clients_count(realm->clients),
 	    realm->config.services);
 	tell_plain(a, MSG_AUTH_READY);
+	gpg_link_want(&a->gpg);
 	if (loop_run(a->loop) < 0)
 		return EXIT_FAILURE;
 	return a->exit_status;
@@ -400,6 +426,7 @@ int auth_main(const struct child_args *args)
 	if (secret_init() < 0)
 		return EXIT_FAILURE;
 	a.loop = loop_new();
+	a.gpg = (struct gpg_link){.loop = a.loop, .sock = -1, .tell = tell_of_pgp, .arg = &a};
 	status = opening_and_jail(&a.opening, args, &r);
 	if (status == EXIT_SUCCESS) {
 		FAULT("auth.forbidden");

@@ -59,6 +59,8 @@ enum auth_counter answer_judge(const struct core *c, const struct challenge *ch,
 		return COUNT_ANSWER_OLD;
 	if (!is_same_place(ch, &k->route))
 		return COUNT_ANSWER_PLACE;
+	if (k->veiled.kind != ch->envelope->answer)
+		return COUNT_ANSWER_FORGED;
 	if (ch->accepted)
 		return is_same_body(ch, k) ? COUNT_ANSWER_AGAIN : COUNT_ANSWER_WRONG;
 	return open_answer(ch, k, state);

@@ -76,6 +76,16 @@ static int serve_reload_wanted(struct auth_link *l, const void *msg)
 	return 0;
 }
 
+static int serve_pgp_wanted(struct auth_link *l, const void *msg)
+{
+	const struct msg_pgp_plain *m = msg;
+
+	if (!l->ready || m->wanted > PGP_WANTED_OTHER)
+		return -1;
+	l->events->pgp_wanted(l->arg, (enum pgp_wanted)m->wanted);
+	return 0;
+}
+
 static int serve_loaded(struct auth_link *l, const void *msg)
 {
 	return l->events->loaded(l->arg, msg);
@@ -101,6 +111,7 @@ static const struct verb verbs[] = {
     {MSG_DOOR_QUERY, sizeof(struct msg_door), serve_door},
     {MSG_RELOAD_WANTED, sizeof(struct msg_plain), serve_reload_wanted},
     {MSG_LOADED, sizeof(struct msg_loaded), serve_loaded},
+    {MSG_PGP_WANTED, sizeof(struct msg_pgp_plain), serve_pgp_wanted},
     {MSG_SWITCH, sizeof(struct msg_switch), serve_switch},
 };
 

@@ -10,6 +10,7 @@
 #include "child.h"
 #include "files.h"
 #include "message.h"
+#include "pgp_message.h"
 
 /* What auth says and what becomes of it. Returning -1: a sane auth would not have said so. */
 struct auth_events {
@@ -18,6 +19,7 @@ struct auth_events {
 	int (*source_bad)(void *arg, const struct msg_source_ready *m);
 	void (*door)(void *arg, const struct msg_door *m, struct msg_door_done *done);
 	void (*reload_wanted)(void *arg);
+	void (*pgp_wanted)(void *arg, enum pgp_wanted wanted);
 	int (*loaded)(void *arg, const struct msg_loaded *m);
 	int (*switch_wanted)(void *arg, const struct msg_switch *m);
 	/* It is gone, and will be started again after a while unless auth_link_stop() is called now. */

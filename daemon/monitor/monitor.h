@@ -11,6 +11,7 @@
 #include "links.h"
 #include "loop.h"
 #include "notify.h"
+#include "pgp_link.h"
 #include "process.h"
 #include "reload.h"
 #include "sources.h"
@@ -25,6 +26,7 @@ struct monitor {
 	struct guard guard;
 	struct auth_link auth;
 	struct sources sources;
+	struct pgp_link pgp;
 	struct reload reload;
 	struct links links;
 	uint32_t switch_id; /* of the switch under way */

@@ -61,7 +61,8 @@ static void announce(struct monitor *m)
 
 static void finish_if_alone(struct monitor *m)
 {
-	if (!m->stopping || m->auth.child.pid != 0 || !sources_idle(&m->sources))
+	if (!m->stopping || m->auth.child.pid != 0 || !sources_idle(&m->sources) ||
+	    !pgp_link_idle(&m->pgp))
 		return;
 	(void)!guard_need(&m->guard, 0); /* nobody hears any more */
 	loop_stop(m->loop);
@@ -73,6 +74,7 @@ static void kill_the_rest(void *arg)
 
 	log_warning("stop", "a process did not end by itself: killed");
 	child_signal(&m->auth.child, SIGKILL);
+	pgp_link_kill(&m->pgp);
 	sources_kill(&m->sources);
 }
 
@@ -86,6 +88,7 @@ static void stop(struct monitor *m)
 	if (loop_timer(m->loop, CHILD_GRACE_MS, kill_the_rest, m))
 		kill_the_rest(m);
 	sources_pause(&m->sources);
+	pgp_link_stop(&m->pgp);
 	auth_link_stop(&m->auth);
 	finish_if_alone(m);
 }
@@ -127,6 +130,16 @@ static void door(void *arg, const struct msg_door *msg, struct msg_door_done *do
 	};
 
 	guard_serve(&m->guard, &law, msg, done);
+}
+
+static void pgp_wanted(void *arg, enum pgp_wanted wanted)
+{
+	struct monitor *m = arg;
+
+	if (wanted == PGP_WANTED_OTHER)
+		pgp_link_condemn(&m->pgp);
+	else
+		pgp_link_want(&m->pgp, wanted == PGP_WANTED);
 }
 
 static void reload_wanted(void *arg)
@@ -188,6 +201,7 @@ static void auth_gone(void *arg, int status, bool was_ready)
 	struct monitor *m = arg;
 
 	sources_pause(&m->sources);
+	pgp_link_want(&m->pgp, false);
 	reload_auth_gone(&m->reload);
 	if (!m->announced && !was_ready && !m->stopping && WIFEXITED(status)) {
 		log_error("start_failed", "auth cannot start: mend what it said above");
@@ -210,10 +224,39 @@ static const struct auth_events auth_events = {
     .source_bad = source_bad,
     .door = door,
     .reload_wanted = reload_wanted,
+    .pgp_wanted = pgp_wanted,
     .loaded = loaded,
     .switch_wanted = switch_wanted,
     .gone = auth_gone,
     .start = auth_start,
+};
+
+/* --- what openpgp needs --- */
+
+static int introduce_pgp(void *arg, int sock)
+{
+	struct monitor *m = arg;
+	const struct msg_pgp_plain msg = {.head = {MSG_PGP_PROCESS, sizeof(msg)}};
+
+	return auth_link_send(&m->auth, &msg, &sock, 1);
+}
+
+static int config_for_pgp(void *arg)
+{
+	struct monitor *m = arg;
+
+	return law_reopen_config(m->law);
+}
+
+static void pgp_gone(void *arg)
+{
+	finish_if_alone(arg);
+}
+
+static const struct pgp_link_ops pgp_link_ops = {
+    .introduce = introduce_pgp,
+    .config = config_for_pgp,
+    .gone = pgp_gone,
 };
 
 /* --- what the captures need --- */
@@ -405,6 +448,7 @@ static int run(struct monitor *m)
 	auth_link_init(&m->auth, m->loop, &auth_events, m);
 	sources_init(&m->sources, m->loop, m->args, m->empty, &sources_ops, m);
 	sources_set(&m->sources, &m->law->config);
+	pgp_link_init(&m->pgp, m->loop, m->args, m->empty, &pgp_link_ops, m);
 	reload_init(&m->reload, FIRST_GENERATION, &monitor_reload_ops, m);
 	auth_start(m);
 	if (loop_run(m->loop)) {
