@@ -1,11 +1,15 @@
 #include "sender.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 /* A new carrier is a new file and a line here. */
 static const struct sender *const senders[] = {
     &sender_udp,
+    &sender_tcp,
+    &sender_icmp,
+    &sender_http,
 };
 
 const struct sender *sender_by_name(const char *name)
@@ -43,6 +47,22 @@ void way_local(struct way *w, int sock)
 	w->local_len = sizeof(w->local);
 	if (getsockname(sock, (struct sockaddr *)&w->local, &w->local_len) < 0)
 		w->local.ss_family = AF_UNSPEC;
+}
+
+bool sender_is_local(int error)
+{
+	return error == EPERM || error == EACCES || error == ENETUNREACH || error == ENETDOWN ||
+	       error == EADDRNOTAVAIL;
+}
+
+void sender_to_port(const struct sender_want *want, uint16_t port, struct sockaddr_storage *out)
+{
+	*out = (struct sockaddr_storage){0};
+	memcpy(out, want->to, want->len);
+	if (want->to->sa_family == AF_INET)
+		((struct sockaddr_in *)out)->sin_port = htons(port);
+	else
+		((struct sockaddr_in6 *)out)->sin6_port = htons(port);
 }
 
 int sender_fails(struct sender_error *e)

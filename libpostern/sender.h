@@ -30,7 +30,7 @@ enum sender_result {
 	    -3, /* open, send, step: this address cannot be reached from here; see struct sender_error */
 };
 
-enum { SENDER_WHAT_MAX = 200 };
+enum { SENDER_WHAT_MAX = 200, WAY_NOTE_MAX = 80 };
 
 /* Why there is no way. */
 struct sender_error {
@@ -61,6 +61,7 @@ struct way {
 	const struct sender *sender;
 	struct sockaddr_storage local; /* what it sends from; AF_UNSPEC while that is not known */
 	socklen_t local_len;
+	char note[WAY_NOTE_MAX]; /* what else is worth telling if nothing comes of it; "" for none */
 };
 
 struct sender {
@@ -96,7 +97,7 @@ struct sender {
 
 enum { WAY_FDS_MAX = 2 };
 
-extern const struct sender sender_udp;
+extern const struct sender sender_udp, sender_tcp, sender_icmp, sender_http;
 
 const struct sender *sender_by_name(const char *name); /* NULL when there is none */
 
@@ -108,6 +109,10 @@ uint64_t sender_lasts_ns(const struct sender *s, const struct settings *settings
 
 /* Fill in what w sends from, as sock has it. */
 void way_local(struct way *w, int sock);
+/* Is an error of send() or connect() one of this host: its firewall, or no route any more? */
+bool sender_is_local(int error);
+/* to, with another port. */
+void sender_to_port(const struct sender_want *want, uint16_t port, struct sockaddr_storage *out);
 /* Returns SENDER_NO_WAY, with errno in *e and nothing to be done about it. */
 int sender_fails(struct sender_error *e);
 

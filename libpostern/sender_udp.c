@@ -45,13 +45,6 @@ static int udp_open(struct way **out, const struct sender_want *want, struct sen
 	return SENDER_OK;
 }
 
-/* Our own host refuses: its firewall, or no route any more. */
-static bool is_local(int error)
-{
-	return error == EPERM || error == EACCES || error == ENETUNREACH || error == ENETDOWN ||
-	       error == EADDRNOTAVAIL;
-}
-
 /*
  * An ICMP error that came for an earlier datagram is reported by the next call,
  * which then sends nothing: so once more. A server that answers like a closed
@@ -73,7 +66,7 @@ static int udp_send(
 			return SENDER_TOO_LONG;
 	}
 	errno = error;
-	return is_local(error) ? sender_fails(e) : SENDER_OK;
+	return sender_is_local(error) ? sender_fails(e) : SENDER_OK;
 }
 
 static int udp_receive(struct way *w, uint8_t *out, size_t cap)

@@ -7,8 +7,13 @@
 
 #include <stdint.h>
 
+#include "web.h"
+
 struct settings {
 	uint16_t udp_port; /* profile: port */
+	uint16_t tcp_port;
+	struct web http;   /* where the web server is; no host: not known */
+	struct web_via via; /* and the proxy on the way there */
 };
 
 #endif
