@@ -94,21 +94,25 @@ void nft_rules_write_copies(FILE *out, const char *chain, unsigned needs)
 
 int nft_rules_queue(const struct config *c)
 {
+	if (c->udp_port == 0)
+		return -1;
 	if ((c->needs & NEED_NFQUEUE_1) != 0)
 		return CONFIG_NFLOG_GROUP + 1;
 	return (c->needs & NEED_NFQUEUE_0) != 0 ? CONFIG_NFLOG_GROUP : -1;
 }
 
-/* Behind the queue; bypass: where nobody reads it, nothing waits. */
-static void write_unheard(FILE *out, const struct config *c)
+/* Behind the queue. Each rule names the port: whatever has none must not come to the last one. */
+static void write_unheard(FILE *out, uint16_t port)
 {
+	fputs("add chain inet " NFT_TABLE " unheard { type filter hook prerouting priority raw + 1;"
+	      " policy accept; }\n",
+	    out);
 	fprintf(out,
-	    "add chain inet " NFT_TABLE " unheard { type filter hook prerouting priority raw + 1;"
-	    " policy accept; }\nadd rule inet " NFT_TABLE " unheard udp dport != %" PRIu16
-	    " accept\n",
-	    c->udp_port);
-	write_rule(out, "unheard", NOT_OURS " accept");
-	write_rule(out, "unheard", "counter name knocks drop");
+	    "add rule inet " NFT_TABLE " unheard udp dport %" PRIu16 " " NOT_OURS " accept\n",
+	    port);
+	fprintf(out,
+	    "add rule inet " NFT_TABLE " unheard udp dport %" PRIu16 " counter name knocks drop\n",
+	    port);
 }
 
 static void write_datagrams(FILE *out, const struct config *c, enum nft_queueing queueing)
@@ -122,12 +126,13 @@ static void write_datagrams(FILE *out, const struct config *c, enum nft_queueing
 	nft_rules_write_copies(out, "knock", c->needs);
 	if (socket) /* and a flood shall not fill the table of connections */
 		write_rule(out, "knock", "notrack");
-	if (queue >= 0 && queueing == NFT_QUEUE_HERE)
+	if (queue >= 0 &&
+	    queueing == NFT_QUEUE_HERE) /* bypass: where nobody reads it, nothing waits */
 		fprintf(out, "add rule inet " NFT_TABLE " knock queue num %d bypass\n", queue);
 	if (drop && queue < 0)
 		write_rule(out, "knock", "counter name knocks drop");
 	if (drop && queue >= 0)
-		write_unheard(out, c);
+		write_unheard(out, c->udp_port);
 	fprintf(out, "add rule inet " NFT_TABLE " knocks udp dport %" PRIu16 " goto knock\n",
 	    c->udp_port);
 }

@@ -86,7 +86,7 @@ void nft_rules_write(FILE *out, const struct config *c, const struct nft_lengths
 /* One more length: its set and the rule that asks it. */
 void nft_rules_write_length(FILE *out, bool v4, unsigned len);
 
-/* Which queue config.needs asks for; -1: none. */
+/* Which queue config.needs asks for; -1: none. Knocks by UDP alone are queued. */
 int nft_rules_queue(const struct config *c);
 
 /* "tcp . 22" as nft writes it, numeric so that no name service is asked. */

@@ -216,8 +216,8 @@ static void test_what_captures_need(void **state)
 {
 	static const char unheard[] =
 	    "add chain inet postern unheard { type filter hook prerouting priority raw + 1; policy "
-	    "accept; }\n" UNHEARD "udp dport != 20123 accept\n" UNHEARD FOREIGN UNHEARD
-	    "counter name knocks drop\n" ENTRY;
+	    "accept; }\n" UNHEARD "udp dport 20123 " FOREIGN UNHEARD
+	    "udp dport 20123 counter name knocks drop\n" ENTRY;
 	char expected[2048];
 
 	(void)state;
