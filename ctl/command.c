@@ -44,6 +44,11 @@ static const struct option_def close_options[] = {
     {.name = NULL},
 };
 
+static const struct option_def capture_switch_options[] = {
+    {"source", "NAME", "this source alone, instead of all"},
+    {NULL, NULL, NULL},
+};
+
 static const struct option_def capture_compare_options[] = {
     {"seconds", "N", "how long they are compared: in each turn (10), or at each rate (1)"},
     {"self-test", NULL, "on traffic of its own, in a network namespace of its own"},
@@ -70,6 +75,8 @@ const struct command commands[] = {
     {"stats", "", "what was counted since the daemon started", 0, 0, NULL, cmd_stats, NULL},
     {"reload", "", "read configuration, clients and keys again, all or nothing", 0, 0, NULL,
 	cmd_reload, NULL},
+    {"capture switch", "METHOD", "capture by another method from now on", 1, 1,
+	capture_switch_options, cmd_capture_switch, NULL},
     {"capture methods", "", "the ways to capture that there are", 0, 0, NULL,
 	cmd_capture_methods, NULL},
     {"capture compare", "[METHOD...]", "what each way to capture costs and loses", 0, OPERANDS_MAX,

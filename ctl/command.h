@@ -66,6 +66,7 @@ int cmd_sessions(struct ctl *c, const struct arguments *a);
 int cmd_close(struct ctl *c, const struct arguments *a);
 int cmd_stats(struct ctl *c, const struct arguments *a);
 int cmd_reload(struct ctl *c, const struct arguments *a);
+int cmd_capture_switch(struct ctl *c, const struct arguments *a);
 int cmd_capture_methods(struct ctl *c, const struct arguments *a);
 int cmd_capture_compare(struct ctl *c, const struct arguments *a);
 

@@ -16,6 +16,7 @@ enum { PATIENCE_S = 60 }; /* a million clients take some seconds to load */
 union control_message {
 	struct ipc_head head;
 	struct control_session session;
+	struct control_source source;
 	struct control_counter counter;
 	struct control_done done;
 };
@@ -61,6 +62,12 @@ static void end_texts(union control_message *m, uint32_t type)
 	if (type == CONTROL_SESSION) {
 		m->session.client[CONTROL_NAME_MAX - 1] = '\0';
 		m->session.service[CONTROL_NAME_MAX - 1] = '\0';
+	} else if (type == CONTROL_SOURCE) {
+		m->source.name[CONTROL_NAME_MAX - 1] = '\0';
+		m->source.interface[CONTROL_NAME_MAX - 1] = '\0';
+		m->source.method[CONTROL_NAME_MAX - 1] = '\0';
+		m->source.state[CONTROL_NAME_MAX - 1] = '\0';
+		m->source.why[CONTROL_TEXT_MAX - 1] = '\0';
 	} else if (type == CONTROL_COUNTER) {
 		m->counter.name[CONTROL_NAME_MAX - 1] = '\0';
 	} else {
@@ -72,6 +79,8 @@ static size_t size_of(uint32_t type)
 {
 	if (type == CONTROL_SESSION)
 		return sizeof(struct control_session);
+	if (type == CONTROL_SOURCE)
+		return sizeof(struct control_source);
 	if (type == CONTROL_COUNTER)
 		return sizeof(struct control_counter);
 	return type == CONTROL_DONE ? sizeof(struct control_done) : 0;
@@ -101,6 +110,8 @@ static void hand_over(const struct daemon_listener *l, const union control_messa
 		return;
 	if (m->head.type == CONTROL_SESSION && l->session != NULL)
 		l->session(l->arg, &m->session);
+	if (m->head.type == CONTROL_SOURCE && l->source != NULL)
+		l->source(l->arg, &m->source);
 	if (m->head.type == CONTROL_COUNTER && l->counter != NULL)
 		l->counter(l->arg, &m->counter);
 }
@@ -148,6 +159,7 @@ int daemon_ask(struct ctl *c, const struct daemon_question *q, char text[static 
 		return CTL_FAILED;
 	(void)snprintf(path, sizeof(path), "%s/%s", folder, CONTROL_SOCKET_NAME);
 	(void)snprintf(request.name, sizeof(request.name), "%s", q->name != NULL ? q->name : "");
+	(void)snprintf(request.word, sizeof(request.word), "%s", q->word != NULL ? q->word : "");
 	status = connect_to(c, q, path, &sock);
 	if (status != CTL_OK)
 		return status;

@@ -10,6 +10,7 @@
 /* Called for each CONTROL_SESSION or CONTROL_COUNTER that comes before the end. */
 struct daemon_listener {
 	void (*session)(void *arg, const struct control_session *s);
+	void (*source)(void *arg, const struct control_source *s);
 	void (*counter)(void *arg, const struct control_counter *n);
 	void *arg;
 };
@@ -17,7 +18,7 @@ struct daemon_listener {
 struct daemon_question {
 	enum control_type type;
 	uint64_t session;
-	const char *name;			/* NULL: none */
+	const char *name, *word;		/* NULL: none */
 	const struct daemon_listener *listener; /* NULL: none */
 	bool may_be_away;			/* then it is not an error when nobody listens */
 };

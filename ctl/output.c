@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SENTENCE_MAX = 2048, CELL_MAX = 512, COLUMNS_MAX = 16 };
+enum { SENTENCE_MAX = 2048, CELL_MAX = 512, COLUMNS_MAX = 24 };
 
 #define MESSAGES "messages"
 #define WARNINGS "warnings"

@@ -1,5 +1,5 @@
 /*
- * running - what is asked of the daemon that runs: sessions, close, stats, reload.
+ * running - what is asked of the daemon that runs: sessions, close, reload.
  */
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -54,28 +54,6 @@ int cmd_sessions(struct ctl *c, const struct arguments *a)
 	(void)a;
 	if (status != CTL_OK)
 		output_drop(c, "sessions");
-	return status;
-}
-
-static void add_counter(void *arg, const struct control_counter *n)
-{
-	json_t *row = output_row(arg);
-
-	row_text(row, "counter", n->name);
-	row_number(row, "value", n->value);
-}
-
-int cmd_stats(struct ctl *c, const struct arguments *a)
-{
-	json_t *table = output_table(c, "counters", "nothing is counted yet");
-	const struct daemon_listener l = {.counter = add_counter, .arg = table};
-	const struct daemon_question q = {.type = CONTROL_STATS, .listener = &l};
-	char text[CONTROL_TEXT_MAX];
-	int status = daemon_ask(c, &q, text);
-
-	(void)a;
-	if (status != CTL_OK)
-		output_drop(c, "counters");
 	return status;
 }
 

@@ -104,7 +104,7 @@ static bool change_settled(void *arg)
 {
 	const struct monitor *m = arg;
 
-	return sources_settled(&m->sources);
+	return sources_calm(&m->sources);
 }
 
 static void change_abort(void *arg)

@@ -6,7 +6,8 @@
  *                     +------------------+--------------------> abort --> idle
  *
  * Settling ends when the captures of the new configuration hear, or have failed
- * once, or after the same patience: whoever asked for the reload is told then.
+ * once, and the old ones have ended, or after the same patience: whoever asked
+ * for the reload is told then.
  *
  * Process: monitor. Only the order is here; what the steps do is passed in.
  */

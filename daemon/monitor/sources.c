@@ -517,6 +517,14 @@ bool sources_settled(const struct sources *all)
 	return true;
 }
 
+bool sources_calm(const struct sources *all)
+{
+	for (size_t i = 0; i < SOURCES_WORKERS; i++)
+		if (worker_is_alive(&all->worker[i]) && all->worker[i].retired)
+			return false;
+	return sources_settled(all);
+}
+
 bool sources_idle(const struct sources *all)
 {
 	for (size_t i = 0; i < SOURCES_WORKERS; i++)

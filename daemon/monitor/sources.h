@@ -80,6 +80,7 @@ void sources_link(struct sources *all, const char *interface, bool up);
 void sources_kill(struct sources *all);
 
 bool sources_settled(const struct sources *all); /* each is ready, or has failed once */
+bool sources_calm(const struct sources *all);	 /* settled, and what was replaced has ended */
 bool sources_idle(const struct sources *all);	 /* no process is left */
 /* How many are ready, of how many. */
 unsigned sources_count(const struct sources *all, unsigned *of);

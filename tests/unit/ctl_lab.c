@@ -197,6 +197,8 @@ static void answer(int sock, const struct lab_script *s)
 	}
 	for (i = 0; s->session != NULL && i < LAB_SESSIONS; i++)
 		(void)!ipc_send(sock, &s->session[i], NULL, 0);
+	if (s->source != NULL)
+		(void)!ipc_send(sock, s->source, NULL, 0);
 	if (s->counter != NULL)
 		(void)!ipc_send(sock, s->counter, NULL, 0);
 	(void)snprintf(done.text, sizeof(done.text), "%s", s->text != NULL ? s->text : "");

@@ -22,6 +22,7 @@ struct lab_script {
 	int status;
 	const char *text;
 	const struct control_session *session; /* LAB_SESSIONS of them, or NULL */
+	const struct control_source *source;   /* one, or NULL */
 	const struct control_counter *counter; /* one, or NULL */
 	const void *raw;		       /* instead of all that: these bytes */
 	size_t raw_len;			       /* 0 with raw: hang up without a word */

@@ -97,6 +97,60 @@ static void test_stats(void **state)
 	assert_int_equal(json_integer_value(json_object_get(row, "value")), 5000000000);
 }
 
+static void test_stats_of_sources(void **state)
+{
+	const struct control_source s = {.head = {.type = CONTROL_SOURCE, .len = sizeof(s)},
+	    .name = "eth0.7",
+	    .interface = "eth0.7",
+	    .method = "nflog",
+	    .state = "failed",
+	    .why = "exit=1: it is gone",
+	    .since_s = 1700000000,
+	    .workers = 2,
+	    .ready = 1,
+	    .switched = 1};
+	const struct control_counter n = {.head = {.type = CONTROL_COUNTER, .len = sizeof(n)},
+	    .name = "capture.eth0.7.gate",
+	    .value = 11};
+	const struct lab_script script = {.source = &s, .counter = &n};
+	struct lab *l = *state;
+	const json_t *row;
+
+	lab_daemon(l, &script);
+	assert_int_equal(lab_run(l, "stats", NULL), CTL_OK);
+	row = json_array_get(rows(l, "sources"), 0);
+	assert_string_equal(text_of(row, "source"), "eth0.7");
+	assert_string_equal(text_of(row, "method"), "nflog");
+	assert_string_equal(text_of(row, "state"), "failed");
+	assert_string_equal(text_of(row, "since"), "2023-11-14T22:13:20Z");
+	assert_string_equal(text_of(row, "why"), "exit=1: it is gone");
+	assert_true(json_is_true(json_object_get(row, "switched")));
+	assert_int_equal(json_integer_value(json_object_get(row, "ready")), 1);
+	assert_int_equal(json_integer_value(json_object_get(row, "dropped")), 11);
+	assert_int_equal(json_integer_value(json_object_get(row, "matched")), 0);
+	row = json_array_get(rows(l, "dropped"), 0);
+	assert_string_equal(text_of(row, "source"), "eth0.7");
+	assert_int_equal(json_integer_value(json_object_get(row, "gate")), 11);
+}
+
+static void test_switch(void **state)
+{
+	struct lab *l = *state;
+	struct control_request heard[LAB_REQUESTS];
+
+	lab_daemon(l, &good);
+	assert_int_equal(lab_run(l, "capture", "switch", "afpacket", "--source", "a", NULL), CTL_OK);
+	assert_true(lab_said(l, "messages", "a captures by afpacket"));
+	assert_int_equal(lab_run(l, "capture", "switch", "nflog", NULL), CTL_OK);
+	assert_int_equal(lab_run(l, "capture", "switch", "ulog", NULL), CTL_USAGE);
+	assert_int_equal(lab_heard(l, heard), 2);
+	assert_int_equal(heard[0].head.type, CONTROL_SWITCH);
+	assert_string_equal(heard[0].name, "a");
+	assert_string_equal(heard[0].word, "afpacket");
+	assert_string_equal(heard[1].name, "");
+	assert_string_equal(heard[1].word, "nflog");
+}
+
 static void test_close(void **state)
 {
 	struct lab *l = *state;
@@ -281,6 +335,8 @@ int main(void)
 	    IN_LAB(test_nobody_there),
 	    IN_LAB(test_sessions),
 	    IN_LAB(test_stats),
+	    IN_LAB(test_stats_of_sources),
+	    IN_LAB(test_switch),
 	    IN_LAB(test_close),
 	    IN_LAB(test_refusals_are_told),
 	    IN_LAB(test_a_refusal_without_words),

@@ -400,7 +400,10 @@ static void test_replaced(void **state)
 	assert_int_equal(living(s), 2);
 	assert_int_equal(ready(s, 1), 0);
 	assert_int_equal(living(s), 2); /* what the old one has is handed over first */
+	assert_true(sources_settled(&s->sources));
+	assert_false(sources_calm(&s->sources));
 	run_until(s, one_lives);
+	assert_true(sources_calm(&s->sources));
 	expect_ready(s, 1, 1);
 	/* The new one is it. */
 	hang_up(s, 0);

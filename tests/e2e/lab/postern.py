@@ -141,7 +141,7 @@ class Postern:
         for pid in children(self.process.pid):
             words = cmdline(pid)
             role = re.search(r"(?:--role[ =]|posternd: )(\w+)", words)
-            device = re.search(r"(?:--interface[ =]|capture )(\S+)", words)
+            device = re.search(r"(?:--source[ =]|capture )(\S+)", words)
             if role and alive(pid):
                 name = role[1] + (f" {device[1]}" if role[1] == "capture" and device else "")
                 found[name] = pid
