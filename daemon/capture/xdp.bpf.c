@@ -24,8 +24,6 @@
 
 enum {
 	TAGS_MAX = 2,
-	GATE_BYTES = 8,
-	WORDS_MAX = (XDP_VEIL_MOST - GATE_BYTES) / 8,
 	WORDS = 256,
 	V4_PLAIN = 0x45,	    /* version 4, no options */
 	V4_MORE_OR_OFFSET = 0x3fff, /* of a fragment */
@@ -48,6 +46,11 @@ enum {
 #else
 #define le64(x) (x)
 #endif
+
+struct ethernet {
+	__u16 to[3], from[3];
+	__be16 type;
+};
 
 struct tag {
 	__be16 vlan;
@@ -118,12 +121,15 @@ static __always_inline void sip_round(struct sip *s)
 	s->v2 = rotate(s->v2, 32);
 }
 
-static __always_inline void sip_word(struct sip *s, __u64 word)
+/* at: a multiple of 8. */
+static __always_inline __u64 word_at(const struct scratch *veil, __u64 at)
 {
-	s->v3 ^= word;
-	sip_round(s);
-	sip_round(s);
-	s->v0 ^= word;
+	return le64(*(const __u64 *)((const __u8 *)veil->word + at % (8 * WORDS)));
+}
+
+static __always_inline const struct xdp_setting *in_force(const struct xdp_control *c)
+{
+	return &c->setting[c->active == 2];
 }
 
 /*
@@ -131,25 +137,39 @@ static __always_inline void sip_word(struct sip *s, __u64 word)
  * walks them once for all arguments, and not again for each way that leads here.
  */
 
-/* SipHash-2-4 of the len bytes behind the gate, under one of the keys in force. */
+/*
+ * SipHash-2-4 of the len bytes behind the gate, under one of the keys in force.
+ * All that the loop needs fits into registers: it reads each word twice, since
+ * keeping it would cost more.
+ */
 __attribute__((noinline)) __u64 sip_hash(__u32 len, __u32 which)
 {
-	__u32 zero = 0, words = len / 8 % WORDS, rest = len % 8, i;
+	__u32 zero = 0;
 	const struct xdp_control *c = bpf_map_lookup_elem(&control, &zero);
 	const struct scratch *veil = bpf_map_lookup_elem(&scratches, &zero);
-	__u64 last = 0;
+	__u64 left = len, at = XDP_GATE_BYTES, last = 0;
 
-	if (!c || !veil || which >= XDP_KEYS_MAX)
+	if (!c || !veil || which >= XDP_KEYS_MAX || left > XDP_VEIL_MOST - XDP_GATE_BYTES)
 		return 0;
-	const __u64 *key = c->setting[c->active == 2].key[which];
+	const __u64 *key = in_force(c)->key[which];
 	struct sip s = {key[0] ^ 0x736f6d6570736575ULL, key[1] ^ 0x646f72616e646f6dULL,
 	    key[0] ^ 0x6c7967656e657261ULL, key[1] ^ 0x7465646279746573ULL};
-	for (i = 0; i < WORDS_MAX && i < words; i++)
-		sip_word(&s, le64(veil->word[1 + i]));
+	for (; left >= 8; left -= 8, at += 8) {
+		s.v3 ^= word_at(veil, at);
+		sip_round(&s);
+		sip_round(&s);
+		APART(at);
+		s.v0 ^= word_at(veil, at);
+		APART(left); /* or it would be reckoned from at, with bounds that nobody knows */
+	}
 	/* Behind the end stands what an earlier veil left there. */
-	if (rest != 0)
-		last = le64(veil->word[1 + words]) & ((1ULL << (rest * 8)) - 1);
-	sip_word(&s, last | (__u64)len << 56);
+	if (left != 0)
+		last = word_at(veil, at) & ((1ULL << (left * 8)) - 1);
+	last |= (__u64)len << 56;
+	s.v3 ^= last;
+	sip_round(&s);
+	sip_round(&s);
+	s.v0 ^= last;
 	s.v2 ^= 0xff;
 	sip_round(&s);
 	sip_round(&s);
@@ -173,8 +193,8 @@ __attribute__((noinline)) int gate_holds(struct xdp_md *frame, __u32 at, __u32 l
 	APART(len);
 	if (len > XDP_VEIL_MOST || bpf_xdp_load_bytes(frame, at, veil, len) != 0)
 		return -1;
-	for (i = 0; i < XDP_KEYS_MAX && i < c->setting[c->active == 2].keys; i++) {
-		if (sip_hash(len - GATE_BYTES, i) == le64(veil->word[0]))
+	for (i = 0; i < XDP_KEYS_MAX && i < in_force(c)->keys; i++) {
+		if (sip_hash(len - XDP_GATE_BYTES, i) == le64(veil->word[0]))
 			return 1;
 	}
 	return 0;
@@ -197,7 +217,16 @@ __attribute__((noinline)) int is_own(__u64 first, __u64 second)
 	return 0;
 }
 
-/* Frees the bytes up to the veil's end, that is, hands them over. */
+static __always_inline void count(enum xdp_counter what)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct xdp_counts *n = bpf_map_lookup_elem(&counts, &cpu);
+
+	if (n)
+		n->of[what]++;
+}
+
+/* The frame up to its veil's end, to user space. */
 static __always_inline int hand_over(struct xdp_md *frame, __u32 len)
 {
 	struct xdp_record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
@@ -225,21 +254,19 @@ static __always_inline int is_tag(__be16 type)
 	       type == bpf_htons(QINQ_OLD);
 }
 
-/* The Ethernet header and its tags. Returns where IP begins, or 0: not for us. */
+/* The Ethernet header and its tags. Returns where what they bear begins, or 0: not for us. */
 static __always_inline __u32 find_ip(
     const struct xdp_md *frame, const struct xdp_control *c, __be16 *type)
 {
 	const __u8 *data = (const __u8 *)(long)frame->data;
 	const __u8 *end = (const __u8 *)(long)frame->data_end;
-	const struct ethhdr *eth = (const struct ethhdr *)data;
-	const __u16 *to = (const __u16 *)data;
+	const struct ethernet *eth = (const struct ethernet *)data;
 	__u32 at = sizeof(*eth), i;
 
-	if (data + sizeof(*eth) > end)
+	if (data + sizeof(*eth) > end || eth->to[0] != c->mac[0] || eth->to[1] != c->mac[1] ||
+	    eth->to[2] != c->mac[2])
 		return 0;
-	if (to[0] != c->mac[0] || to[1] != c->mac[1] || to[2] != c->mac[2])
-		return 0;
-	*type = eth->h_proto;
+	*type = eth->type;
 	for (i = 0; i < TAGS_MAX && is_tag(*type); i++) {
 		const struct tag *tag = (const struct tag *)(data + at);
 
@@ -362,54 +389,48 @@ static __always_inline int find_veil(
  * UDP's knock port is ours alone. A TCP port may have a service behind it, and
  * an echo request is answered by the kernel, knock or not: what is none goes on.
  */
-static __always_inline int refuse(const struct place *p, __u64 *count)
+static __always_inline int refuse(const struct place *p, enum xdp_counter why)
 {
 	if (p->proto != IPPROTO_UDP)
 		return XDP_PASS;
-	(*count)++;
+	count(why);
 	return XDP_DROP;
 }
 
-static __always_inline int judge(struct xdp_md *frame, const struct place *p, struct xdp_counts *n)
+static __always_inline int judge(struct xdp_md *frame, const struct place *p)
 {
 	int holds;
 
-	n->offered++;
 	if (p->len < XDP_VEIL_LEAST || p->len > XDP_VEIL_MOST)
-		return refuse(p, &n->length);
+		return refuse(p, XDP_COUNT_LENGTH);
 	holds = gate_holds(frame, p->at, p->len);
-	if (holds < 0) { /* lengths that lie */
-		n->offered--;
+	if (holds < 0) /* lengths that lie */
 		return XDP_PASS;
-	}
 	if (!holds)
-		return refuse(p, &n->gate);
-	if (hand_over(frame, p->at + p->len) == 0)
-		n->handed++;
-	else
-		n->lost++;
+		return refuse(p, XDP_COUNT_GATE);
+	if (hand_over(frame, p->at + p->len) != 0)
+		count(XDP_COUNT_LOST);
 	return p->proto == IPPROTO_UDP || p->proto == IPPROTO_TCP ? XDP_DROP : XDP_PASS;
 }
 
 SEC("xdp.frags")
 int postern_gate(struct xdp_md *frame)
 {
-	__u32 zero = 0, cpu = bpf_get_smp_processor_id(), at;
+	__u32 zero = 0, at;
 	const struct xdp_control *c = bpf_map_lookup_elem(&control, &zero);
-	struct xdp_counts *n = bpf_map_lookup_elem(&counts, &cpu);
 	struct place p = {0};
 	__be16 type = 0;
 
-	if (!c || !n || c->active == 0)
+	if (!c || c->active == 0)
 		return XDP_PASS;
 	at = find_ip(frame, c, &type);
 	if (at == 0 || (type != bpf_htons(ETH_P_IP) && type != bpf_htons(ETH_P_IPV6)))
 		return XDP_PASS;
 	if (type == bpf_htons(ETH_P_IP) ? find_v4(frame, at, &p) : find_v6(frame, at, &p))
 		return XDP_PASS;
-	if (find_veil(frame, &c->setting[c->active == 2], &p) != 0 || !is_own(p.to[0], p.to[1]))
+	if (find_veil(frame, in_force(c), &p) != 0 || !is_own(p.to[0], p.to[1]))
 		return XDP_PASS;
-	return judge(frame, &p, n);
+	return judge(frame, &p);
 }
 
 const char terms[] SEC("license") = "ISC";

@@ -4,6 +4,7 @@
 #include <linux/if_link.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,19 +20,21 @@ static const uint8_t image[] __attribute__((aligned(8))) = {
 #include "xdp_image.inc"
 };
 
-enum { SAID_MAX = 800 };
-
-/* Of several lines when the kernel's verifier speaks: one record each. */
+/* Of many lines when the kernel's verifier speaks: one record each. */
 static int say(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char text[SAID_MAX], *rest = text, *line;
-	int len = vsnprintf(text, sizeof(text), format, args);
+	char *text = NULL, *rest, *line;
+	int len = vasprintf(&text, format, args);
 
 	(void)level;
+	if (len < 0)
+		return len;
+	rest = text;
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (*line != '\0')
 			log_debug("libbpf", "%s", line);
 	}
+	free(text);
 	return len;
 }
 
@@ -87,12 +90,13 @@ static int find_parts(struct xdp_program *p)
 
 int xdp_load(struct xdp_program *p, size_t ring_bytes)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "postern");
 	int cpus = libbpf_num_possible_cpus();
 	int status;
 
 	*p = (struct xdp_program){.program = -1, .ring = -1, .link = -1};
 	(void)libbpf_set_print(say);
-	p->object = bpf_object__open_mem(image, sizeof(image), NULL);
+	p->object = bpf_object__open_mem(image, sizeof(image), &opts);
 	if (p->object == NULL)
 		return -errno;
 	if (cpus < 0)
@@ -151,12 +155,7 @@ void xdp_count(const struct xdp_program *p, struct xdp_counts *out)
 {
 	*out = (struct xdp_counts){0};
 	for (unsigned i = 0; i < p->cpus; i++) {
-		const struct xdp_counts *n = &p->counts[i];
-
-		out->offered += __atomic_load_n(&n->offered, __ATOMIC_RELAXED);
-		out->handed += __atomic_load_n(&n->handed, __ATOMIC_RELAXED);
-		out->lost += __atomic_load_n(&n->lost, __ATOMIC_RELAXED);
-		out->gate += __atomic_load_n(&n->gate, __ATOMIC_RELAXED);
-		out->length += __atomic_load_n(&n->length, __ATOMIC_RELAXED);
+		for (unsigned j = 0; j < XDP_COUNTERS; j++)
+			out->of[j] += __atomic_load_n(&p->counts[i].of[j], __ATOMIC_RELAXED);
 	}
 }

@@ -9,6 +9,7 @@
 
 enum {
 	XDP_KEYS_MAX = 2,
+	XDP_GATE_BYTES = 8,
 	XDP_VEIL_LEAST = 75, /* VEIL_OVERHEAD_CLIENT */
 	XDP_VEIL_MOST = 1200,
 	XDP_OWN_BITS = 10,
@@ -41,14 +42,16 @@ struct xdp_control {
 	struct xdp_address own[XDP_OWN_SLOTS];
 };
 
+enum xdp_counter {
+	XDP_COUNT_LOST,	  /* the gate held, and the ring was full */
+	XDP_COUNT_GATE,	  /* dropped: it did not hold */
+	XDP_COUNT_LENGTH, /* dropped: not the length of a veil */
+	XDP_COUNTERS = 8, /* a cache line */
+};
+
 /* One for each CPU, a cache line of its own. Written by the program. */
 struct xdp_counts {
-	__u64 offered; /* to a knock port and address of ours */
-	__u64 handed;  /* the gate held, and there was room */
-	__u64 lost;    /* it held, and there was none */
-	__u64 gate;    /* dropped: it did not hold */
-	__u64 length;  /* dropped: not the length of a veil */
-	__u64 unused[3];
+	__u64 of[XDP_COUNTERS];
 };
 
 /* What comes through the ring: a frame up to the veil's end. */
