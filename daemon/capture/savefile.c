@@ -24,8 +24,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "feed.h"
 #include "log.h"
-#include "recording.h"
 
 struct savefile {
 	int fd;
@@ -35,11 +35,8 @@ struct savefile {
 	bool stream;
 	bool replaced;
 	char path[PATH_MAX], name[NAME_MAX + 1];
-	struct recording recording;
-	uint8_t *bytes; /* RECORDING_PART_MAX */
-	size_t at, len;
+	struct feed feed;
 	off_t offset;
-	struct capture_stats sum;
 };
 
 static const int syscalls[] = {SYS_lseek, SYS_pread64, SYS_read};
@@ -123,7 +120,7 @@ static void savefile_close(void *self)
 	close_one(s->changes);
 	close_one(s->more);
 	close_one(s->ready);
-	free(s->bytes);
+	feed_free(&s->feed);
 	free(s);
 }
 
@@ -135,9 +132,7 @@ static enum capture_status savefile_open(void **self, const struct capture_want 
 	if (s == NULL)
 		abort();
 	s->fd = s->changes = s->more = s->ready = -1;
-	s->bytes = malloc(RECORDING_PART_MAX);
-	if (s->bytes == NULL)
-		abort();
+	feed_init(&s->feed);
 	(void)snprintf(s->path, sizeof(s->path), "%s", want->file);
 	status = open_file(s);
 	if (status == CAPTURE_UP && !s->stream)
@@ -156,53 +151,6 @@ static int savefile_fd(const void *self)
 	const struct savefile *s = self;
 
 	return s->ready;
-}
-
-/* What is there already, at most *left frames. */
-static enum capture_status hand_over(struct savefile *s, unsigned *left, capture_fn *fn, void *arg)
-{
-	struct capture_frame frame;
-	size_t used;
-
-	while (*left > 0) {
-		switch (recording_next(
-		    &s->recording, s->bytes + s->at, s->len - s->at, &used, &frame)) {
-		case RECORDING_FRAME:
-			s->sum.seen++;
-			(*left)--;
-			(void)fn(arg, &frame);
-			break;
-		case RECORDING_SKIPPED:
-			break;
-		case RECORDING_MORE:
-			return CAPTURE_UP;
-		case RECORDING_BAD:
-			log_error("capture_read", "file=\"%s\" error=\"not a pcap or pcapng file\"",
-			    s->path);
-			return CAPTURE_BROKEN;
-		}
-		s->at += used;
-	}
-	return CAPTURE_UP;
-}
-
-/* Returns as read() does. There is always room: no part is longer than the buffer. */
-static ssize_t fill(struct savefile *s)
-{
-	ssize_t n;
-
-	memmove(s->bytes, s->bytes + s->at, s->len - s->at);
-	s->len -= s->at;
-	s->at = 0;
-	if (s->stream)
-		n = read(s->fd, s->bytes + s->len, RECORDING_PART_MAX - s->len);
-	else
-		n = pread(s->fd, s->bytes + s->len, RECORDING_PART_MAX - s->len, s->offset);
-	if (n > 0) {
-		s->len += (size_t)n;
-		s->offset += n;
-	}
-	return n;
 }
 
 /* Returns whether anything happened since it was last asked. */
@@ -249,20 +197,22 @@ static enum capture_status at_end(const struct savefile *s)
 static enum capture_status savefile_read(void *self, unsigned max, capture_fn *fn, void *arg)
 {
 	struct savefile *s = self;
-	enum capture_status status = CAPTURE_UP;
 	eventfd_t counter;
 	ssize_t n = 1;
 
 	(void)!eventfd_read(s->more, &counter);
 	while (n > 0 || (!s->stream && notice(s))) {
-		status = hand_over(s, &max, fn, arg);
-		if (status != CAPTURE_UP)
-			return status;
+		if (!feed_hand_over(&s->feed, &max, fn, arg)) {
+			log_error("capture_read", "file=\"%s\" error=\"not a pcap or pcapng file\"",
+			    s->path);
+			return CAPTURE_BROKEN;
+		}
 		if (max == 0) {
 			raise_more(s);
 			return CAPTURE_UP;
 		}
-		n = fill(s);
+		n = feed_fill(&s->feed, s->fd, s->stream ? FEED_STREAM : s->offset);
+		s->offset += n > 0 ? n : 0;
 	}
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		log_error("capture_read", "file=\"%s\" error=\"%s\"", s->path, strerror(errno));
@@ -285,7 +235,7 @@ static void savefile_stats(void *self, struct capture_stats *out)
 {
 	const struct savefile *s = self;
 
-	*out = s->sum;
+	*out = (struct capture_stats){.seen = s->feed.seen};
 }
 
 const struct capture_method capture_savefile = {

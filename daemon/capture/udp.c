@@ -63,7 +63,7 @@ struct udp {
 	struct mmsghdr message[BATCH];
 };
 
-static const int capabilities[] = {CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW};
+static const int capabilities[] = {CAP_NET_ADMIN, CAP_NET_RAW};
 static const int syscalls[] = {SYS_connect, SYS_ioctl, SYS_recvmmsg};
 
 static enum capture_status refuse(
@@ -86,6 +86,18 @@ static int bind_to(const struct udp *u, int family)
 
 	return family == V4 ? bind(u->fd[V4], (const struct sockaddr *)&any4, sizeof(any4))
 			    : bind(u->fd[V6], (const struct sockaddr *)&any6, sizeof(any6));
+}
+
+static const char *why_not_bound(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "another program has this port; choose another udp-port";
+	case EACCES:
+		return "posternd has no right to listen below 1024; choose a higher udp-port";
+	default:
+		return strerror(error);
+	}
 }
 
 /* What the kernel shall tell of each datagram. */
@@ -118,9 +130,7 @@ static enum capture_status configure(const struct udp *u, int family, size_t buf
 	if (set(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0 || ask_for_heads(fd, family) != 0)
 		return refuse(CAPTURE_BROKEN, u, "options", strerror(errno));
 	if (bind_to(u, family) != 0)
-		return refuse(CAPTURE_BROKEN, u, "bind",
-		    errno == EADDRINUSE ? "another program has this port; choose another udp-port"
-					: strerror(errno));
+		return refuse(CAPTURE_BROKEN, u, "bind", why_not_bound(errno));
 	if (set(fd, SOL_SOCKET, SO_LOCK_FILTER, 1) != 0)
 		return refuse(CAPTURE_BROKEN, u, "lock", strerror(errno));
 	return CAPTURE_UP;

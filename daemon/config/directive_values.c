@@ -89,7 +89,7 @@ static const struct {
 	const char *name, *said;
 } past_captures[] = {
     {"ulog", "Linux 3.17 dropped ULOG; use nflog, which took its place"},
-    {"queue", "Linux 3.5 dropped QUEUE; use nflog, which needs no verdict"},
+    {"queue", "Linux 3.5 dropped QUEUE; use nfqueue, which took its place"},
 };
 
 static const char *find_past(const struct directive *d, const char *value)

@@ -263,7 +263,7 @@ static void test_captures_of_the_past(void **state)
 	assert_faults("udp-port = 1\n" SERVICE "capture = ulog\n",
 	    "f:3: capture: Linux 3.17 dropped ULOG; use nflog, which took its place\n");
 	assert_faults("udp-port = 1\n" SERVICE "capture = queue\n",
-	    "f:3: capture: Linux 3.5 dropped QUEUE; use nflog, which needs no verdict\n");
+	    "f:3: capture: Linux 3.5 dropped QUEUE; use nfqueue, which took its place\n");
 	assert_faults("udp-port = 1\n" SERVICE "capture = xdb\nlog = ulog\n",
 	    "f:3: capture: \"xdb\" is not known; it can be pcap or savefile or tcpdump or afpacket "
 	    "or "
