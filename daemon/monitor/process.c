@@ -355,10 +355,11 @@ static int hear_signals(struct monitor *m)
  * pass over modes is needed; secrets are locked within RLIMIT_MEMLOCK.
  */
 static const int capabilities[] = {
-    CAP_BPF,	    /* at its start, the program of a capture by xdp */
+    CAP_BPF,	    /* at its start, capture's program in the kernel, if it is xdp */
     CAP_KILL,	    /* end children that run as other users */
     CAP_NET_ADMIN,  /* the firewall; at their start, filters, marks and buffers of the children */
     CAP_NET_RAW,    /* at their start, capture's packet sockets and auth's raw ones */
+    CAP_PERFMON,    /* the same */
     CAP_SETGID,	    /* the children's change of user */
     CAP_SETPCAP,    /* they cut theirs further before they open anything */
     CAP_SETUID,	    /* the children's change of user */
