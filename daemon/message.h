@@ -34,7 +34,7 @@ enum message_type {
 	MSG_SOURCE,    /* a new capture: its socket comes along */
 	MSG_FILES,  /* candidate configuration: config, clients, server key, door key come along */
 	MSG_COMMIT, /* the candidate is in force now */
-	MSG_SETTLED, /* the captures of what was committed hear, or have failed once: so ends each reload that went well */
+	MSG_SETTLED, /* what was committed is what is captured: so ends each reload that went well */
 	MSG_SWITCHED,	  /* answers each MSG_SWITCH */
 	MSG_SOURCE_STATE, /* how a source is doing, at each change */
 	MSG_ABORT, /* forget the candidate, if one came; so ends each reload that failed, RELOAD_WANTED included */

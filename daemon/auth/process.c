@@ -165,7 +165,7 @@ static void take_commit(struct auth *a)
 	a->candidate = NULL;
 	sources_send_keys(a->sources);
 	gpg_link_want(&a->gpg);
-	log_info("reloaded", "clients=%zu services=%u", clients_count(core_realm(a->core)->clients),
+	log_info("loaded", "clients=%zu services=%u", clients_count(core_realm(a->core)->clients),
 	    core_realm(a->core)->config.services);
 }
 

@@ -124,7 +124,7 @@ class Postern:
     def reload(self):
         self.process.signal(signal.SIGHUP)
 
-    def reload_and_wait(self, outcome="reloaded"):
+    def reload_and_wait(self, outcome="monitor: reloaded"):
         before = len(self.log_lines(outcome))
         self.reload()
         until(lambda: len(self.log_lines(outcome)) > before, 5, outcome)
