@@ -13,7 +13,7 @@
 enum {
 	COVER_MAX = 65536,	/* longest covered message */
 	PICTURE_SIDE_MAX = 256, /* pixels */
-	PICTURE_RATE = 80,	/* colour samples that carry one byte of a veil */
+	PICTURE_RATE = 32,	/* pixels that carry one byte of a veil */
 };
 
 /* Pixels in rows from the top, channels samples each: 3 RGB, 4 RGBA. Whose the samples are, each use says. */

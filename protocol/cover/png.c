@@ -1,6 +1,10 @@
 /*
- * png - the veil hidden in a picture: one bit in ten colour samples, in their
- * lowest bits, by changing few samples by one up or down where it shows least.
+ * png - the veil hidden in a picture: one bit in four pixels, in the lowest bit
+ * of their green, by changing few pixels by one up or down where it shows least.
+ *
+ * A pixel is changed as a whole, red, green and blue alike: in a photograph
+ * that was a JPEG the differences between the colours are so smooth that a
+ * change of one colour alone is found by anybody who looks at them.
  */
 #include <stdlib.h>
 
@@ -12,33 +16,32 @@
 #include "png_trellis.h"
 #include "secret.h"
 
-enum { CHANNELS = 3 };
+enum { GREEN = 1, COLOURS = 3 };
 
-static size_t samples_of(const struct picture *p)
+static size_t pixels_of(const struct picture *p)
 {
-	return (size_t)p->width * p->height * CHANNELS;
+	return (size_t)p->width * p->height;
 }
 
 static size_t veil_len(const struct cover_args *a)
 {
-	return a->picture ? samples_of(a->picture) / PICTURE_RATE : 0;
+	return a->picture ? pixels_of(a->picture) / PICTURE_RATE : 0;
 }
 
-/* The sample behind a number of the order. */
-static uint8_t *sample_at(const struct picture *p, uint32_t number)
+static uint8_t *pixel_at(const struct picture *p, uint32_t number)
 {
-	return &p->sample[number / CHANNELS * p->channels + number % CHANNELS];
+	return &p->sample[(size_t)number * p->channels];
 }
 
-/* What is worked with; used samples are the first PICTURE_RATE * len of the order. */
+/* What is worked with; used pixels are the first PICTURE_RATE * len of the order. */
 struct work {
 	size_t len; /* of the veil */
 	size_t used;
 	uint32_t *order;
 	uint8_t *bit;
 	/* wrap alone */
-	float *cost; /* by the number of the sample, then by its place in the order */
-	float *drawn;
+	float *cost;  /* by the number of the pixel */
+	float *drawn; /* by its place in the order */
 	uint8_t *flip;
 	uint8_t *up;
 };
@@ -58,19 +61,19 @@ static int work_begin(struct work *w, const struct cover_args *a)
 {
 	w->len = veil_len(a);
 	w->used = w->len * PICTURE_RATE;
-	w->order = malloc(samples_of(a->picture) * sizeof(*w->order));
+	w->order = malloc(pixels_of(a->picture) * sizeof(*w->order));
 	w->bit = malloc(w->used + 1);
 	if (!w->order || !w->bit)
 		return -E_FULL;
 	png_order(a, w->order, w->used);
 	for (size_t i = 0; i < w->used; i++)
-		w->bit[i] = *sample_at(a->picture, w->order[i]) & 1U;
+		w->bit[i] = pixel_at(a->picture, w->order[i])[GREEN] & 1U;
 	return 0;
 }
 
 static int work_costs(struct work *w, const struct picture *p)
 {
-	w->cost = malloc(samples_of(p) * sizeof(*w->cost));
+	w->cost = malloc(pixels_of(p) * sizeof(*w->cost));
 	w->drawn = malloc((w->used + 1) * sizeof(*w->drawn));
 	w->flip = malloc(w->used + 1);
 	w->up = malloc(w->used + 1);
@@ -82,12 +85,34 @@ static int work_costs(struct work *w, const struct picture *p)
 	return err;
 }
 
-/* Either way with the same chance, but never beyond the scale. */
-static uint8_t nudge(uint8_t value, uint8_t random)
+/*
+ * One up or one down, with the same chance. What would go beyond its scale goes the other way, and
+ * where colours are at both ends, those that can follow green.
+ */
+static int way_of(const uint8_t *pixel, bool up)
 {
-	bool up = value == 0 || (value != UINT8_MAX && (random & 1U));
+	bool bottom = false, top = false;
 
-	return (uint8_t)(up ? value + 1 : value - 1);
+	for (int c = 0; c < COLOURS; c++) {
+		bottom |= pixel[c] == 0;
+		top |= pixel[c] == UINT8_MAX;
+	}
+	if (bottom && top)
+		return pixel[GREEN] == UINT8_MAX || (up && pixel[GREEN] > 0) ? -1 : 1;
+	if (bottom || top)
+		return bottom ? 1 : -1;
+	return up ? 1 : -1;
+}
+
+static void nudge(uint8_t *pixel, bool up)
+{
+	int way = way_of(pixel, up);
+
+	for (int c = 0; c < COLOURS; c++) {
+		int value = pixel[c] + way;
+		if (value >= 0 && value <= UINT8_MAX)
+			pixel[c] = (uint8_t)value;
+	}
 }
 
 /* Change the samples of p, which are the caller's to change. */
@@ -103,8 +128,8 @@ static int hide(const struct cover_args *a, const uint8_t *veil)
 	if (err == 0) {
 		secret_random(w.up, w.used);
 		for (size_t i = 0; i < w.used; i++) {
-			uint8_t *sample = sample_at(a->picture, w.order[i]);
-			*sample = w.flip[i] ? nudge(*sample, w.up[i]) : *sample;
+			if (w.flip[i])
+				nudge(pixel_at(a->picture, w.order[i]), w.up[i] & 1U);
 		}
 	}
 	work_free(&w);

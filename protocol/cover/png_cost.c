@@ -98,7 +98,8 @@ static void invert(struct plane *p)
 		p->at[i] = 1.0F / (p->at[i] + least);
 }
 
-static void cost_of_channel(const struct picture *p, int channel, struct plane *plane, float *cost)
+/* Added to the other channels'. */
+static void add_channel(const struct picture *p, int channel, struct plane *plane, float *cost)
 {
 	static const float clipped = 10.0F;
 	int pixels = plane->width * plane->height;
@@ -113,7 +114,7 @@ static void cost_of_channel(const struct picture *p, int channel, struct plane *
 		uint8_t value = p->sample[i * p->channels + channel];
 		/* A sample at the end of its scale tells that something was cut off there. */
 		bool ends = value == 0 || value == UINT8_MAX;
-		cost[i * CHANNELS + channel] = plane->at[i] * (ends ? clipped : 1.0F);
+		cost[i] += plane->at[i] * (ends ? clipped : 1.0F);
 	}
 }
 
@@ -127,8 +128,10 @@ int png_cost(const struct picture *p, float *cost)
 		return -E_FULL;
 	plane.at = both;
 	plane.spare = both + pixels;
+	for (size_t i = 0; i < pixels; i++)
+		cost[i] = 0;
 	for (int channel = 0; channel < CHANNELS; channel++)
-		cost_of_channel(p, channel, &plane, cost);
+		add_channel(p, channel, &plane, cost);
 	free(both);
 	return 0;
 }

@@ -9,9 +9,9 @@
 #include "cover.h"
 
 /*
- * The cost of changing each colour sample (3 * pixel + channel) by one: small in texture and
- * noise, great where the picture is smooth, greatest at the ends of the scale.
- *   cost  3 * width * height numbers, filled
+ * The cost of changing each pixel by one: small in texture and noise, great where the picture is
+ * smooth, greatest at the ends of the scale. It is the sum over the channels.
+ *   cost  width * height numbers, filled
  * Returns 0 or -E_FULL (no memory).
  */
 int png_cost(const struct picture *p, float *cost) __attribute__((warn_unused_result));

@@ -13,7 +13,6 @@ enum {
 	SET_BITS = 20, /* as many as the clean layout of a sequence has room for */
 	CHUNK = 4096,
 	BLOCK = 64, /* of the stream: what its counter counts */
-	CHANNELS = 3,
 };
 
 static_assert(KEY_BYTES == crypto_stream_xchacha20_KEYBYTES, "picture key");
@@ -66,16 +65,16 @@ static uint32_t stream_below(struct stream *s, uint32_t bound)
 
 void png_order(const struct cover_args *a, uint32_t *order, size_t take)
 {
-	uint32_t samples = (uint32_t)a->picture->width * a->picture->height * CHANNELS;
+	uint32_t pixels = (uint32_t)a->picture->width * a->picture->height;
 	struct stream s;
 
-	if (take > samples)
+	if (take > pixels)
 		abort();
-	for (uint32_t i = 0; i < samples; i++)
+	for (uint32_t i = 0; i < pixels; i++)
 		order[i] = i;
 	stream_begin(&s, a);
 	for (uint32_t i = 0; i < take; i++) {
-		uint32_t j = i + stream_below(&s, samples - i);
+		uint32_t j = i + stream_below(&s, pixels - i);
 		uint32_t kept = order[i];
 		order[i] = order[j];
 		order[j] = kept;

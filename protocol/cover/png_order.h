@@ -1,5 +1,5 @@
 /*
- * png_order - which samples of a picture carry a veil, and in which order.
+ * png_order - which pixels of a picture carry a veil, and in which order.
  */
 #ifndef POSTERN_COVER_PNG_ORDER_H
 #define POSTERN_COVER_PNG_ORDER_H
@@ -10,9 +10,9 @@
 #include "cover.h"
 
 /*
- * Draw the order without repetition: order[0] to order[take - 1] are numbers of colour samples
- * (3 * pixel + channel, alpha not counted) of a's picture, whose sides alone matter here.
- *   order  room for all 3 * width * height numbers, which it also works in
+ * Draw the order without repetition: order[0] to order[take - 1] are numbers of pixels of a's
+ * picture, whose sides alone matter here.
+ *   order  room for all width * height numbers, which it also works in
  *   take   at most as many
  */
 void png_order(const struct cover_args *a, uint32_t *order, size_t take);

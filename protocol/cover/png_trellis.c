@@ -9,19 +9,19 @@
 #include "secret.h"
 
 enum {
-	WIDTH = 10, /* samples for one bit */
-	HEIGHT = 8, /* bits that one sample has a part in */
+	WIDTH = 4,  /* pixels for one bit */
+	HEIGHT = 8, /* bits that one pixel has a part in */
 	STATES = 1 << HEIGHT,
 	TOP = STATES >> 1,
 };
 
-static_assert(WIDTH * 8 == PICTURE_RATE, "one byte in so many samples");
+static_assert(WIDTH * 8 == PICTURE_RATE, "one byte in so many pixels");
 
 /*
- * The columns of the code's submatrix, lowest bit the first row; found by trying some 20,000 at random and
+ * The columns of the code's submatrix, lowest bit the first row; found by trying some 10,000 at random and
  * keeping that which changed least. Each has its first and its last bit set, and no two are alike.
  */
-static const uint8_t column[WIDTH] = {0xf1, 0xff, 0xf3, 0x99, 0xaf, 0x87, 0xd1, 0xc1, 0xe9, 0x95};
+static const uint8_t column[WIDTH] = {0xe5, 0xd9, 0x8f, 0xd5};
 
 /* Bits of the message that are still open; the lowest is next. */
 static unsigned take_block(unsigned open, const uint8_t *bit)
@@ -52,11 +52,11 @@ struct walk {
 	size_t blocks;
 	const float *cost;
 	uint8_t *wanted;	       /* a bit for each block */
-	uint8_t (*chosen)[STATES / 8]; /* for each sample: in which states it is changed */
+	uint8_t (*chosen)[STATES / 8]; /* for each pixel: in which states it is changed */
 	float least[STATES];	       /* cost of the best way to each state */
 };
 
-/* One sample: changed or left alone, whichever is the cheaper for each state that can follow. */
+/* One pixel: changed or left alone, whichever is the cheaper for each state that can follow. */
 static void step(
     float least[static STATES], float cost, unsigned part, uint8_t chosen[static STATES / 8])
 {

@@ -1,5 +1,5 @@
 /*
- * png_trellis - bytes in the lowest bits of samples, at the least cost: a
+ * png_trellis - bytes in the lowest bits of pixels, at the least cost: a
  * syndrome-trellis code (Filler, Judas, Fridrich, "Minimizing Additive
  * Distortion in Steganography Using Syndrome-Trellis Codes", IEEE Trans.
  * Information Forensics and Security 6 (2011)).
