@@ -10,6 +10,7 @@ static const struct sender *const senders[] = {
     &sender_tcp,
     &sender_icmp,
     &sender_http,
+    &sender_sequence,
 };
 
 const struct sender *sender_by_name(const char *name)

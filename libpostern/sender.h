@@ -97,7 +97,7 @@ struct sender {
 
 enum { WAY_FDS_MAX = 2 };
 
-extern const struct sender sender_udp, sender_tcp, sender_icmp, sender_http;
+extern const struct sender sender_udp, sender_tcp, sender_icmp, sender_http, sender_sequence;
 
 const struct sender *sender_by_name(const char *name); /* NULL when there is none */
 

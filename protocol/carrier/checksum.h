@@ -1,6 +1,6 @@
 /*
  * checksum - the Internet checksum of a UDP, TCP or ICMPv6 segment with its
- * pseudo header, and of an ICMP message without. Inside carrier/ only.
+ * pseudo header, and of an ICMP message without.
  */
 #ifndef POSTERN_CARRIER_CHECKSUM_H
 #define POSTERN_CARRIER_CHECKSUM_H
