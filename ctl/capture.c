@@ -14,6 +14,7 @@
 #include "capture_compare.h"
 #include "capture_traffic.h"
 #include "command.h"
+#include "daemon.h"
 #include "output.h"
 #include "sift.h"
 
@@ -179,6 +180,18 @@ static int find_source(struct compare *k, const struct arguments *a)
 	return find_user(k, user);
 }
 
+/* Is there a daemon that the comparison could take knocks from? */
+static void find_daemon(struct compare *k)
+{
+	const struct daemon_question q = {.type = CONTROL_STATS, .may_be_away = true};
+	char text[CONTROL_TEXT_MAX];
+
+	if (access(k->ctl->config_path, R_OK) != 0 || ctl_config(k->ctl) == NULL)
+		return;
+	k->daemon_runs = daemon_ask(k->ctl, &q, text) == CTL_OK;
+	k->daemon_by_firewall = ctl_config(k->ctl)->needs != 0;
+}
+
 /* The carriers' own filter, and what was asked for beyond. */
 static int make_filter(
     struct compare *k, const struct arguments *a, char out[static CAPTURE_FILTER_MAX])
@@ -264,6 +277,7 @@ static int prepare(
 		status = find_user(k, NULL);
 	} else if (status == CTL_OK) {
 		status = find_source(k, a);
+		find_daemon(k);
 	}
 	return status == CTL_OK ? make_filter(k, a, filter) : status;
 }

@@ -102,13 +102,14 @@ static void keep_result(
 	*r = (struct capture_result){.method = e->method->name,
 	    .rate = rate,
 	    .seconds = seconds,
-	    .seen = e->report.frames,
-	    .offered = offered != 0 ? offered : e->report.frames + e->report.kernel.lost,
+	    /* Those that it dropped itself it has looked at as well. */
+	    .seen = e->report.frames + e->report.kernel.gate + e->report.kernel.length,
 	    .latency_p50_us =
 		(double)histogram_quantile(&e->report.latency, PER_MILLE_HALF) * US_PER_NS,
 	    .latency_p99_us =
 		(double)histogram_quantile(&e->report.latency, PER_MILLE_99) * US_PER_NS,
 	    .memory_kib = round_memory_kib(e)};
+	r->offered = offered != 0 ? offered : r->seen + e->report.kernel.lost;
 	r->lost = r->offered > r->seen ? r->offered - r->seen : 0;
 	if (r->seen > 0) {
 		r->cpu_user_us = user / (double)r->seen;
@@ -158,10 +159,23 @@ static int run_window(struct compare *c, struct round *r, struct rules *rules, c
 	return CTL_OK;
 }
 
+/* Would a daemon miss what the method keeps for itself? */
+static bool disturbs(const struct compare *c, const struct capture_method *m)
+{
+	const struct round_traits *t = round_traits_of(m);
+
+	if (!c->daemon_runs)
+		return false;
+	return t->takes || (t->diverted && c->daemon_by_firewall);
+}
+
 static int add_method(struct compare *c, struct round *r, const struct capture_method *m)
 {
 	char why[TRIAL_WHY_MAX];
 
+	if (disturbs(c, m))
+		return tell_unable(c, m,
+		    "posternd runs, and would miss knocks meanwhile; stop it, or use --self-test");
 	return round_add(r, m, &c->source, why) == 0 ? CTL_OK : tell_unable(c, m, why);
 }
 
@@ -196,9 +210,13 @@ static int run_live(struct compare *c, struct rules *rules)
 int compare_live(struct compare *c)
 {
 	char why[RULES_WHY_MAX];
+	struct veil_keys
+	    made_up; /* so that a method that checks the gate works, and finds strangers alone */
 	struct rules *rules = rules_new(why);
 	int status;
 
+	secret_random(&made_up, sizeof(made_up));
+	c->source.key = &made_up;
 	if (rules == NULL)
 		return output_fail(c->ctl, CTL_FAILED, "%s", why);
 	status = run_live(c, rules);
@@ -316,6 +334,7 @@ int compare_self(struct compare *c)
 	struct rules *rules = NULL;
 	int status = CTL_OK;
 
+	c->source.key = &keys;
 	if (b.traffic != NULL)
 		rules = rules_new(why);
 	if (rules == NULL)

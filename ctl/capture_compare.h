@@ -17,8 +17,10 @@ enum { COMPARE_RATES_MAX = 16 };
 struct compare {
 	struct ctl *ctl;
 	struct round_source source;
-	bool has_filter; /* beyond the knock port: then nobody else can count what is offered */
-	bool named;	 /* the methods were named one by one: each must work */
+	bool has_filter;  /* beyond the knock port: then nobody else can count what is offered */
+	bool daemon_runs; /* and must not be disturbed */
+	bool daemon_by_firewall; /* it hears knocks from the firewall or by a socket */
+	bool named;		 /* the methods were named one by one: each must work */
 	size_t methods;
 	const struct capture_method *method[ROUND_METHODS_MAX];
 	uint32_t seconds;

@@ -1,21 +1,18 @@
 #include "capture_round.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "jail.h"
 
 static const struct round_traits traits[] = {
     {.name = "nflog", .everywhere = true, .logged = true},
+    {.name = "nfqueue", .everywhere = true, .queued = true},
     {.name = "savefile", .recorded = true},
     {.name = "udp", .diverted = true, .alone = "its packets are diverted to a port of its own"},
-    {.name = "xdp", .alone = "what it takes no other method sees"},
+    {.name = "xdp", .takes = true, .alone = "what it takes no other method sees"},
 };
 
 const struct round_traits *round_traits_of(const struct capture_method *m)
@@ -28,47 +25,25 @@ const struct round_traits *round_traits_of(const struct capture_method *m)
 	return &plain;
 }
 
-/* tcpdump, writing what it sees to a pipe. Returns its pid, or -1. */
-static pid_t start_recorder(const struct round_source *s, int output)
-{
-	sigset_t none;
-	pid_t pid;
-
-	pid = fork();
-	if (pid != 0)
-		return pid;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (nowhere >= 0 && dup2(nowhere, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
-	    dup2(nowhere, STDERR_FILENO) >= 0)
-		(void)execlp("tcpdump", "tcpdump", "-i", s->interface, "-Q", "in", "-nn", "-U",
-		    "--immediate-mode", "-Z", "root", "-w", "-", s->filter, (char *)NULL);
-	_exit(EXIT_FAILURE);
-}
-
-static int open_recording(
-    struct round_entry *e, const struct round_source *s, char why[static TRIAL_WHY_MAX])
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) != 0) {
-		(void)snprintf(why, TRIAL_WHY_MAX, "no pipe");
-		return -1;
-	}
-	e->recorder = start_recorder(s, ends[1]);
-	(void)close(ends[1]);
-	return ends[0];
-}
-
 static void end_entry(struct round_entry *e)
 {
 	trial_end(e->trial);
-	if (e->recorder > 0) {
-		(void)kill(e->recorder, SIGTERM);
-		(void)waitpid(e->recorder, NULL, 0);
-	}
+	helper_end(&e->helper);
+}
+
+static int start_helper(
+    struct round_entry *e, const struct round_source *s, char why[static TRIAL_WHY_MAX])
+{
+	const struct round_traits *t = round_traits_of(e->method);
+	int status = 0;
+
+	if (t->recorded)
+		status = helper_record(&e->helper, s->interface, s->filter);
+	else if (t->queued)
+		status = helper_judge(&e->helper, RULES_GROUP);
+	if (status != 0)
+		(void)snprintf(why, TRIAL_WHY_MAX, "no process for its helper");
+	return status;
 }
 
 int round_add(struct round *r, const struct capture_method *m, const struct round_source *s,
@@ -89,19 +64,22 @@ int round_add(struct round *r, const struct capture_method *m, const struct roun
 	    .uid = s->uid,
 	    .gid = s->gid,
 	    .input = -1,
+	    .key = s->key,
+	    .port = s->port,
 	};
 
 	if (r->methods == ROUND_METHODS_MAX)
 		abort();
 	*e = (struct round_entry){.method = m};
-	if (t->recorded) {
-		plan.input = open_recording(e, s, why);
-		if (plan.input < 0)
-			return -1;
-	}
+	if (start_helper(e, s, why) != 0)
+		return -1;
+	if (t->recorded)
+		plan.input = e->helper.output;
+	if (t->queued)
+		plan.verdicts = e->helper.output;
 	e->trial = trial_start(&plan, why);
-	if (plan.input >= 0)
-		(void)close(plan.input);
+	if (e->helper.pid > 0)
+		(void)close(e->helper.output);
 	if (e->trial == NULL) {
 		end_entry(e);
 		return -1;
@@ -118,6 +96,7 @@ struct rules_want round_rules(const struct round *r, const struct round_source *
 		const struct round_traits *t = round_traits_of(r->at[i].method);
 
 		w.log = w.log || t->logged;
+		w.queue = w.queue || t->queued;
 		w.divert = w.divert || t->diverted;
 	}
 	return w;
@@ -135,8 +114,8 @@ static struct cost cost_of_entry(const struct round_entry *e)
 {
 	struct cost c = cost_of(trial_pid(e->trial)), helper = {0};
 
-	if (e->recorder > 0)
-		helper = cost_of(e->recorder);
+	if (e->helper.pid > 0)
+		helper = cost_of(e->helper.pid);
 	return (struct cost){.run_ns = c.run_ns + helper.run_ns,
 	    .user_ticks = c.user_ticks + helper.user_ticks,
 	    .kernel_ticks = c.kernel_ticks + helper.kernel_ticks};
@@ -174,7 +153,7 @@ uint64_t round_frames(const struct round *r)
 uint64_t round_memory_kib(const struct round_entry *e)
 {
 	return cost_memory_kib(trial_pid(e->trial)) +
-	       (e->recorder > 0 ? cost_memory_kib(e->recorder) : 0);
+	       (e->helper.pid > 0 ? cost_memory_kib(e->helper.pid) : 0);
 }
 
 void round_end(struct round *r)

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "capture_cost.h"
+#include "capture_helper.h"
 #include "capture_rules.h"
 #include "trial.h"
 
@@ -21,8 +22,10 @@ struct round_traits {
 	const char *name;
 	bool everywhere;   /* reads what the firewall gives it, from all interfaces */
 	bool logged;	   /* from our group of the firewall's log */
+	bool queued;	   /* from our queue */
 	bool diverted;	   /* from our own port */
 	bool recorded;	   /* from its standard input, which is a recording */
+	bool takes;	   /* keeps what it sees from everybody else */
 	const char *alone; /* why it cannot work beside others; NULL: it can */
 };
 
@@ -35,6 +38,7 @@ struct round_source {
 	const char *filter; /* all of it */
 	uid_t uid;	    /* what the readers become */
 	gid_t gid;
+	const struct veil_keys *key; /* for a method that checks the gate */
 };
 
 struct round {
@@ -42,7 +46,7 @@ struct round {
 	struct round_entry {
 		const struct capture_method *method;
 		struct trial *trial;
-		pid_t recorder; /* 0: none */
+		struct capture_helper helper;
 		struct cost before, after;
 		struct trial_report report;
 	} at[ROUND_METHODS_MAX];

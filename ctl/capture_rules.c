@@ -4,14 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "log.h"
 #include "nft_run.h"
+#include "xt_queue.h"
 
 #define TABLE "postern_compare"
 #define RULE "add rule inet " TABLE " "
 
 struct rules {
 	struct nft_run *run;
+	int stamps; /* a socket: as long as one asks for it, the kernel stamps all packets early */
+	bool queues_outside; /* by iptables' chain, which has to be taken away */
 };
 
 static void explain(const struct rules *r, char why[static RULES_WHY_MAX])
@@ -32,9 +38,12 @@ struct rules *rules_new(char why[static RULES_WHY_MAX])
 	    "\tchain taken {\n\t\ttype filter hook prerouting priority raw + 20; policy "
 	    "accept;\n\t}\n}\n";
 	struct rules *r = calloc(1, sizeof(*r));
+	const int on = 1;
 
 	if (r == NULL)
 		abort();
+	r->stamps = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	(void)setsockopt(r->stamps, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	r->run = nft_run_new();
 	if (r->run != NULL && nft_run(r->run, empty) == 0)
 		return r;
@@ -55,7 +64,7 @@ static void write_match(FILE *out, const struct rules_want *w, const char *chain
 	(void)fprintf(out, "udp dport %" PRIu16 " ", w->port);
 }
 
-static void write_rules(FILE *out, const struct rules_want *w)
+static void write_rules(FILE *out, const struct rules_want *w, bool queue)
 {
 	(void)fputs("flush table inet " TABLE "\nreset counter inet " TABLE " offered\n", out);
 	write_match(out, w, "offered");
@@ -67,6 +76,10 @@ static void write_rules(FILE *out, const struct rules_want *w)
 		write_match(out, w, "offered");
 		(void)fprintf(out, "log group %d queue-threshold 1\n", RULES_GROUP);
 	}
+	if (queue) {
+		write_match(out, w, "offered");
+		(void)fprintf(out, "queue num %d bypass\n", RULES_GROUP);
+	}
 	if (w->divert) {
 		write_match(out, w, "offered");
 		(void)fprintf(out, "udp dport set %d\n", RULES_UDP_PORT);
@@ -77,7 +90,7 @@ static void write_rules(FILE *out, const struct rules_want *w)
 	}
 }
 
-int rules_set(struct rules *r, const struct rules_want *want, char why[static RULES_WHY_MAX])
+static int set_rules(struct rules *r, const struct rules_want *want, bool queue)
 {
 	char *text = NULL;
 	size_t size;
@@ -86,14 +99,25 @@ int rules_set(struct rules *r, const struct rules_want *want, char why[static RU
 
 	if (out == NULL)
 		abort();
-	write_rules(out, want);
-	if (fclose(out) != 0)
-		abort();
-	status = nft_run(r->run, text);
-	if (status != 0)
-		explain(r, why);
+	write_rules(out, want, queue);
+	if (fclose(out) == 0)
+		status = nft_run(r->run, text);
 	free(text);
 	return status;
+}
+
+int rules_set(struct rules *r, const struct rules_want *want, char why[static RULES_WHY_MAX])
+{
+	if (set_rules(r, want, want->queue) == 0)
+		return 0;
+	/* Many a kernel has no such expression for nftables: then by the other way that there is. */
+	if (want->queue && set_rules(r, want, false) == 0) {
+		r->queues_outside = true;
+		if (xt_queue_put(want->port, RULES_GROUP) == 0)
+			return 0;
+	}
+	explain(r, why);
+	return -1;
 }
 
 uint64_t rules_counted(struct rules *r)
@@ -111,6 +135,10 @@ void rules_free(struct rules *r)
 {
 	if (r == NULL)
 		return;
+	if (r->queues_outside && xt_queue_remove(r->run) != 0)
+		log_warning("compare_rest", "the chain that queues packets could not be removed");
+	if (r->stamps >= 0)
+		(void)close(r->stamps);
 	nft_run_free(r->run); /* its socket owns the table */
 	free(r);
 }

@@ -1,6 +1,6 @@
 /*
  * capture_rules - what the kernel must do while capture methods are compared:
- * count what comes in, and give the methods that live by the firewall a copy
+ * stamp and count what comes in, and give the methods that live by the firewall a copy
  * of it. In a table of its own that belongs to our socket: whatever becomes of
  * us, the kernel takes it away.
  */
@@ -12,7 +12,7 @@
 
 enum {
 	RULES_WHY_MAX = 256,
-	RULES_GROUP = 4479,	/* where nflog reads while it is compared */
+	RULES_GROUP = 4479,	/* where nflog and nfqueue read while they are compared */
 	RULES_UDP_PORT = 62479, /* where udp listens meanwhile */
 };
 
@@ -23,6 +23,7 @@ struct rules_want {
 	const char *interface;
 	uint16_t port;
 	bool log;    /* a copy to RULES_GROUP */
+	bool queue;  /* to queue RULES_GROUP; whoever reads it decides */
 	bool divert; /* to RULES_UDP_PORT: whom they were meant for does not see them */
 	bool drop;   /* what nobody took: as the guard does, so that the kernel answers none */
 	/* Count only within these seconds of the clock; until 0: always. */

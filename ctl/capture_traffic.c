@@ -100,36 +100,32 @@ static int make_pair(struct mnl_socket *nl)
 	return request(nl, m);
 }
 
-/* No address of IPv6's own: the kernel's packets would mix with ours. */
-static void put_no_ipv6(struct nlmsghdr *m)
+static struct nlmsghdr *put_change(uint8_t *buffer, const char *name, unsigned flags)
 {
-	struct nlattr *all = mnl_attr_nest_start(m, IFLA_AF_SPEC);
-	struct nlattr *v6 = mnl_attr_nest_start(m, AF_INET6);
-
-	mnl_attr_put_u8(m, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-	mnl_attr_nest_end(m, v6);
-	mnl_attr_nest_end(m, all);
-}
-
-static int set_up_with(struct mnl_socket *nl, const char *name, bool has_ipv6)
-{
-	uint8_t buffer[MESSAGE_BYTES];
 	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *link;
 
 	m->nlmsg_type = RTM_NEWLINK;
 	link = mnl_nlmsg_put_extra_header(m, sizeof(*link));
 	link->ifi_index = (int)if_nametoindex(name);
-	link->ifi_change = IFF_UP;
-	link->ifi_flags = IFF_UP;
-	if (has_ipv6)
-		put_no_ipv6(m);
-	return request(nl, m);
+	link->ifi_change = flags;
+	link->ifi_flags = flags;
+	return m;
 }
 
+/* No address of IPv6's own, and no ARP: the kernel's packets would mix with ours. */
 static int set_up(struct mnl_socket *nl, const char *name)
 {
-	return set_up_with(nl, name, true) == 0 ? 0 : set_up_with(nl, name, false);
+	uint8_t buffer[MESSAGE_BYTES];
+	struct nlmsghdr *m = put_change(buffer, name, 0);
+	struct nlattr *all = mnl_attr_nest_start(m, IFLA_AF_SPEC);
+	struct nlattr *v6 = mnl_attr_nest_start(m, AF_INET6);
+
+	mnl_attr_put_u8(m, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(m, v6);
+	mnl_attr_nest_end(m, all);
+	(void)request(nl, m); /* a kernel without IPv6 says no, and is right */
+	return request(nl, put_change(buffer, name, IFF_UP | IFF_NOARP));
 }
 
 static int give_address(struct mnl_socket *nl)

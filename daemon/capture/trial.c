@@ -12,14 +12,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "carrier.h"
 #include "clock.h"
 #include "jail.h"
 #include "log.h"
 
 enum {
-	FD_LOG_OF_TRIAL = 3, /* all above is the source's */
-	BATCH_FRAMES = 256,  /* as the daemon reads */
-	TURN_MS = 20,	     /* how long what we are asked may wait when no frame comes */
+	FD_LOG_OF_TRIAL = 3,
+	FD_VERDICT_OF_TRIAL = 4, /* where there is one; all above is the source's */
+	FD_OUT_OF_THE_WAY = 10,
+	BATCH_FRAMES = 256, /* as the daemon reads */
+	TURN_MS = 20,	    /* how long what we are asked may wait when no frame comes */
 	TICK_MS = 1000,
 	PATIENCE_MS = 5000,
 	WAIT_US = 1000,
@@ -81,8 +84,10 @@ static void obey(struct reader *r)
 		memset(&s->report, 0, sizeof(s->report));
 		r->base = now;
 	}
-	s->report.kernel.seen = now.seen - r->base.seen;
-	s->report.kernel.lost = now.lost - r->base.lost;
+	s->report.kernel = (struct capture_stats){.seen = now.seen - r->base.seen,
+	    .lost = now.lost - r->base.lost,
+	    .gate = now.gate - r->base.gate,
+	    .length = now.length - r->base.length};
 	__atomic_store_n(&s->answered, asked, __ATOMIC_RELEASE);
 }
 
@@ -105,17 +110,26 @@ static _Noreturn void read_on(struct reader *r)
 	_exit(EXIT_FAILURE);
 }
 
-/* Descriptors as the daemon's children have them: nowhere, a log, and nothing else. */
-static int arrange_descriptors(int input, int log)
+static int place(int fd, int at)
 {
-	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return dup2(fd, at) == at ? 0 : -1;
+}
 
-	if (nowhere < 0 || dup2(input >= 0 ? input : nowhere, STDIN_FILENO) < 0 ||
-	    dup2(nowhere, STDOUT_FILENO) < 0 || dup2(nowhere, STDERR_FILENO) < 0)
+/* Descriptors as the daemon's children have them: nowhere, a log, and little else. */
+static int arrange_descriptors(const struct trial_plan *p, int log)
+{
+	const int nowhere =
+	    fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD, FD_OUT_OF_THE_WAY);
+	const int safe_log = fcntl(log, F_DUPFD, FD_OUT_OF_THE_WAY);
+	const int verdicts = p->verdicts > 0 ? fcntl(p->verdicts, F_DUPFD, FD_OUT_OF_THE_WAY) : -1;
+
+	if (place(p->input >= 0 ? p->input : nowhere, STDIN_FILENO) != 0 ||
+	    place(nowhere, STDOUT_FILENO) != 0 || place(nowhere, STDERR_FILENO) != 0 ||
+	    place(safe_log, FD_LOG_OF_TRIAL) != 0)
 		return -1;
-	if (log != FD_LOG_OF_TRIAL && dup2(log, FD_LOG_OF_TRIAL) < 0)
+	if (verdicts >= 0 && place(verdicts, FD_VERDICT_OF_TRIAL) != 0)
 		return -1;
-	return close_range(FD_LOG_OF_TRIAL + 1, ~0U, 0);
+	return close_range((verdicts >= 0 ? FD_VERDICT_OF_TRIAL : FD_LOG_OF_TRIAL) + 1, ~0U, 0);
 }
 
 /* An empty working directory that nobody can put anything into: it is gone. */
@@ -128,6 +142,21 @@ static int enter_nowhere(void)
 	return chdir(path) == 0 && rmdir(path) == 0 ? 0 : -1;
 }
 
+/* Open, jail, and read; returns when it cannot. */
+static void run_method(struct reader *r, const struct trial_plan *p)
+{
+	struct capture_want want = p->want;
+
+	want.verdicts = p->verdicts > 0 ? FD_VERDICT_OF_TRIAL : 0;
+	if (jail_open(p->method, &want, &r->source) != CAPTURE_UP ||
+	    jail_enter(p->method, p->uid, p->gid,
+		p->verdicts > 0 ? FD_VERDICT_OF_TRIAL : FD_LOG_OF_TRIAL) != 0)
+		return;
+	if (p->method->keys != NULL && p->key != NULL)
+		p->method->keys(r->source, &(struct carrier_ports){.udp = p->port}, p->key, 1);
+	read_on(r);
+}
+
 static _Noreturn void be_trial(const struct trial_plan *p, struct shared *shared, int log)
 {
 	struct reader r = {.method = p->method, .shared = shared};
@@ -136,12 +165,10 @@ static _Noreturn void be_trial(const struct trial_plan *p, struct shared *shared
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (arrange_descriptors(p->input, log) != 0 || enter_nowhere() != 0)
-		_exit(EXIT_FAILURE);
-	log_start(LOG_TO_FD, LOG_LEVEL_WARNING, "trial", FD_LOG_OF_TRIAL);
-	if (jail_open(p->method, &p->want, &r.source) == CAPTURE_UP &&
-	    jail_enter(p->method, p->uid, p->gid, FD_LOG_OF_TRIAL) == 0)
-		read_on(&r);
+	if (arrange_descriptors(p, log) == 0 && enter_nowhere() == 0) {
+		log_start(LOG_TO_FD, LOG_LEVEL_WARNING, "trial", FD_LOG_OF_TRIAL);
+		run_method(&r, p);
+	}
 	_exit(EXIT_FAILURE);
 }
 

@@ -12,6 +12,7 @@
 
 #include "capture.h"
 #include "histogram.h"
+#include "keys.h"
 
 enum { TRIAL_WHY_MAX = 512 };
 
@@ -21,7 +22,11 @@ struct trial_plan {
 	struct capture_want want;
 	uid_t uid; /* what it becomes; not root's */
 	gid_t gid;
-	int input; /* becomes its standard input; -1: none */
+	int input;    /* becomes its standard input; -1: none */
+	int verdicts; /* nfqueue: to whoever gives them; 0: none. The plan's want need not say it */
+	/* For a method that checks the gate itself: under this key, at this port of UDP; NULL: none. */
+	const struct veil_keys *key;
+	uint16_t port;
 };
 
 /* What was counted between trial_begin() and trial_report(). */
