@@ -102,6 +102,19 @@ static const char *sequence_fault(const struct config *c)
 	return NULL;
 }
 
+static void check_service_beside(
+    const struct config *c, const struct section_place *at, const struct service *s)
+{
+	unsigned i = 0;
+
+	while (i < service_ports(s) && !is_of_sequence(c, service_port(s, i)))
+		i++;
+	if (i < service_ports(s))
+		report_error(at->r, at->file, s->line,
+		    "service \"%s\": port %u is one of the sequence; change one of them", s->name,
+		    service_port(s, i));
+}
+
 static void check_sequence(const struct config *c, const struct section_place *at)
 {
 	const uint16_t other[] = {c->udp_port, c->tcp_port, c->http_port};
@@ -116,10 +129,7 @@ static void check_sequence(const struct config *c, const struct section_place *a
 			report_error(at->r, at->file, line,
 			    "%s: port %u is that of another carrier; leave it out", name, other[i]);
 	for (unsigned i = 0; i < c->services; i++)
-		if (is_of_sequence(c, c->service[i].port))
-			report_error(at->r, at->file, c->service[i].line,
-			    "service \"%s\": port %u is one of the sequence; change one of them",
-			    c->service[i].name, c->service[i].port);
+		check_service_beside(c, at, &c->service[i]);
 }
 
 /* A value that was refused is no reason to say that there is none. */

@@ -32,6 +32,9 @@ enum {
 	CONFIG_WEB_PATH_MAX = 64,
 	CONFIG_PREFIXES_MAX = 8,
 	CONFIG_SEQUENCE_MIN = 5, /* ports of a sequence */
+	CONFIG_RANGES_MAX = 8,	 /* of a service's ports */
+	CONFIG_PORTS_MAX = 1024, /* of one service: a door has an element for each */
+	CONFIG_FORWARDS_MAX = 2,
 	CONFIG_SEQUENCE_MAX = 32,
 	CONFIG_NFLOG_GROUP = 4477, /* where the firewall logs knocks for capture = nflog */
 };
@@ -39,17 +42,42 @@ enum {
 enum silence { SILENCE_DROP, SILENCE_CLOSED };
 enum challenge_policy { CHALLENGE_DOUBT, CHALLENGE_ALWAYS };
 
+struct port_range {
+	uint16_t lo, hi; /* both included; lo 0: none */
+};
+
+/* No port is in two of them. */
+struct port_ranges {
+	struct port_range at[CONFIG_RANGES_MAX];
+	unsigned len;
+};
+
+/* Where a service's packets go to. */
+struct forward {
+	struct address to; /* zero: another port of this host */
+	uint16_t port;
+};
+
+/* One for each family, or one for this host. */
+struct forwards {
+	struct forward at[CONFIG_FORWARDS_MAX];
+	unsigned len;
+};
+
 /* service "ssh" { proto = tcp  port = 22  hold = 60  max-hold = 3600 } */
 struct service {
 	char name[CONFIG_NAME_MAX + 1];
 	uint8_t proto; /* IANA: 6 tcp, 17 udp */
-	uint16_t port;
+	uint16_t port; /* the first of its ports, by which sessions and replies know it */
+	struct port_ranges ports;
+	struct forwards forward;
+	uint8_t masquerade; /* 1: what is forwarded to another host seems to come from this one */
 	uint32_t hold_s;
 	uint32_t max_hold_s;
 	/* All doors of the service to single hosts are at least as narrow as this. */
-	uint32_t idle_s;    /* close after so long without traffic; 0: not for that */
-	uint8_t single_use; /* 1: close behind the first connection */
-	uint8_t exact;	    /* 1: are for one source port, which the client names */
+	uint32_t idle_s;       /* close after so long without traffic; 0: not for that */
+	uint8_t single_use;    /* 1: close behind the first connection */
+	uint8_t exact;	       /* 1: are for one source port, which the client names */
 	uint8_t min_prefix_v4; /* widest prefix that may be admitted; 32 and 128: hosts alone */
 	uint8_t min_prefix_v6;
 	unsigned line;
@@ -101,10 +129,6 @@ struct port_list {
 	unsigned len;
 };
 
-struct port_range {
-	uint16_t lo, hi; /* both included; lo 0: none */
-};
-
 /* Bits of config.sequence_pieces. */
 enum sequence_piece {
 	PIECES_UDP = 1 << 0,   /* datagrams */
@@ -126,7 +150,7 @@ struct config {
 	uint16_t tcp_port;
 	uint8_t icmp; /* 0, 1 */
 	uint16_t http_port;
-	char http_cookie[CONFIG_COOKIE_MAX + 1];  /* "": in no cookie */
+	char http_cookie[CONFIG_COOKIE_MAX + 1]; /* "": in no cookie */
 	char http_path[CONFIG_WEB_PATH_MAX + 1]; /* "": in no path */
 	struct prefixes http_proxy;
 	struct port_list sequence;	  /* in their order; */
@@ -199,6 +223,11 @@ int config_capture(const char *name);
 bool config_has_carrier(const struct config *c);
 /* Do knocks travel alike by both? */
 bool config_same_carriers(const struct config *a, const struct config *b);
+/* How many ports a service has, and the i-th. */
+unsigned service_ports(const struct service *s);
+uint16_t service_port(const struct service *s, unsigned i);
+/* Where packets of a family go; NULL: nowhere else, or not for this family. */
+const struct forward *service_forward(const struct service *s, bool v4);
 /* Index of a service by what it guards, or -1. */
 int config_service_by_port(const struct config *c, uint8_t proto, uint16_t port);
 

@@ -342,6 +342,10 @@ int directive_set(
 		return ports_add(at, value, why);
 	case DIRECTIVE_RANGE:
 		return range_set(at, value, why);
+	case DIRECTIVE_RANGES:
+		return ranges_add(at, value, why);
+	case DIRECTIVE_FORWARDS:
+		return forwards_add(at, value, why);
 	case DIRECTIVE_BITS:
 		return add_bit(d, at, value, why);
 	case DIRECTIVE_INTERFACE:
@@ -429,6 +433,12 @@ void directive_print(const struct directive *d, const void *base, FILE *out)
 	case DIRECTIVE_RANGE:
 		range_print(at, out);
 		return;
+	case DIRECTIVE_RANGES:
+		ranges_print(at, out);
+		return;
+	case DIRECTIVE_FORWARDS:
+		forwards_print(at, out);
+		return;
 	case DIRECTIVE_BITS:
 		bits_print(d, *(const uint8_t *)at, out);
 		return;
@@ -472,6 +482,12 @@ void directive_range(const struct directive *d, FILE *out)
 		return;
 	case DIRECTIVE_RANGE:
 		(void)fputs("range", out);
+		return;
+	case DIRECTIVE_RANGES:
+		(void)fputs("ports and ranges", out);
+		return;
+	case DIRECTIVE_FORWARDS:
+		(void)fputs("addresses with ports, or a port", out);
 		return;
 	case DIRECTIVE_INTERFACE:
 		(void)fputs("interface", out);

@@ -33,8 +33,7 @@ const struct directive directives_global[] = {
 	"the knock port of the carrier udp, which nothing else may use; 0: it is not in use"},
     {"tcp-port", DIRECTIVE_NUMBER, AT(config, tcp_port), 0, 65535, "0", NULL,
 	"the knock port of the carrier tcp, which nothing else may use; 0: it is not in use"},
-    {"icmp", DIRECTIVE_WORD, AT(config, icmp), 0, 0, "no", answers,
-	"whether pings may be knocks"},
+    {"icmp", DIRECTIVE_WORD, AT(config, icmp), 0, 0, "no", answers, "whether pings may be knocks"},
     {"http-port", DIRECTIVE_NUMBER, AT(config, http_port), 0, 65535, "0", NULL,
 	"where a web server of this host takes knocks along; 0: none does"},
     {"http-cookie", DIRECTIVE_TOKEN, AT(config, http_cookie), 0, 0, "sid", NULL,
@@ -98,7 +97,12 @@ const struct directive directives_global[] = {
 
 const struct directive directives_service[] = {
     {"proto", DIRECTIVE_WORD, AT(service, proto), 0, 0, NULL, protocols, "the service's protocol"},
-    {"port", DIRECTIVE_NUMBER, AT(service, port), 1, 65535, NULL, NULL, "the service's port"},
+    {"port", DIRECTIVE_RANGES, AT(service, ports), 0, 0, NULL, NULL,
+	"the service's port, or a list such as {80, \"8000-8010\"}"},
+    {"forward", DIRECTIVE_FORWARDS, AT(service, forward), 0, 0, "", NULL,
+	"where packets go to: \"10.0.0.5:5432\", one for each family, or a port of this host"},
+    {"masquerade", DIRECTIVE_WORD, AT(service, masquerade), 0, 0, "yes", answers,
+	"whether they seem to come from this host, when they go to another"},
     {"hold", DIRECTIVE_NUMBER, AT(service, hold_s), 1, 30 * DAY_S, "60", NULL,
 	"seconds that a door stays open when the client does not say"},
     {"max-hold", DIRECTIVE_NUMBER, AT(service, max_hold_s), 1, 30 * DAY_S, "3600", NULL,
@@ -141,7 +145,8 @@ size_t directives_count(const struct directive *table)
 
 bool directive_is_list(const struct directive *d)
 {
-	return d->kind == DIRECTIVE_INTERFACES || d->kind == DIRECTIVE_PREFIXES ||
+	return d->kind == DIRECTIVE_INTERFACES || d->kind == DIRECTIVE_RANGES ||
+	       d->kind == DIRECTIVE_FORWARDS || d->kind == DIRECTIVE_PREFIXES ||
 	       d->kind == DIRECTIVE_PORTS || d->kind == DIRECTIVE_BITS;
 }
 

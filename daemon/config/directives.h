@@ -18,11 +18,13 @@ enum directive_kind {
 	DIRECTIVE_PATH,
 	DIRECTIVE_USER,
 	DIRECTIVE_TEXT,
-	DIRECTIVE_TOKEN, /* letters, digits, - and _, or nothing */
+	DIRECTIVE_TOKEN,    /* letters, digits, - and _, or nothing */
 	DIRECTIVE_WEB_PATH, /* from / on, or nothing */
 	DIRECTIVE_PREFIXES, /* a list, perhaps empty; stored into a struct prefixes */
 	DIRECTIVE_PORTS,    /* a list, perhaps empty; stored into a struct port_list */
 	DIRECTIVE_RANGE,    /* of ports, or nothing; stored into a struct port_range */
+	DIRECTIVE_RANGES,   /* a list of ports and ranges; stored into a struct port_ranges */
+	DIRECTIVE_FORWARDS, /* a list, perhaps empty; stored into a struct forwards */
 	DIRECTIVE_BITS,	    /* a list of words, stored as the bits that they stand for */
 	DIRECTIVE_INTERFACE,
 	DIRECTIVE_INTERFACES, /* a list; stored into a struct plain_sources */

@@ -11,6 +11,11 @@
 int ports_add(struct port_list *list, const char *value, char *why);
 int range_set(struct port_range *range, const char *value, char *why);
 
+int ranges_add(struct port_ranges *ranges, const char *value, char *why);
+int forwards_add(struct forwards *list, const char *value, char *why);
+
+void ranges_print(const struct port_ranges *ranges, FILE *out);
+void forwards_print(const struct forwards *list, FILE *out);
 void ports_print(const struct port_list *list, FILE *out);
 void range_print(const struct port_range *range, FILE *out);
 void bits_print(const struct directive *d, uint8_t bits, FILE *out);

@@ -22,6 +22,29 @@ static void name_service(union section_item *i, const char *name, unsigned line)
 	i->service.line = line;
 }
 
+/* A service of which a port is this one's, too; -1: there is none. */
+static int find_overlap(const struct config *c, const struct service *s)
+{
+	int found = -1;
+
+	for (unsigned i = 0; i < service_ports(s) && found < 0; i++)
+		found = config_service_by_port(c, s->proto, service_port(s, i));
+	return found;
+}
+
+/* What goes to one port cannot come from several. */
+static void check_forward(const struct service *s, const struct section_place *at)
+{
+	if (s->forward.len > 0 && service_ports(s) > 1)
+		report_error(at->r, at->file, at->line_of(at->slots, "forward"),
+		    "forward: the service has %u ports; give it one, or make several services",
+		    service_ports(s));
+	if (s->forward.len > 0 && address_is_zero(&s->forward.at[0].to) &&
+	    s->forward.at[0].port == service_port(s, 0))
+		report_error(at->r, at->file, at->line_of(at->slots, "forward"),
+		    "forward: %u is the service's own port; leave it out", service_port(s, 0));
+}
+
 static void check_service(
     const struct config *c, const union section_item *item, const struct section_place *at)
 {
@@ -35,9 +58,10 @@ static void check_service(
 		report_error(at->r, at->file, hold != 0 ? hold : at->line_of(at->slots, "max-hold"),
 		    "hold: %u is more than max-hold, which is %u; raise that or lower this",
 		    s->hold_s, s->max_hold_s);
-	if (s->proto == 0 || s->port == 0)
+	if (s->proto == 0)
 		return;
-	i = config_service_by_port(c, s->proto, s->port);
+	check_forward(s, at);
+	i = find_overlap(c, s);
 	if (i < 0)
 		return;
 	other = &c->service[i];
@@ -50,7 +74,8 @@ static bool keep_service(struct config *c, const union section_item *i)
 {
 	if (c->services >= CONFIG_SERVICES_MAX)
 		return false;
-	c->service[c->services++] = i->service;
+	c->service[c->services] = i->service;
+	c->service[c->services++].port = service_port(&i->service, 0);
 	return true;
 }
 
@@ -65,12 +90,52 @@ int config_service(const struct config *c, const char *name)
 	return -1;
 }
 
+unsigned service_ports(const struct service *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->ports.len; i++)
+		n += 1U + s->ports.at[i].hi - s->ports.at[i].lo;
+	return s->ports.len == 0 ? s->port != 0 : n;
+}
+
+uint16_t service_port(const struct service *s, unsigned i)
+{
+	for (unsigned k = 0; k < s->ports.len; k++) {
+		const struct port_range *r = &s->ports.at[k];
+
+		if (i <= (unsigned)(r->hi - r->lo))
+			return (uint16_t)(r->lo + i);
+		i -= 1U + r->hi - r->lo;
+	}
+	return s->port;
+}
+
+const struct forward *service_forward(const struct service *s, bool v4)
+{
+	for (unsigned i = 0; i < s->forward.len; i++) {
+		const struct forward *f = &s->forward.at[i];
+
+		if (address_is_zero(&f->to) || address_is_v4(&f->to) == v4)
+			return f;
+	}
+	return NULL;
+}
+
+static bool has_port(const struct service *s, uint16_t port)
+{
+	for (unsigned i = 0; i < s->ports.len; i++)
+		if (port >= s->ports.at[i].lo && port <= s->ports.at[i].hi)
+			return true;
+	return s->ports.len == 0 && s->port == port && port != 0;
+}
+
 int config_service_by_port(const struct config *c, uint8_t proto, uint16_t port)
 {
 	unsigned i;
 
 	for (i = 0; i < c->services; i++) {
-		if (c->service[i].proto == proto && c->service[i].port == port)
+		if (c->service[i].proto == proto && has_port(&c->service[i], port))
 			return (int)i;
 	}
 	return -1;

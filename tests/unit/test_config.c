@@ -138,7 +138,8 @@ static void test_every_fault_is_told_with_its_line(void **state)
 	    "f:8: max-sessions: 1000001 is above the maximum 1000000\n"
 	    "f:9: log-level: \"-1\" is not known; it can be error or warning or info or debug\n"
 	    "f:12: proto: \"sctp\" is not known; it can be tcp or udp\n"
-	    "f:14: port: 0 is below the minimum 1\n"
+	    "f:14: port: \"0\" is neither a port from 1 to 65535 nor a range such as "
+	    "\"8000-8010\"\n"
 	    "f:16: udp-port: given already in line 1; keep one of them\n");
 }
 
@@ -156,7 +157,8 @@ static void test_what_must_be_given(void **state)
 	(void)state;
 	assert_faults("service \"x\" { hold = 3 }\n",
 	    "f:1: service \"x\": proto: it must be given: the service's protocol\n"
-	    "f:1: service \"x\": port: it must be given: the service's port\n"
+	    "f:1: service \"x\": port: it must be given: the service's port, or a list such as "
+	    "{80, \"8000-8010\"}\n"
 	    "f: no carrier is in use; give udp-port, tcp-port, icmp = yes, "
 	    "http-port or sequence\n");
 	assert_faults(SERVICE "udp-port = 0\n",
@@ -164,7 +166,8 @@ static void test_what_must_be_given(void **state)
 	    "http-port or sequence\n");
 	assert_faults("udp-port = 1\n\nservice \"x\" {\n}\n",
 	    "f:3: service \"x\": proto: it must be given: the service's protocol\n"
-	    "f:3: service \"x\": port: it must be given: the service's port\n");
+	    "f:3: service \"x\": port: it must be given: the service's port, or a list such as "
+	    "{80, \"8000-8010\"}\n");
 }
 
 static void test_services_that_collide(void **state)
@@ -217,7 +220,8 @@ static void test_quotes_braces_comments(void **state)
 	    "f:4: window: 0 is below the minimum 1\n");
 	assert_faults("udp-port = 1\n\nservice \"ssh {\n proto = tcp\n port = 0 }\n",
 	    "f:3: a quote is opened and not closed in this line; close it\n"
-	    "f:5: port: 0 is below the minimum 1\n");
+	    "f:5: port: \"0\" is neither a port from 1 to 65535 nor a range such as "
+	    "\"8000-8010\"\n");
 	assert_faults("udp-port = 1\n\nservice ssh {\n proto = tcp port = 22\n",
 	    "f:3: the brace that opens here is never closed\n");
 	assert_faults("udp-port = 1\n// one\nwindow = 1 /* two */\n" SERVICE,
@@ -428,6 +432,80 @@ static void assert_round_trip(void)
 	for (i = 0; i < before.sources; i++)
 		before.source[i].line = parsed.source[i].line;
 	assert_memory_equal(&before, &parsed, sizeof(before));
+}
+
+static void test_ports_of_a_service(void **state)
+{
+	const struct service *s = &parsed.service[0];
+
+	(void)state;
+	assert_int_equal(
+	    parse("udp-port = 1\nservice \"w\" { proto = tcp port = {80, 443, \"8000-8002\"} }\n"),
+	    0);
+	assert_int_equal(s->port, 80);
+	assert_int_equal(service_ports(s), 5);
+	assert_int_equal(service_port(s, 1), 443);
+	assert_int_equal(service_port(s, 4), 8002);
+	assert_int_equal(config_service_by_port(&parsed, 6, 8001), 0);
+	assert_int_equal(config_service_by_port(&parsed, 6, 8003), -1);
+	assert_int_equal(config_service_by_port(&parsed, 17, 80), -1);
+	assert_int_equal(
+	    parse("udp-port = 1\nservice \"w\" { proto = tcp port = {80, \"80-90\"} }\n"), -1);
+	assert_string_equal(said, "f:2: port: \"80-90\" has a port that stands there already\n");
+	assert_int_equal(
+	    parse("udp-port = 1\nservice \"w\" { proto = tcp port = \"1-1025\" }\n"), -1);
+	assert_string_equal(
+	    said, "f:2: port: \"1-1025\" makes them too many; a service may have 1024 ports\n");
+	assert_int_equal(parse("udp-port = 1\nservice \"a\" { proto = tcp port = 85 }\n"
+			       "service \"b\" { proto = tcp port = \"80-90\" }\n"),
+	    -1);
+	assert_string_equal(
+	    said, "f:3: port: service \"a\" in line 2 guards it already; keep one of them\n");
+}
+
+static void check_forward_refused(const char *value, const char *what)
+{
+	char text[512], expected[512];
+
+	(void)snprintf(text, sizeof(text),
+	    "udp-port = 1\nservice \"w\" { proto = tcp port = 80 forward = %s }\n", value);
+	(void)snprintf(expected, sizeof(expected), "f:2: forward: %s\n", what);
+	assert_int_equal(parse(text), -1);
+	assert_string_equal(said, expected);
+}
+
+static void test_forwards(void **state)
+{
+	const struct service *s = &parsed.service[0];
+	char text[ADDRESS_TEXT];
+
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\nservice \"w\" { proto = tcp port = 80 "
+			       "forward = {\"10.0.0.5:5432\", \"[fd00::5]:5433\"} }\n"),
+	    0);
+	assert_string_equal(address_text(&service_forward(s, true)->to, text), "10.0.0.5");
+	assert_int_equal(service_forward(s, true)->port, 5432);
+	assert_string_equal(address_text(&service_forward(s, false)->to, text), "fd00::5");
+	assert_int_equal(s->masquerade, 1);
+	assert_int_equal(parse("udp-port = 1\nservice \"w\" { proto = tcp port = 80 forward = 8080 "
+			       "masquerade = no }\n"),
+	    0);
+	assert_int_equal(service_forward(s, false)->port, 8080);
+	assert_true(address_is_zero(&service_forward(s, true)->to));
+	assert_int_equal(s->masquerade, 0);
+	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
+	assert_null(service_forward(s, true));
+	check_forward_refused("\"10.0.0.5\"",
+	    "\"10.0.0.5\" is neither an address with a port, such as 10.0.0.5:5432 or "
+	    "[fd00::5]:5432, nor a port");
+	check_forward_refused("\"fd00::5:22\"",
+	    "\"fd00::5:22\" is neither an address with a port, such as 10.0.0.5:5432 or "
+	    "[fd00::5]:5432, nor a port");
+	check_forward_refused(
+	    "\"127.0.0.1:22\"", "\"127.0.0.1:22\" is an address that nothing can be forwarded to");
+	check_forward_refused("{\"10.0.0.5:1\", 22}",
+	    "\"22\" is one too many; give one for each family, or a port alone");
+	check_forward_refused("80", "80 is the service's own port; leave it out");
 }
 
 static void test_print_reads_back(void **state)
@@ -641,6 +719,8 @@ int main(void)
 	    cmocka_unit_test(test_paths_and_users),
 	    cmocka_unit_test(test_no_service_is_a_warning),
 	    cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_ports_of_a_service),
+	    cmocka_unit_test(test_forwards),
 	    cmocka_unit_test(test_print_reads_back),
 	    cmocka_unit_test(test_golden_print),
 	    cmocka_unit_test(test_again_after_a_failure),
