@@ -35,6 +35,7 @@ enum {
 	CONFIG_RANGES_MAX = 8,	 /* of a service's ports */
 	CONFIG_PORTS_MAX = 1024, /* of one service: a door has an element for each */
 	CONFIG_FORWARDS_MAX = 2,
+	CONFIG_GUARDED_MAX = 4096, /* ports of all services together */
 	CONFIG_SEQUENCE_MAX = 32,
 	CONFIG_NFLOG_GROUP = 4477, /* where the firewall logs knocks for capture = nflog */
 };

@@ -47,24 +47,28 @@ static void check_door(const struct service *s, const struct firewall_pass *p)
 		abort();
 }
 
+static void adopt_service(const struct service *s, const struct firewall_state *state)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < service_ports(s) && rc == 0; i++)
+		if (!firewall_guards(state, s->proto, service_port(s, i)))
+			rc = flows_adopt(service_port(s, i));
+	if (rc != 0)
+		log_warning(
+		    "firewall", "connections=cut service=%s kernel=\"%s\"", s->name, strerror(-rc));
+}
+
 /* Connections to what is not guarded yet shall outlive the guard's coming. Best effort: a kernel without the means still guards. */
 static void keep_connections(struct firewall *f, const struct config *c)
 {
 	struct firewall_state state = {0};
-	int rc;
 
 	if (f->ops->read(f, &state) != FIREWALL_OK)
 		return;
-	for (unsigned i = 0; i < c->services; i++) {
-		const struct service *s = &c->service[i];
-
-		if (s->proto != IPPROTO_TCP || firewall_guards(&state, s->proto, s->port))
-			continue;
-		rc = flows_adopt(s->port);
-		if (rc != 0)
-			log_warning("firewall", "connections=cut service=%s kernel=\"%s\"", s->name,
-			    strerror(-rc));
-	}
+	for (unsigned i = 0; i < c->services; i++)
+		if (c->service[i].proto == IPPROTO_TCP)
+			adopt_service(&c->service[i], &state);
 }
 
 enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)

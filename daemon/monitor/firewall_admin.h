@@ -19,7 +19,7 @@ enum firewall_trial {
 	FIREWALL_TRIAL_ENDED, /* nobody confirmed; what was tried is open again */
 };
 
-enum { FIREWALL_GUARDED_MAX = 2 * CONFIG_SERVICES_MAX };
+enum { FIREWALL_GUARDED_MAX = 2 * CONFIG_GUARDED_MAX };
 
 struct firewall_guarded {
 	uint8_t proto;

@@ -109,6 +109,18 @@ struct nft_key nft_door_key(const struct firewall_pass *p, uint8_t proto, uint16
 	return k;
 }
 
+size_t nft_door_keys(const struct firewall_pass *p, const struct service *s,
+    struct nft_key out[static CONFIG_PORTS_MAX])
+{
+	const unsigned n = service_ports(s);
+
+	if (n > CONFIG_PORTS_MAX)
+		abort();
+	for (unsigned i = 0; i < n; i++)
+		out[i] = nft_door_key(p, s->proto, service_port(s, i));
+	return n;
+}
+
 bool nft_door_key_read(const struct nft_door_set *s, const struct nft_key *k,
     struct firewall_pass *p, uint8_t *proto, uint16_t *port)
 {

@@ -44,6 +44,9 @@ const char *nft_door_set_name(char out[static NFT_NAME_MAX], const struct nft_do
 bool nft_door_set_parse(const char *name, struct nft_door_set *out);
 
 struct nft_key nft_door_key(const struct firewall_pass *p, uint8_t proto, uint16_t port);
+/* One for each port of the service; returns how many. */
+size_t nft_door_keys(const struct firewall_pass *p, const struct service *s,
+    struct nft_key out[static CONFIG_PORTS_MAX]);
 /* The other way round. False when it is not a key of that set. */
 bool nft_door_key_read(const struct nft_door_set *s, const struct nft_key *k,
     struct firewall_pass *p, uint8_t *proto, uint16_t *port);

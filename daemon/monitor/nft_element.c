@@ -11,7 +11,7 @@
 
 #include "nft_rules.h"
 
-enum { DUMP_TRIES = 10 };
+enum { DUMP_TRIES = 10, KEYS_A_MESSAGE = 100 };
 
 void nft_key_write_service(struct writer *w, uint8_t proto, uint16_t port)
 {
@@ -55,49 +55,73 @@ bool nft_key_read_service(const struct nft_key *k, uint8_t *proto, uint16_t *por
 	return !r.failed && r.left == 0;
 }
 
-/* A set with this one element, to make messages of; NULL when there is no memory. */
-static struct nftnl_set *one_element(
-    const char *set, const struct nft_key *key, uint64_t timeout_ms)
+static int add_element(struct nftnl_set *s, const struct nft_key *key, uint64_t timeout_ms)
 {
-	struct nftnl_set *s = nftnl_set_alloc();
 	struct nftnl_set_elem *e = nftnl_set_elem_alloc();
 
-	if (!s || !e || nftnl_set_set_str(s, NFTNL_SET_TABLE, NFT_TABLE) != 0 ||
-	    nftnl_set_set_str(s, NFTNL_SET_NAME, set) != 0 ||
-	    nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key->b, key->len) != 0) {
-		if (e)
-			nftnl_set_elem_free(e);
-		if (s)
-			nftnl_set_free(s);
-		return NULL;
+	if (!e)
+		return -1;
+	if (nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key->b, key->len) != 0) {
+		nftnl_set_elem_free(e);
+		return -1;
 	}
 	if (timeout_ms > 0)
 		nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_TIMEOUT, timeout_ms);
 	nftnl_set_elem_add(s, e);
-	return s;
+	return 0;
 }
 
-static void add_message(struct nft_batch *b, uint16_t message, struct nftnl_set *s)
+/* A set with these elements, to make a message of; NULL when there is no memory. */
+static struct nftnl_set *set_of(
+    const char *set, const struct nft_key *key, size_t keys, uint64_t timeout_ms)
 {
-	uint16_t flags = message == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
-	struct nlmsghdr *h = nft_batch_message(b, message, flags);
+	struct nftnl_set *s = nftnl_set_alloc();
+	int rc = 0;
 
-	nftnl_set_elems_nlmsg_build_payload(h, s);
-	nft_batch_added(b, h);
+	if (!s)
+		return NULL;
+	if (nftnl_set_set_str(s, NFTNL_SET_TABLE, NFT_TABLE) != 0 ||
+	    nftnl_set_set_str(s, NFTNL_SET_NAME, set) != 0)
+		rc = -1;
+	for (size_t i = 0; i < keys && rc == 0; i++)
+		rc = add_element(s, &key[i], timeout_ms);
+	if (rc == 0)
+		return s;
+	nftnl_set_free(s);
+	return NULL;
+}
+
+/* One kind of message about all keys; the length of what is nested in one has 16 bits. */
+static int add_messages(struct nft_batch *b, uint16_t message, const struct nft_put *put)
+{
+	const uint16_t flags = message == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
+
+	for (size_t at = 0; at < put->keys; at += KEYS_A_MESSAGE) {
+		const size_t left = put->keys - at;
+		struct nftnl_set *s = set_of(put->set, put->key + at,
+		    left < KEYS_A_MESSAGE ? left : KEYS_A_MESSAGE, put->timeout_ms);
+		struct nlmsghdr *h;
+
+		if (!s)
+			return -ENOMEM;
+		h = nft_batch_message(b, message, flags);
+		nftnl_set_elems_nlmsg_build_payload(h, s);
+		nft_batch_added(b, h);
+		nftnl_set_free(s);
+	}
+	return 0;
 }
 
 /* Add, delete, add. */
 static int add_put(struct nft_batch *b, const struct nft_put *put)
 {
-	struct nftnl_set *s = one_element(put->set, put->key, put->timeout_ms);
+	int rc = add_messages(b, NFT_MSG_NEWSETELEM, put);
 
-	if (!s)
-		return -ENOMEM;
-	add_message(b, NFT_MSG_NEWSETELEM, s);
-	add_message(b, NFT_MSG_DELSETELEM, s);
-	add_message(b, NFT_MSG_NEWSETELEM, s);
-	nftnl_set_free(s);
-	return 0;
+	if (rc == 0)
+		rc = add_messages(b, NFT_MSG_DELSETELEM, put);
+	if (rc == 0)
+		rc = add_messages(b, NFT_MSG_NEWSETELEM, put);
+	return rc;
 }
 
 int nft_element_put(struct nft_link *l, const struct nft_put *put, size_t n)
@@ -108,22 +132,16 @@ int nft_element_put(struct nft_link *l, const struct nft_put *put, size_t n)
 	nft_batch_begin(&b, l);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = add_put(&b, &put[i]);
-	return rc == 0 ? nft_batch_commit(&b) : rc;
+	return nft_batch_end(&b, rc);
 }
 
-int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key)
+int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key, size_t keys)
 {
-	struct nftnl_set *s = one_element(set, key, 0);
+	const struct nft_put gone = {.set = set, .key = key, .keys = keys};
 	struct nft_batch b;
-	int rc;
 
-	if (!s)
-		return -ENOMEM;
 	nft_batch_begin(&b, l);
-	add_message(&b, NFT_MSG_DELSETELEM, s);
-	rc = nft_batch_commit(&b);
-	nftnl_set_free(s);
-	return rc;
+	return nft_batch_end(&b, add_messages(&b, NFT_MSG_DELSETELEM, &gone));
 }
 
 /* What answers are gathered into. */
@@ -181,7 +199,7 @@ int nft_element_get(
     struct nft_link *l, const char *set, const struct nft_key *key, struct nft_element *out)
 {
 	_Alignas(struct nlmsghdr) char buffer[NFT_LINK_BUFFER];
-	struct nftnl_set *s = one_element(set, key, 0);
+	struct nftnl_set *s = set_of(set, key, 1, 0);
 	struct gathering g = {0};
 	struct nlmsghdr *h;
 	int rc;

@@ -13,10 +13,7 @@
 #include "cursor.h"
 #include "nft_link.h"
 
-enum {
-	NFT_KEY_MAX = 28,
-	NFT_PUTS_MAX = 5, /* in one transaction */
-};
+enum { NFT_KEY_MAX = 28 };
 
 struct nft_key {
 	uint8_t len;
@@ -40,23 +37,24 @@ bool nft_key_read_service(const struct nft_key *k, uint8_t *proto, uint16_t *por
 void nft_key_write_service(struct writer *w, uint8_t proto, uint16_t port);
 void nft_key_take_service(struct reader *r, uint8_t *proto, uint16_t *port);
 
-/* An element as it shall be. */
+/* Elements of one set as they shall be. */
 struct nft_put {
 	const char *set;
 	const struct nft_key *key;
+	size_t keys;
 	uint64_t timeout_ms; /* 0: for good */
 };
 
 /*
- * Put up to NFT_PUTS_MAX elements there in one transaction, whether they were
+ * Put them all there in one transaction, whether they were
  * there or not: add, delete, add, because older kernels do not let a plain
  * second add change the time, and none lets it renew a limit.
  * Returns 0 or -errno: ENFILE full, ENOENT no such set; then nothing changed.
  */
 int nft_element_put(struct nft_link *l, const struct nft_put *put, size_t n)
     __attribute__((warn_unused_result));
-/* Returns 0 or -errno: ENOENT no such element, set or table. */
-int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key)
+/* All in one transaction. Returns 0 or -errno: ENOENT no such element, set or table; then nothing changed. */
+int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key, size_t keys)
     __attribute__((warn_unused_result));
 /* Returns 0 and fills *out, or -errno. */
 int nft_element_get(struct nft_link *l, const char *set, const struct nft_key *key,

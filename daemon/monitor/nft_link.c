@@ -11,17 +11,19 @@
 
 #include <libnftnl/common.h>
 
-enum { LINK_TIMEOUT_S = 5, ANSWER_BUFFER = 32768 };
+enum { LINK_TIMEOUT_S = 5, ANSWER_BUFFER = 32768, SEND_BUFFER = 1 << 20 };
 
 static int set_options(struct mnl_socket *s)
 {
 	/* A kernel that does not answer must not hold the daemon for ever. */
 	const struct timeval patience = {.tv_sec = LINK_TIMEOUT_S};
-	int on = 1;
+	int on = 1, room = SEND_BUFFER;
 
 	if (setsockopt(
 		mnl_socket_get_fd(s), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
 		return -1;
+	/* A door of a service with a thousand ports is one message. Where it is not allowed, smaller ones do. */
+	(void)setsockopt(mnl_socket_get_fd(s), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	/* Without the request in them, reports of errors stay short. */
 	return mnl_socket_setsockopt(s, NETLINK_CAP_ACK, &on, sizeof(on));
 }
@@ -52,11 +54,23 @@ void nft_link_close(struct nft_link *l)
 	l->socket = NULL;
 }
 
+/* For one more message and the end of the batch. */
+static void make_room(struct nft_batch *b)
+{
+	if (b->cap - b->len >= NFT_MESSAGE_MAX + NFT_LINK_BUFFER)
+		return;
+	b->cap = 2 * (b->cap + NFT_MESSAGE_MAX);
+	b->bytes = realloc(b->bytes, b->cap);
+	if (!b->bytes)
+		abort();
+}
+
 void nft_batch_begin(struct nft_batch *b, struct nft_link *l)
 {
 	const struct nlmsghdr *head;
 
-	b->link = l;
+	*b = (struct nft_batch){.link = l};
+	make_room(b);
 	b->first_seq = ++l->seq;
 	head = nftnl_batch_begin(b->bytes, b->first_seq);
 	b->len = head->nlmsg_len;
@@ -64,9 +78,7 @@ void nft_batch_begin(struct nft_batch *b, struct nft_link *l)
 
 struct nlmsghdr *nft_batch_message(struct nft_batch *b, uint16_t message, uint16_t flags)
 {
-	/* A message of one element is below 300 bytes; what does not fit is a caller's bug. */
-	if (b->len + NFT_LINK_BUFFER / 16 > sizeof(b->bytes))
-		abort();
+	make_room(b);
 	return nftnl_nlmsg_build_hdr(
 	    b->bytes + b->len, message, NFPROTO_INET, flags, ++b->link->seq);
 }
@@ -123,7 +135,7 @@ static uint32_t want_report(struct nft_batch *b)
 	return last->nlmsg_seq;
 }
 
-int nft_batch_commit(struct nft_batch *b)
+static int commit(struct nft_batch *b)
 {
 	uint32_t last_seq = want_report(b);
 	const struct nlmsghdr *end;
@@ -133,6 +145,14 @@ int nft_batch_commit(struct nft_batch *b)
 	if (mnl_socket_sendto(b->link->socket, b->bytes, b->len) < 0)
 		return -errno;
 	return await_report(b, last_seq);
+}
+
+int nft_batch_end(struct nft_batch *b, int rc)
+{
+	if (rc == 0)
+		rc = commit(b);
+	free(b->bytes);
+	return rc;
 }
 
 struct nlmsghdr *nft_link_question(

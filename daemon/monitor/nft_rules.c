@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mark.h"
+#include "nft_forward.h"
 #include "nft_carriers.h"
 
 #define DOOR_KEY(family) family " saddr . meta l4proto . th dport"
@@ -44,7 +45,7 @@ static void write_sets(FILE *out)
 	fprintf(out,
 	    "\tset " NFT_SET_GUARDED " {\n"
 	    "\t\ttype inet_proto . inet_service\n\t\tsize %d\n\t\tflags timeout\n\t}\n",
-	    4 * CONFIG_SERVICES_MAX);
+	    NFT_GUARDED_MAX);
 	fprintf(out, "\tset " NFT_SET_TRIAL " {\n\t\ttype mark\n\t}\n");
 	fprintf(out,
 	    "\tset doors4 {\n\t\t" DOOR_SET("ipv4_addr") "\n\t\tsize %d\n\t\tflags timeout\n\t}\n",
@@ -319,8 +320,13 @@ static void write_guarded(FILE *out, const struct config *c)
 {
 	fputs("flush set inet " NFT_TABLE " " NFT_SET_GUARDED "\n", out);
 	for (unsigned i = 0; i < c->services; i++) {
+		const struct service *s = &c->service[i];
+
 		fputs("add element inet " NFT_TABLE " " NFT_SET_GUARDED " { ", out);
-		nft_rules_write_service(out, c->service[i].proto, c->service[i].port);
+		for (unsigned k = 0; k < service_ports(s); k++) {
+			fputs(k > 0 ? ", " : "", out);
+			nft_rules_write_service(out, s->proto, service_port(s, k));
+		}
 		fputs(" }\n", out);
 	}
 }
@@ -365,5 +371,6 @@ void nft_rules_write(FILE *out, const struct config *c, const struct nft_lengths
 	write_door(out, "door_idle", MARK_DOOR | MARK_IDLE);
 	write_lengths(out, lengths);
 	write_guard(out, c);
+	nft_forward_write(out, c);
 	write_arming(out, c, arming);
 }

@@ -34,6 +34,7 @@
  *   guard       base chain after conntrack and before DNAT, so that a port
  *               published by DNAT is guarded by its outer number.
  *   door        what happens to the first packet that fits a door.
+ *   forwards, masquerades   see nft_forward.h.
  *   slide       what happens to packets of flows that keep a door open.
  *
  * Why each rule of the guard is there stands in nft_rules.c beside it.
@@ -54,6 +55,7 @@
 
 enum {
 	NFT_DOORS_MAX = 65536, /* in each set */
+	NFT_GUARDED_MAX = 4 * CONFIG_GUARDED_MAX,
 	NFT_TRIAL_MARKER = 1,
 	NFT_IPV4_BITS = 32,
 	NFT_IPV6_BITS = 128,

@@ -27,12 +27,29 @@ static void write_again(FILE *out, const struct firewall_guarded *g, uint32_t se
 	write_element(out, "add", g, seconds);
 }
 
-static bool guarded_for_good(const struct firewall_state *s, const struct service *service)
+static bool guarded_for_good(const struct firewall_state *s, uint8_t proto, uint16_t port)
 {
 	for (unsigned i = 0; i < s->guarded; i++)
-		if (s->guard[i].proto == service->proto && s->guard[i].port == service->port)
+		if (s->guard[i].proto == proto && s->guard[i].port == port)
 			return s->guard[i].rest_ms == 0;
 	return false;
+}
+
+static unsigned write_tried_service(
+    FILE *out, const struct firewall_state *s, const struct service *service, uint32_t seconds)
+{
+	unsigned tried = 0;
+
+	for (unsigned i = 0; i < service_ports(service); i++) {
+		const struct firewall_guarded g = {
+		    .proto = service->proto, .port = service_port(service, i)};
+
+		if (guarded_for_good(s, g.proto, g.port))
+			continue;
+		write_again(out, &g, seconds);
+		tried++;
+	}
+	return tried;
 }
 
 /* Returns how many are newly tried. */
@@ -41,15 +58,8 @@ static unsigned write_tried(
 {
 	unsigned tried = 0;
 
-	for (unsigned i = 0; i < c->services; i++) {
-		struct firewall_guarded g = {
-		    .proto = c->service[i].proto, .port = c->service[i].port};
-
-		if (guarded_for_good(s, &c->service[i]))
-			continue;
-		write_again(out, &g, seconds);
-		tried++;
-	}
+	for (unsigned i = 0; i < c->services; i++)
+		tried += write_tried_service(out, s, &c->service[i], seconds);
 	return tried;
 }
 

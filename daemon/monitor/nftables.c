@@ -56,19 +56,38 @@ static struct firewall *nftables_start(void)
 	return &n->base;
 }
 
-/* Returns 0; -ENOENT: it was not there; or another -errno. */
+/*
+ * All ports of a door, where some may have been closed by the kernel already.
+ * Returns 0; -ENOENT: none was there; or another -errno.
+ */
+static int delete_keys(
+    struct nft_table *t, const struct nft_door_set *s, const struct nft_key *key, size_t keys)
+{
+	char name[NFT_NAME_MAX];
+	bool any = false;
+	int rc = nft_element_delete(&t->link, nft_door_set_name(name, s), key, keys);
+
+	if (rc != -ENOENT || keys == 1)
+		return rc;
+	for (size_t i = 0; i < keys; i++) {
+		rc = nft_element_delete(&t->link, name, &key[i], 1);
+		if (rc != 0 && rc != -ENOENT)
+			return rc;
+		any = any || rc == 0;
+	}
+	return any ? 0 : -ENOENT;
+}
+
 static int take_away(
-    struct nft_table *t, const struct firewall_pass *p, uint8_t proto, uint16_t port)
+    struct nft_table *t, const struct firewall_pass *p, const struct nft_key *key, size_t keys)
 {
 	const struct nft_door_set s = nft_door_set(p), idle = nft_door_idle_set(p);
-	const struct nft_key key = nft_door_key(p, proto, port);
-	char name[NFT_NAME_MAX];
-	int rc = nft_element_delete(&t->link, nft_door_set_name(name, &s), &key), other;
+	int rc = delete_keys(t, &s, key, keys), other;
 
 	if (s.form != NFT_HELD)
 		return rc;
 	/* Without the one the other opens nothing; but it would, when the first came back. */
-	other = nft_element_delete(&t->link, nft_door_set_name(name, &idle), &key);
+	other = delete_keys(t, &idle, key, keys);
 	return rc != 0 ? rc : other;
 }
 
@@ -97,11 +116,12 @@ static bool is_known(const struct config *c, const struct firewall_door *door)
 
 static void close_if_unknown(void *arg, const struct firewall_door *door)
 {
+	const struct nft_key key = nft_door_key(&door->pass, door->proto, door->port);
 	struct stale *stale = arg;
 
 	if (is_known(stale->c, door))
 		return;
-	if (!was_taken(take_away(stale->table, &door->pass, door->proto, door->port)))
+	if (!was_taken(take_away(stale->table, &door->pass, &key, 1)))
 		stale->failed = true;
 }
 
@@ -184,11 +204,12 @@ static int put_there(
     struct nft_table *t, const struct firewall_pass *p, const struct service *s, uint32_t seconds)
 {
 	const struct nft_door_set set = nft_door_set(p), idle = nft_door_idle_set(p);
-	const struct nft_key key = nft_door_key(p, s->proto, s->port);
+	struct nft_key key[CONFIG_PORTS_MAX];
+	const size_t keys = nft_door_keys(p, s, key);
 	char name[NFT_NAME_MAX], idle_name[NFT_NAME_MAX];
 	const struct nft_put put[] = {
-	    {nft_door_set_name(name, &set), &key, nft_door_timeout_ms(p, seconds)},
-	    {nft_door_set_name(idle_name, &idle), &key, (uint64_t)p->idle_s * MS_PER_SECOND},
+	    {nft_door_set_name(name, &set), key, keys, nft_door_timeout_ms(p, seconds)},
+	    {nft_door_set_name(idle_name, &idle), key, keys, (uint64_t)p->idle_s * MS_PER_SECOND},
 	};
 
 	return nft_element_put(&t->link, put, set.form == NFT_HELD ? 2 : 1);
@@ -210,12 +231,14 @@ static enum firewall_status nftables_open(
 static enum firewall_status nftables_close(
     struct firewall *f, const struct service *s, const struct firewall_pass *pass)
 {
-	int rc = take_away(table_of(f), pass, s->proto, s->port);
+	struct nft_key key[CONFIG_PORTS_MAX];
+	const size_t keys = nft_door_keys(pass, s, key);
+	int rc = take_away(table_of(f), pass, key, keys);
 
 	return rc == -ENOENT ? FIREWALL_NOT_THERE : door_status(rc, "close");
 }
 
-/* Returns 0 or -errno. */
+/* Returns 0 or -errno; *rest_ms is only made less. */
 static int read_rest(struct nft_table *t, const struct nft_door_set *set, const struct nft_key *key,
     uint64_t *rest_ms)
 {
@@ -228,21 +251,43 @@ static int read_rest(struct nft_table *t, const struct nft_door_set *set, const 
 	return rc;
 }
 
+/* What the port of this key has left. */
+static int read_port(struct nft_table *t, const struct firewall_pass *pass,
+    const struct nft_key *key, uint64_t *rest_ms)
+{
+	const struct nft_door_set set = nft_door_set(pass), idle = nft_door_idle_set(pass);
+	int rc;
+
+	*rest_ms = UINT64_MAX;
+	rc = read_rest(t, &set, key, rest_ms);
+	return rc == 0 && set.form == NFT_HELD ? read_rest(t, &idle, key, rest_ms) : rc;
+}
+
+/* Of several ports that which stays open longest; where time alone closes them all have the same. */
 static enum firewall_status nftables_query(
     struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t *rest_s)
 {
-	const struct nft_door_set set = nft_door_set(pass), idle = nft_door_idle_set(pass);
-	const struct nft_key key = nft_door_key(pass, s->proto, s->port);
-	uint64_t rest_ms = UINT64_MAX;
-	int rc = read_rest(table_of(f), &set, &key, &rest_ms);
+	const bool alike = pass->idle_s == 0 && !pass->once;
+	struct nft_key key[CONFIG_PORTS_MAX];
+	const size_t keys = alike ? 1 : nft_door_keys(pass, s, key);
+	uint64_t longest_ms = 0, rest_ms;
+	int rc = 0, found = -ENOENT;
 
-	if (rc == 0 && set.form == NFT_HELD)
-		rc = read_rest(table_of(f), &idle, &key, &rest_ms);
-	if (rc == -ENOENT)
+	if (alike)
+		key[0] = nft_door_key(pass, s->proto, s->port);
+	for (size_t i = 0; i < keys && (rc == 0 || rc == -ENOENT); i++) {
+		rc = read_port(table_of(f), pass, &key[i], &rest_ms);
+		if (rc != 0)
+			continue;
+		found = 0;
+		longest_ms = rest_ms > longest_ms ? rest_ms : longest_ms;
+	}
+	if (rc != 0 && rc != -ENOENT)
+		return door_status(rc, "query");
+	if (found != 0)
 		return FIREWALL_NOT_THERE;
-	if (rc == 0)
-		*rest_s = (uint32_t)((rest_ms + MS_PER_SECOND - 1) / MS_PER_SECOND);
-	return door_status(rc, "query");
+	*rest_s = (uint32_t)((longest_ms + MS_PER_SECOND - 1) / MS_PER_SECOND);
+	return FIREWALL_OK;
 }
 
 static enum firewall_status nftables_list(struct firewall *f, firewall_door_fn *fn, void *arg)
