@@ -225,6 +225,9 @@ struct ruling policy_open(const struct policy_case *p)
 
 		if (!is_narrow_enough(s, a))
 			return refuse(VERDICT_ADDRESS, "too wide a prefix");
+		if (s->forward.len > 0 && !service_forward(s, address_is_v4(&a->addr)))
+			return refuse(
+			    VERDICT_ADDRESS, "the service has no other end in this family");
 		struct want *w = &r.want[r.wants++];
 
 		*w = (struct want){

@@ -329,6 +329,21 @@ static void test_a_network_has_no_narrow_door(void **state)
 	narrowed(s, VERDICT_ADDRESS);
 }
 
+static void test_a_forward_of_one_family(void **state)
+{
+	struct scene *s = *state;
+	struct forwards *f = &s->realm->config.service[0].forward;
+
+	f->len = 1;
+	f->at[0] = (struct forward){.to = address("10.0.0.5"), .port = 1};
+	open_for(s, "ssh", "198.51.100.1");
+	assert_int_equal(policy_open(&s->p).verdict, VERDICT_OK);
+	open_for(s, "ssh", "2001:db8::1");
+	assert_int_equal(policy_open(&s->p).verdict, VERDICT_ADDRESS);
+	f->at[0].to = (struct address){{0}};
+	assert_int_equal(policy_open(&s->p).verdict, VERDICT_OK);
+}
+
 static void test_expired_and_disabled(void **state)
 {
 	struct scene *s = *state;
@@ -406,6 +421,7 @@ int main(void)
 	    TEST(test_single_use_and_exact),
 	    TEST(test_idle_times),
 	    TEST(test_a_network_has_no_narrow_door),
+	    TEST(test_a_forward_of_one_family),
 	    TEST(test_expired_and_disabled),
 	    TEST(test_from_must_be_proven),
 	    TEST(test_who_must_prove_himself),

@@ -1,7 +1,10 @@
 /*
  * firewall_tool - daemon/monitor/firewall.h by hand, for the tests of its backends.
  *
- *   firewall_tool SILENCE KNOCK-PORT NAME:PROTO:PORT[:IDLE]... <commands
+ *   firewall_tool SILENCE KNOCK-PORT SERVICE... <commands
+ *
+ * A SERVICE is NAME:PROTO:PORT[,FIRST-LAST]...[:IDLE][>ADDRESS/PORT]..., with
+ * >PORT for another port of this host and >~ADDRESS/PORT without masquerading.
  *
  * One command a line, one line of answer (list has more): ensure, install,
  * confirm, remove, read, list, changed, print; try SECONDS; open NAME
@@ -48,19 +51,52 @@ static uint16_t small_number(const char *text)
 	return (uint16_t)strtoul(text, NULL, 10);
 }
 
-/* NAME:PROTO:PORT */
+static void add_ports(struct service *s, char *text)
+{
+	char *save = NULL;
+
+	for (char *w = strtok_r(text, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+		struct port_range *r = &s->ports.at[s->ports.len++];
+		const char *dash = strchr(w, '-');
+
+		r->lo = small_number(w);
+		r->hi = dash ? small_number(dash + 1) : r->lo;
+	}
+	s->port = s->ports.at[0].lo;
+}
+
+static void add_forward(struct service *s, char *text)
+{
+	struct forward *f = &s->forward.at[s->forward.len++];
+	char *slash = strchr(text, '/');
+
+	s->masquerade = text[0] != '~';
+	text += text[0] == '~';
+	f->port = small_number(slash ? slash + 1 : text);
+	if (!slash)
+		return;
+	*slash = '\0';
+	if (address_parse(text, &f->to) != 0)
+		usage("ADDRESS/PORT");
+}
+
 static void add_service(struct config *c, char *word)
 {
 	struct service *s = &c->service[c->services++];
-	char *save = NULL;
-	const char *name = strtok_r(word, ":", &save), *proto = strtok_r(NULL, ":", &save),
-		   *port = strtok_r(NULL, ":", &save), *idle = strtok_r(NULL, ":", &save);
+	char *save = NULL, *targets = NULL;
+
+	(void)strtok_r(word, ">", &targets);
+	for (char *t; (t = strtok_r(NULL, ">", &targets)) != NULL;)
+		add_forward(s, t);
+	const char *name = strtok_r(word, ":", &save), *proto = strtok_r(NULL, ":", &save);
+	char *port = strtok_r(NULL, ":", &save);
+	const char *idle = strtok_r(NULL, ":", &save);
 
 	if (!name || !proto || !port)
 		usage("NAME:PROTO:PORT");
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->proto = (uint8_t)small_number(proto);
-	s->port = small_number(port);
+	add_ports(s, port);
 	s->idle_s = idle ? small_number(idle) : 0;
 }
 
