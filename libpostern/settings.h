@@ -12,6 +12,7 @@
 
 struct sequence_settings {
 	struct carrier_sequence ports; /* no ports: the profile names none. pieces: one bit */
+	uint8_t count;		       /* how many roll */
 	uint8_t dummies_min, dummies_max;
 	uint16_t gap_ms; /* the longest pause between two packets */
 };
