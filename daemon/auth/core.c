@@ -1,4 +1,5 @@
 /* core - one turn, what is due by time, and the change of realms. */
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -30,6 +31,7 @@ struct core *core_new(const struct auth_world *w, struct realm *realm)
 	c->realm = realm;
 	c->peers = peers_new(realm->clients, realm->config.client_rate, realm->config.client_burst);
 	c->sessions = sessions_new();
+	randombytes_buf(c->copies.key, sizeof(c->copies.key));
 	c->junk_log = limit_of(JUNK_LOG_BURST, JUNK_LOG_MS);
 	c->store_log = limit_of(STORE_LOG_BURST, JUNK_LOG_MS);
 	c->send_log = limit_of(JUNK_LOG_BURST, JUNK_LOG_MS);

@@ -47,8 +47,9 @@ void core_free(struct core *c);
 int core_start(struct core *c) __attribute__((warn_unused_result));
 
 bool core_has_room(const struct core *c);
-/* Returns 0, or -E_FORMAT: no honest capture sends this, end it. */
-int core_receive(struct core *c, const struct msg_knock *m) __attribute__((warn_unused_result));
+/* From the capture of that number, 0: unknown. Returns 0, or -E_FORMAT: no honest capture sends this, end it. */
+int core_receive(struct core *c, const struct msg_knock *m, uint32_t capture)
+    __attribute__((warn_unused_result));
 /* Returns true when there is work left for another turn at once. */
 bool core_turn(struct core *c);
 /* Returns 0, or -E_STATE: nothing was asked that this answers. */

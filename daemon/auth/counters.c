@@ -11,6 +11,7 @@ static const char *const names[AUTH_COUNTERS] = {
     [COUNT_ENVELOPE] = "envelope",
     [COUNT_REPLAY] = "replay",
     [COUNT_REPEAT] = "repeat",
+    [COUNT_DUPLICATE] = "duplicate",
     [COUNT_RATE] = "rate",
     [COUNT_QUEUE] = "queue",
     [COUNT_PGP_BUSY] = "pgp.busy",

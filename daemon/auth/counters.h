@@ -18,6 +18,7 @@ enum auth_counter {
 	COUNT_ENVELOPE, /* not one that this client may use */
 	COUNT_REPLAY,	/* t is not greater than the mark */
 	COUNT_REPEAT,	/* the same message waits already */
+	COUNT_DUPLICATE, /* the same packet, seen by another capture */
 	COUNT_RATE,	/* client's bucket is empty */
 	COUNT_QUEUE,	/* no room in this turn's queue */
 	COUNT_PGP_BUSY, /* gpg has enough to do, or works on another one of this client */

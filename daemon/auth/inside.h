@@ -15,6 +15,7 @@
 #include <uthash.h>
 
 #include "carrier.h"
+#include "copies.h"
 #include "core.h"
 #include "counters.h"
 #include "envelope.h"
@@ -155,6 +156,7 @@ struct core {
 	struct sessions *sessions;
 	struct challenge *challenges;
 	struct counters counters;
+	struct copies copies;
 	struct log_limit junk_log, store_log, send_log;
 	/* queue */
 	struct knock *slots, *free, *queue;

@@ -140,7 +140,7 @@ union capture_message {
 static const char *take(struct source *s, const union capture_message *m, size_t len)
 {
 	if (m->head.type == MSG_KNOCK && len == sizeof(m->knock))
-		return core_receive(s->all->core, &m->knock) == 0 ? NULL : "knock out of bounds";
+		return core_receive(s->all->core, &m->knock, s->id) == 0 ? NULL : "knock out of bounds";
 	if (m->head.type == MSG_CAPTURE_READY && len == sizeof(m->plain))
 		return take_ready(s);
 	if (m->head.type != MSG_CAPTURE_STATS || len != sizeof(m->stats))

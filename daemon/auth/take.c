@@ -111,13 +111,22 @@ static bool answer_passes(struct core *c, const struct knock *k)
 	return false;
 }
 
-static bool passes(struct core *c, struct knock *k, uint16_t plain_len)
+/* What a second capture saw as well is neither news nor a replay. */
+static bool is_copy(struct core *c, const struct msg_knock *m, uint32_t capture)
+{
+	if (!copies_has(&c->copies, m, capture))
+		return false;
+	count(&c->counters, COUNT_DUPLICATE);
+	return true;
+}
+
+static bool passes(struct core *c, struct knock *k, const struct msg_knock *m, uint32_t capture)
 {
 	const struct envelope *e;
 	const struct client *cl;
 	const struct client_keys *keys;
 
-	if (veil_parse(k->plain, plain_len, &k->veiled) < 0 || !kind_from_client(k->veiled.kind) ||
+	if (veil_parse(k->plain, m->plain_len, &k->veiled) < 0 || !kind_from_client(k->veiled.kind) ||
 	    !(e = envelope_by_kind(k->veiled.kind)) || e != &envelope_noise) {
 		drop(c, COUNT_FORM, &k->route);
 		return false;
@@ -138,6 +147,8 @@ static bool passes(struct core *c, struct knock *k, uint16_t plain_len)
 		drop(c, COUNT_ENVELOPE, &k->route);
 		return false;
 	}
+	if (is_copy(c, m, capture))
+		return false;
 	return k->veiled.kind == e->request ? first_passes(c, k) : answer_passes(c, k);
 }
 
@@ -162,7 +173,7 @@ static void let_in(struct core *c, struct knock *k)
 	}
 }
 
-int core_receive(struct core *c, const struct msg_knock *m)
+int core_receive(struct core *c, const struct msg_knock *m, uint32_t capture)
 {
 	struct knock *k = c->free;
 
@@ -182,7 +193,7 @@ int core_receive(struct core *c, const struct msg_knock *m)
 	k->route = route_of(m);
 	k->door_key = m->door_key;
 	memcpy(k->plain, m->plain, m->plain_len);
-	if (passes(c, k, m->plain_len))
+	if (passes(c, k, m, capture))
 		let_in(c, k);
 	return 0;
 }

@@ -84,7 +84,7 @@ static void step_message(struct life *x, const uint8_t *data, size_t len)
 	if (len > sizeof(m) - sizeof(m.head))
 		len = sizeof(m) - sizeof(m.head);
 	memcpy((uint8_t *)&m + sizeof(m.head), data, len);
-	(void)!core_receive(x->l.core, &m);
+	(void)!core_receive(x->l.core, &m, 1);
 	lab_turn(&x->l);
 }
 

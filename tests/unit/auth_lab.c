@@ -323,7 +323,7 @@ int lab_deliver(struct lab *l, const struct lab_message *m)
 	if (len < 0)
 		return 0;
 	k.plain_len = (uint16_t)len;
-	return core_receive(l->core, &k);
+	return core_receive(l->core, &k, l->capture);
 }
 
 void lab_turn(struct lab *l)

@@ -73,6 +73,7 @@ struct lab {
 	uint8_t door_key[DOOR_KEYS_MAX][KEY_BYTES];
 	unsigned door_keys;
 	uint32_t generation;
+	uint32_t capture; /* that what is delivered comes from; 0: unknown */
 	const char *config_text, *options;
 	unsigned clients;
 	struct lab_client client[LAB_CLIENTS];

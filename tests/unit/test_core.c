@@ -377,21 +377,83 @@ static void test_door_key_alone_buys_no_diffie_hellman(void **state)
 	assert_int_equal(l->sent, 0);
 }
 
+/* Whether in the same turn or in a later one; and its client is answered once. */
+static void test_a_packet_seen_twice_counts_once(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("ssh");
+	struct lab_message m;
+	unsigned sent;
+
+	assert_true(lab_prove(l, c));
+	sent = l->sent;
+	lab_pass(l, 200);
+	m = lab_m1(l, c, &q, 0);
+	for (l->capture = 1; l->capture <= 3; l->capture++)
+		assert_int_equal(lab_deliver(l, &m), 0);
+	lab_settle(l);
+	assert_int_equal(l->sent, sent + 1);
+	l->capture = 4; /* a moment later: a file, say */
+	lab_knock(l, &m);
+	assert_int_equal(lab_count(l, COUNT_DUPLICATE), 3);
+	assert_int_equal(lab_count(l, COUNT_OPENED), 1);
+	assert_int_equal(lab_count(l, COUNT_REPLAY), 0);
+	/* What one capture sees twice came twice. */
+	lab_knock(l, &m);
+	assert_int_equal(lab_count(l, COUNT_REPLAY), 1);
+	/* And so did what has another time. */
+	lab_pass(l, 1000);
+	l->capture = 1;
+	lab_knock(l, &m);
+	assert_int_equal(lab_count(l, COUNT_REPLAY), 2);
+	l->capture = 2;
+	lab_knock(l, &m);
+	assert_int_equal(lab_count(l, COUNT_REPLAY), 2);
+	assert_int_equal(lab_count(l, COUNT_DUPLICATE), 4);
+	assert_int_equal(l->sent, sent + 1);
+}
+
+/* The answer to a challenge, too. */
+static void test_an_answer_seen_twice_is_answered_once(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("ssh");
+	struct lab_message m1, m3;
+	struct reply p;
+	unsigned sent;
+
+	l->capture = 1;
+	m1 = lab_m1(l, c, &q, 0);
+	lab_knock(l, &m1);
+	assert_true(lab_reply(l, &m1, &p));
+	assert_int_equal(p.verdict, VERDICT_CHALLENGE);
+	m3 = lab_m3(l, c, &m1, &p, 0, NULL);
+	sent = l->sent;
+	lab_knock(l, &m3);
+	l->capture = 2;
+	lab_knock(l, &m3);
+	assert_int_equal(l->sent, sent + 1);
+	assert_int_equal(lab_count(l, COUNT_DUPLICATE), 1);
+	assert_int_equal(lab_count(l, COUNT_ANSWER_AGAIN), 0);
+}
+
 static void test_dishonest_captures_are_found_out(void **state)
 {
 	struct lab *l = *state;
 	struct msg_knock k = {
 	    .head = {.type = MSG_KNOCK, .len = sizeof(k)}, .carrier = CARRIER_UDP};
 
-	assert_int_equal(core_receive(l->core, &k), 0);
+	assert_int_equal(core_receive(l->core, &k, 1), 0);
 	k.plain_len = KNOCK_PLAIN_MAX + 1;
-	assert_int_equal(core_receive(l->core, &k), -E_FORMAT);
+	assert_int_equal(core_receive(l->core, &k, 1), -E_FORMAT);
 	k.plain_len = KNOCK_PLAIN_MAX;
 	k.door_key = DOOR_KEYS_MAX;
-	assert_int_equal(core_receive(l->core, &k), -E_FORMAT);
+	assert_int_equal(core_receive(l->core, &k, 1), -E_FORMAT);
 	k.door_key = 0;
 	k.carrier = 77;
-	assert_int_equal(core_receive(l->core, &k), 0);
+	assert_int_equal(core_receive(l->core, &k, 1), 0);
 	assert_int_equal(lab_count(l, COUNT_FORM), 2);
 }
 
@@ -487,6 +549,8 @@ int main(void)
 	    TEST(test_bucket_limits_one_client_alone),
 	    TEST(test_door_key_alone_buys_no_diffie_hellman),
 	    TEST(test_dishonest_captures_are_found_out),
+	    TEST(test_a_packet_seen_twice_counts_once),
+	    TEST(test_an_answer_seen_twice_is_answered_once),
 	    TEST(test_monitor_that_answers_out_of_turn),
 	    TEST(test_dry_run_decides_and_does_nothing),
 	    TEST(test_dry_run_decides_what_it_would_challenge),
