@@ -27,6 +27,7 @@
 #include <pcap/pcap.h>
 
 #include "clock.h"
+#include "fanout.h"
 #include "log.h"
 #include "nic.h"
 
@@ -115,8 +116,6 @@ static enum capture_status attach(const struct afpacket *s, const struct bpf_pro
 	/* The same instructions under another name. */
 	struct sock_fprog prog = {.len = (unsigned short)program->bf_len};
 	struct sock_filter code[BPF_MAXINSNS];
-	enum capture_status status = CAPTURE_UP;
-	int on = 1;
 
 	if (program->bf_len > BPF_MAXINSNS)
 		return refuse(CAPTURE_REFUSED, s, "filter", "the filter is too long");
@@ -126,11 +125,19 @@ static enum capture_status attach(const struct afpacket *s, const struct bpf_pro
 		code[i] = (struct sock_filter){b->code, b->jt, b->jf, b->k};
 	}
 	prog.filter = code;
-	/* A taken process shall not widen what it sees. */
-	if (setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0 ||
-	    setsockopt(s->fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) != 0)
-		status = refuse(CAPTURE_BROKEN, s, "filter", strerror(errno));
-	return status;
+	if (setsockopt(s->fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
+		return refuse(CAPTURE_BROKEN, s, "filter", strerror(errno));
+	return CAPTURE_UP;
+}
+
+/* A taken process shall not widen what it sees. */
+static enum capture_status lock(const struct afpacket *s)
+{
+	int on = 1;
+
+	if (setsockopt(s->fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) != 0)
+		return refuse(CAPTURE_BROKEN, s, "lock", strerror(errno));
+	return CAPTURE_UP;
 }
 
 /*
@@ -216,6 +223,14 @@ static enum capture_status listen_on(const struct afpacket *s)
 	    status == CAPTURE_DOWN ? "the interface is down" : "the interface has just gone");
 }
 
+/* Before the lock, which covers the group's program, too. */
+static enum capture_status share(const struct afpacket *s, const struct capture_want *want)
+{
+	if (want->workers < 2 || fanout_join(s->fd, want->group) == 0)
+		return CAPTURE_UP;
+	return refuse(CAPTURE_BROKEN, s, "share", strerror(errno));
+}
+
 static void afpacket_close(void *self)
 {
 	struct afpacket *s = self;
@@ -248,6 +263,10 @@ static enum capture_status afpacket_open(void **self, const struct capture_want 
 		status = make_ring(s, want->buffer_bytes);
 	if (status == CAPTURE_UP)
 		status = listen_on(s);
+	if (status == CAPTURE_UP)
+		status = share(s, want);
+	if (status == CAPTURE_UP)
+		status = lock(s);
 	if (status == CAPTURE_UP)
 		*self = s;
 	else
@@ -299,6 +318,9 @@ static void hand_over(
 	    .seen_ns = (uint64_t)head->tp_sec * NS_PER_S + head->tp_nsec,
 	};
 
+	/* One of several that share them is shown those that we send as well. */
+	if (from->sll_pkttype == PACKET_OUTGOING)
+		return;
 	if (!s->ethernet) {
 		frame.link = from->sll_protocol == htons(ETH_P_IPV6) ? LINK_IPV6 : LINK_IPV4;
 		if (frame.link == LINK_IPV4 && from->sll_protocol != htons(ETH_P_IP))
