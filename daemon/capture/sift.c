@@ -188,6 +188,12 @@ static enum capture_counter open_veil(struct sift *s, const struct route *route,
 	return CAPTURE_MATCHED;
 }
 
+/* A veil in one packet: shorter ones no client sends, and pieces have to be told apart cheaply. */
+static bool is_whole(const struct sift *s, const uint8_t *bytes, size_t len)
+{
+	return len >= VEIL_MIN_CLIENT && len <= VEIL_ROOM && find_key(s, bytes, len) >= 0;
+}
+
 /*
  * At a port of the sequence: what begins an exchange comes in pieces, what
  * goes on with it whole.
@@ -196,23 +202,25 @@ static enum capture_counter examine_sequence(struct sift *s, const struct packet
     struct route *route, const struct capture_frame *frame, struct msg_knock *out)
 {
 	const uint64_t now_ns = frame->seen_ns;
-	enum capture_counter what = CAPTURE_MATCHED;
 	size_t len = packet->payload_len;
-	bool whole = len >= VEIL_MIN_CLIENT && find_key(s, packet->payload, len) >= 0;
+	bool whole = false;
 
 	if (!gather_hears(s->gather, packet->dport, now_ns))
 		return CAPTURE_NOT_OURS;
-	if (!whole)
-		what = gather_take(s->gather, packet, now_ns, route, s->veil, &len);
-	else if (len > VEIL_ROOM)
-		return CAPTURE_LENGTH;
-	else
+	enum capture_counter what = gather_take(s->gather, packet, now_ns, route, s->veil, &len);
+	if (what == CAPTURE_PIECE_TAG && is_whole(s, packet->payload, packet->payload_len)) {
+		len = packet->payload_len;
 		memcpy(s->veil, packet->payload, len);
+		whole = true;
+		what = CAPTURE_MATCHED;
+	}
 	if (what == CAPTURE_MATCHED)
 		what = open_veil(s, route, frame, len, out);
-	if (what == CAPTURE_MATCHED && begins((enum kind)out->plain[0]) == whole)
-		return CAPTURE_FORM;
-	return what;
+	if (what != CAPTURE_MATCHED || begins((enum kind)out->plain[0]) != whole)
+		return what;
+	/* A copy in the wrong guise, which may come first, does not stop the right one. */
+	memset(s->handing, 0, REPEAT_BYTES);
+	return CAPTURE_FORM;
 }
 
 /* Why a frame has no packet of interest. */

@@ -37,11 +37,17 @@ def udp(src, sport, dst, dport, payload):
     return struct.pack(">HHHH", sport, dport, length, sum_) + payload
 
 
-def tcp_syn(src, sport, dst, dport, seq=1000, payload=b""):
-    def head(sum_):
-        return struct.pack(">HHIIBBHHH", sport, dport, seq, 0, 5 << 4, 2, 64240, sum_, 0)
+def tcp_syn(src, sport, dst, dport, seq=1000, payload=b"", tsval=None):
+    """tsval: with the options that Linux sends, this timestamp among them."""
+    options = b"" if tsval is None else b"\x02\x04\x05\xb4\x04\x02\x08\x0a" + struct.pack(">II", tsval, 0)
+    options += b"" if tsval is None else b"\x01\x03\x03\x07"
+    words = 5 + len(options) // 4
 
-    return head(checksum(_pseudo(src, dst, TCP, 20 + len(payload)) + head(0) + payload)) + payload
+    def head(sum_):
+        return struct.pack(">HHIIBBHHH", sport, dport, seq, 0, words << 4, 2, 64240, sum_, 0) + options
+
+    length = 4 * words + len(payload)
+    return head(checksum(_pseudo(src, dst, TCP, length) + head(0) + payload)) + payload
 
 
 def ipv4(src, dst, proto, payload, options=b"", ident=0, fragment=0, more=False, ttl=64):

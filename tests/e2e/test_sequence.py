@@ -1,0 +1,224 @@
+"""Knocks in pieces along a secret sequence of ports, with others who send to the same ports."""
+
+import random
+import time
+
+import pytest
+from lab import connect
+from lab.network import v4
+from lab.record import Recording
+from lab.sequencer import Sequencer
+from wire import frames, sequence
+
+PORTS = [7001, 22222, 4099, 31000, 1234, 60001, 9]
+LISTED = {"sequence": PORTS, "sequence_pieces": ["udp", "tcp", "clean"]}
+RANGE = {"sequence_range": "20000-29999", "sequence_count": 6, "sequence_pieces": ["udp", "clean"]}
+KINDS = ("udp", "clean")
+
+
+def ports_of(house, low=20000, high=29999, count=6):
+    return sequence.rolling_ports(house.card.doors, low, high, count, time.time())
+
+
+def capture(house, name):
+    return house.postern.counter("." + name)
+
+
+@pytest.mark.house(alice=False, **LISTED)
+def test_pieces_open_the_door(house):
+    """Both layouts, both families, in any order; the answer goes to the piece that came first."""
+    for kind in KINDS:
+        for six in (False, True):
+            knocker = Sequencer(house.client, house.card, PORTS, kind, six)
+            reply = knocker.open()
+            assert reply and reply.verdict in ("ok", "refreshed"), (kind, six, house.postern.stats())
+            assert knocker.answered == knocker.first.port
+            if kind == "clean":  # what a closed port says
+                assert knocker.acked is not None
+            knocker.close()
+    assert house.sshd.login(house.client, v4("server"))
+    assert connect.tcp(house.attacker, v4("server"), 22) == "silent"
+
+
+@pytest.mark.house(alice=False, **RANGE)
+def test_ports_roll(house):
+    for kind in KINDS:
+        knocker = Sequencer(house.client, house.card, ports_of(house), kind)
+        assert knocker.open().verdict in ("ok", "refreshed")
+        assert all(20000 <= p <= 29999 for p in knocker.ports)
+        wrong = Sequencer(house.client, house.card, [p + 1 for p in knocker.ports], kind)
+        assert wrong.open(seconds=0.3) is None
+
+
+@pytest.mark.house(alice=False, sequence=PORTS, sequence_pieces=["tcp"])
+def test_plain_pieces_in_syns(house):
+    knocker = Sequencer(house.client, house.card, PORTS, "tcp")
+    assert knocker.open().verdict == "ok"
+    assert Sequencer(house.client, house.card, PORTS, "udp").open(seconds=0.3) is None
+    assert Sequencer(house.client, house.card, PORTS, "clean").open(seconds=0.3) is None
+
+
+@pytest.mark.house(alice=False, **LISTED)
+def test_not_in_one_packet_and_not_in_pieces(house):
+    """An M1 that comes whole is not a sequence; an M3 in pieces is none of it either."""
+    knocker = Sequencer(house.client, house.card, PORTS)
+    knock = knocker.make()
+    for port in PORTS:
+        knocker.send_whole(knock.m1, port)
+    assert knocker.reply_to(knock, 0.3) is None
+    knock = knocker.make()
+    knocker.send(knocker.pieces(knock.m1))
+    assert knocker.reply_to(knock).verdict == "challenge"
+    m3 = knock.answer()
+    knocker.send(knocker.pieces(m3))
+    assert knocker.reply_to(knock, 0.3) is None
+    assert capture(house, "form") >= 2
+    knocker.send_whole(knock.rewrap_m3(None))
+    assert knocker.reply_to(knock).verdict == "ok"
+
+
+@pytest.mark.parametrize("off, heard", [(-3, False), (-1, True), (1, True), (3, False)])
+@pytest.mark.house(alice=False, **LISTED)
+def test_clocks_apart_by_a_step(house, off, heard):
+    knocker = Sequencer(house.client, house.card, PORTS)
+    knock = knocker.make()
+    knocker.send(knocker.pieces(knock.m1, time_s=time.time() + off * sequence.STEP_S))
+    assert (knocker.finish(knock, 2 if heard else 0.3) is not None) == heard
+
+
+@pytest.mark.house(alice=False, **LISTED)
+def test_duplicates_replays_and_leftovers(house):
+    knocker = Sequencer(house.client, house.card, PORTS)
+    knock = knocker.make()
+    pieces = knocker.pieces(knock.m1)
+    for piece in pieces[:-1]:
+        knocker.send([piece] * 5)
+    knocker.send(pieces[-1:])
+    assert knocker.finish(knock).verdict == "ok"
+    before = house.postern.stats()["auth.received"]
+    kept = capture(house, "piece")
+    record = Recording(house.client, "udp and src host " + v4("server"))
+    for _ in range(20):
+        knocker.send(random.sample(pieces, len(pieces)))
+    while capture(house, "set-old") < 20 * len(pieces):
+        time.sleep(0.02)
+    assert house.postern.stats()["auth.received"] == before
+    assert capture(house, "piece") == kept  # no assembly
+    assert record.frames() == []
+
+
+def mutations(knocker, piece):
+    """What somebody can make of a piece that he saw."""
+    payload = bytearray(piece.payload)
+    yield sequence.Piece(piece.port, bytes(payload[:-1]) + bytes([payload[-1] ^ 1]), piece.seq, piece.tsval)
+    yield sequence.Piece(piece.port, bytes(payload), piece.seq ^ 1, piece.tsval) if knocker.clean else (
+        sequence.Piece(piece.port, bytes([payload[0] ^ 1]) + bytes(payload[1:]))
+    )
+    yield sequence.Piece(piece.port, random.randbytes(len(payload)), *(random.getrandbits(32) for _ in "ab"))
+    yield sequence.Piece(random.choice(knocker.ports), bytes(payload), piece.seq, piece.tsval ^ 64)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.house(alice=False, **LISTED)
+def test_forgeries_at_a_hundred_times_the_rate(house, kind):
+    """From our own address and port, to the same ports, made of what was seen; and all of it again."""
+    knocker = Sequencer(house.client, house.card, PORTS, kind)
+    assert knocker.open().verdict == "ok"  # proven from here on
+    mac, own = house.server.mac("eth0"), house.attacker.mac("eth0")
+    knock = knocker.make(size=1200)
+    pieces = knocker.pieces(knock.m1)
+    for piece in random.sample(pieces, len(pieces)):
+        knocker.send_piece(piece)
+        forged = [m for _ in range(25) for m in mutations(knocker, piece)]
+        house.attacker.inject("eth0", [frames.ethernet(mac, own, knocker.packet(m)) for m in forged])
+    reply = knocker.finish(knock)
+    assert reply and reply.verdict == "refreshed", house.postern.stats()
+    assert capture(house, "piece-tag") >= 90 * len(pieces)
+
+
+@pytest.mark.house(alice=False, **LISTED)
+def test_a_scan_of_all_ports_in_the_middle(house):
+    """SYNs and datagrams to each of the 65,535 ports, from the same address, between two pieces."""
+    for kind in KINDS:
+        knocker = Sequencer(house.client, house.card, PORTS, kind)
+        knock = knocker.make()
+        pieces = knocker.pieces(knock.m1)
+        knocker.send(pieces[:-1])
+        mac, own = house.server.mac("eth0"), house.client.mac("eth0")
+        source, server = v4("client"), v4("server")
+        house.client.inject(
+            "eth0",
+            (
+                frames.ethernet(
+                    mac, own, frames.packet(source, server, frames.TCP, frames.tcp_syn(source, 55555, server, p))
+                )
+                for p in range(1, 65536)
+            ),
+        )
+        knocker.send(pieces[-1:])
+        assert knocker.finish(knock, 5).verdict in ("ok", "refreshed")
+
+
+@pytest.mark.house(alice=False, **LISTED)
+def test_two_behind_one_address_at_the_same_moment(house):
+    other = house.postern.enrol("carol")
+    house.postern.reload_and_wait()
+    for kind in KINDS:
+        two = [Sequencer(house.client, card, PORTS, kind) for card in (house.card, other)]
+        knocks = [knocker.make() for knocker in two]
+        packets = [
+            (knocker, piece) for knocker, knock in zip(two, knocks) for piece in knocker.pieces(knock.m1)
+        ]
+        random.shuffle(packets)
+        for knocker, piece in packets:
+            knocker.send_piece(piece)
+        for knocker, knock in zip(two, knocks):
+            assert knocker.finish(knock).verdict in ("ok", "refreshed")
+            knocker.close()
+
+
+@pytest.mark.house(alice=False, **LISTED)
+def test_a_copy_that_comes_first(house):
+    """The whole of an M1 is in one clean piece: somebody sends it on, quicker, with another number."""
+    knocker = Sequencer(house.client, house.card, PORTS, "clean")
+    knock = knocker.make(size=600)
+    (piece,) = knocker.pieces(knock.m1)
+    knocker.send_piece(sequence.Piece(piece.port, piece.payload, piece.seq ^ 1, piece.tsval))
+    knocker.send_piece(piece)
+    assert knocker.finish(knock).verdict == "ok"
+    assert capture(house, "form") == 1
+
+
+def rss_kib(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+@pytest.mark.house(alice=False, sequence=PORTS, sequence_pieces=["clean"])
+def test_memory_with_the_door_key_in_the_wrong_hands(house):
+    """Sets without an end, of the largest size, from thousands of addresses."""
+    knocker = Sequencer(house.client, house.card, PORTS, "clean")
+    assert knocker.open().verdict == "ok"
+    pid = house.postern.pid("capture")
+    before = rss_kib(pid)
+    mac, own = house.server.mac("eth0"), house.attacker.mac("eth0")
+    server = v4("server")
+    body = random.randbytes(64 * 1024)
+
+    def flood():
+        for n in range(400):
+            source = f"10.88.{1 + n // 250}.{1 + n % 250}"
+            for piece in sequence.pieces(
+                house.card.doors, PORTS, body, random.getrandbits(20), time.time(), True
+            )[: 40 if n % 2 else 63]:
+                syn = frames.tcp_syn(source, 5, server, piece.port, piece.seq, piece.payload, piece.tsval)
+                yield frames.ethernet(mac, own, frames.packet(source, server, frames.TCP, syn))
+
+    house.attacker.inject("eth0", flood())
+    while house.postern.counter(".seen") < 400 * 40:
+        time.sleep(0.05)
+    grown = rss_kib(pid) - before
+    assert capture(house, "set-lost") > 100
+    assert grown < 9.5 * 1024, grown
+    reply = knocker.open()  # and an honest one comes through when he rests
+    assert reply and reply.verdict == "refreshed"
