@@ -359,7 +359,7 @@ static const int capabilities[] = {
     CAP_KILL,	    /* end children that run as other users */
     CAP_NET_ADMIN,  /* the firewall; at their start, filters, marks and buffers of the children */
     CAP_NET_RAW,    /* at their start, capture's packet sockets and auth's raw ones */
-    CAP_PERFMON,    /* the same */
+    CAP_PERFMON,    /* with CAP_BPF */
     CAP_SETGID,	    /* the children's change of user */
     CAP_SETPCAP,    /* they cut theirs further before they open anything */
     CAP_SETUID,	    /* the children's change of user */

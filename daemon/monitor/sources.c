@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 
@@ -307,6 +308,7 @@ void sources_init(struct sources *all, struct loop *loop, const struct child_arg
 	all->root = root;
 	all->ops = ops;
 	all->arg = arg;
+	all->last_group = (uint16_t)getpid(); /* other programs have numbers of their own */
 	for (size_t i = 0; i < SOURCES_WORKERS; i++)
 		all->worker[i].all = all;
 }
