@@ -98,7 +98,7 @@ enum postern_verdict {
 enum {
 	POSTERN_ADDRESS_TEXT = 64, /* a numeric address, scope and NUL included */
 	POSTERN_RETRIES_MAX = 15,
-	POSTERN_POLL_MAX = 16, /* descriptors that a knock has at most */
+	POSTERN_POLL_MAX = 20, /* descriptors that a knock has at most */
 };
 
 /* ---- the library -------------------------------------------------------- */
@@ -171,10 +171,19 @@ POSTERN_CHECKED int postern_profile_names(
 
 POSTERN_API void postern_profile_free(struct postern_profile *profile);
 
+/*
+ * Say how to knock with this profile, until it is freed, as if its file said
+ * so: the keys carrier, envelope, cover, via and the others of
+ * postern-profile(5) that are not about who knocks at whom. Returns POSTERN_OK
+ * or POSTERN_BAD_ARGUMENT. Whether all go together is seen when a knock starts.
+ */
+POSTERN_CHECKED int postern_profile_set(
+    struct postern_profile *profile, const char *key, const char *value);
+
 POSTERN_API const char *postern_profile_name(const struct postern_profile *profile);
 /* The i-th server, as written; NULL past the last. */
 POSTERN_API const char *postern_profile_server(const struct postern_profile *profile, size_t i);
-/* The UDP port to knock at. */
+/* The UDP port to knock at; 0 where the profile has none. */
 POSTERN_API uint16_t postern_profile_port(const struct postern_profile *profile);
 /* The i-th service; NULL past the last. */
 POSTERN_API const struct postern_service *postern_profile_service(
@@ -273,6 +282,8 @@ struct postern_answer {
 	    *reason; /* the server's words, unescaped: never print them as they are; "" for none */
 	size_t doors;
 	const struct postern_door *door;
+	const char *carrier; /* by which it went, the last of them if it was tried by several */
+	bool tested; /* OK because a connection to the service came through: no answer was to come */
 };
 
 /*

@@ -2,6 +2,8 @@
  * answer - what became of a knock: for a program, and in a sentence for a person.
  */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "knock.h"
@@ -33,6 +35,8 @@ static enum postern_status status_of(const struct exchange *x)
 	switch (x->outcome) {
 	case EXCHANGE_REPLIED:
 		return exchange_granted(x) ? POSTERN_OK : POSTERN_DENIED;
+	case EXCHANGE_TESTED:
+		return POSTERN_OK;
 	case EXCHANGE_STRANGE:
 		return POSTERN_DENIED;
 	case EXCHANGE_FAILED:
@@ -50,7 +54,7 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 {
 	const struct exchange *x = s->exchange;
 	struct postern_answer *a = &s->answer;
-	const struct target *target = &s->targets.at[s->heard ? s->current : 0];
+	const struct target *target = &s->server.at[s->heard ? s->current : 0];
 	const struct path *path = &s->path[s->heard ? s->current : 0];
 	char seen[ADDRESS_TEXT];
 
@@ -61,6 +65,8 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 	    .clock_ahead_ns = x->clock_ahead_ns,
 	    .round_trip_ns = x->round_trip_ns,
 	    .reason = ""};
+	a->carrier = x->sender->name;
+	a->tested = x->outcome == EXCHANGE_TESTED;
 	memcpy(a->server, target->text, sizeof(a->server));
 	memcpy(a->local, path->local, sizeof(a->local));
 	if (x->reply.has_address_seen) {
@@ -110,13 +116,138 @@ static const char *advice(enum verdict v)
 	return "says something that this program does not know";
 }
 
+/* A sentence while it is put together; cut when it is full. */
+struct sentence {
+	size_t len;
+	char text[TROUBLE_LINE];
+};
+
+static void add(struct sentence *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct sentence *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	int n = vsnprintf(s->text + s->len, sizeof(s->text) - s->len, format, args);
+	va_end(args);
+	if (n > 0)
+		s->len =
+		    s->len + (size_t)n < sizeof(s->text) ? s->len + (size_t)n : sizeof(s->text) - 1;
+}
+
+static void add_carrier(
+    struct sentence *out, const struct postern_profile *p, const struct sender *s)
+{
+	add(out, "%s", s->name);
+	if (s->id == CARRIER_UDP)
+		add(out, " port %u", (unsigned)p->settings.udp_port);
+	else if (s->id == CARRIER_TCP)
+		add(out, " port %u", (unsigned)p->settings.tcp_port);
+}
+
+static void add_tried(struct sentence *out, const struct postern_profile *p, const struct tried *t)
+{
+	add_carrier(out, p, t->sender);
+	if (t->error.number == 0)
+		add(out, ": silent after %u packets", t->sent);
+	else
+		add(out, ": %s%s%s", strerror(t->error.number), t->error.what[0] ? ", " : "",
+		    t->error.what);
+}
+
+/* What came of the carrier that was the last. */
+static struct tried last_tried(const struct side *s)
+{
+	const struct exchange *x = s->exchange;
+	struct tried t = {.sender = x->sender, .sent = x->sent - s->sent_before};
+
+	if (x->outcome == EXCHANGE_FAILED) {
+		t.error = s->path[s->current].error;
+		t.error.number = t.error.number ? t.error.number : x->error;
+	}
+	return t;
+}
+
+static const char check[] =
+    "check the network, and with the server's administrator whether it runs and still knows this "
+    "client";
+
+/* More than one carrier was tried. */
+static void tell_all(struct postern_knock *k, const struct side *s)
+{
+	const struct postern_profile *p = k->profile;
+	struct tried last = last_tried(s);
+	struct sentence out = {.len = 0};
+
+	add(&out, "%s: no answer from %s by any carrier (", p->name, s->answer.server);
+	for (unsigned i = 0; i < s->tries; i++) {
+		add_tried(&out, p, &s->tried[i]);
+		add(&out, "; ");
+	}
+	add_tried(&out, p, &last);
+	trouble_say(&k->lib->errors, "%s): %s", out.text, check);
+}
+
+/* Nothing was to come back; what the door said, if there is one to try. */
+static void tell_unheard(struct postern_knock *k, const struct side *s)
+{
+	const struct postern_profile *p = k->profile;
+	const struct way *w = s->path[s->current].way;
+	const char *name = s->exchange->sender->name, *note = w ? w->note : "";
+	uint16_t port = lane_door(p, &k->request);
+
+	if (port == 0)
+		trouble_say(&k->lib->errors,
+		    "%s: sent to %s by %s, which brings no answer back; only a TCP service shows "
+		    "from here whether its door is open: try the service itself",
+		    p->name, s->answer.server, name);
+	else
+		trouble_say(&k->lib->errors,
+		    "%s: sent by %s, which brings no answer back, but %s port %u stays closed to "
+		    "this host%s%s: see whether the address named is this host's, and ask the "
+		    "server's administrator whether this client may do that",
+		    p->name, name, s->answer.server, (unsigned)port,
+		    note[0] ? "; the web server said: " : "", note);
+}
+
+static void tell_silence(struct postern_knock *k, const struct side *s)
+{
+	const struct postern_profile *p = k->profile;
+	struct sentence by = {.len = 0};
+
+	if (s->tries > 0) {
+		tell_all(k, s);
+		return;
+	}
+	if (!k->lanes.at[s->lane].answers) {
+		tell_unheard(k, s);
+		return;
+	}
+	add_carrier(&by, p, s->exchange->sender);
+	trouble_say(&k->lib->errors, "%s: no answer from %s (%s) after %u packets: %s", p->name,
+	    s->answer.server, by.text, s->exchange->sent, check);
+}
+
+static void tell_failure(struct postern_knock *k, const struct side *s)
+{
+	const struct exchange *x = s->exchange;
+	const char *why = s->path[s->current].error.what;
+
+	if (s->tries > 0)
+		tell_all(k, s);
+	else
+		trouble_say(&k->lib->errors, "%s: cannot knock at %s by %s: %s: %s",
+		    k->profile->name, s->answer.server, x->sender->name, strerror(x->error),
+		    why[0] ? why : "check the network and the disk");
+}
+
 static void tell(struct postern_knock *k, const struct side *s)
 {
 	const struct exchange *x = s->exchange;
 	const struct postern_profile *p = k->profile;
 	const struct postern_answer *a = &s->answer;
 	struct trouble *t = &k->lib->errors;
-	const char *why = s->path[s->current].error.what;
 
 	switch (x->outcome) {
 	case EXCHANGE_REPLIED:
@@ -133,18 +264,14 @@ static void tell(struct postern_knock *k, const struct side *s)
 		    p->name, a->server, a->seen, a->local);
 		break;
 	case EXCHANGE_FAILED:
-		trouble_say(t, "%s: cannot knock at %s by %s: %s: %s", p->name, a->server,
-		    x->sender->name, strerror(x->error),
-		    why[0] ? why : "check the network and the disk");
+		tell_failure(k, s);
+		break;
+	case EXCHANGE_TESTED:
 		break;
 	case EXCHANGE_NONE:
 	case EXCHANGE_SILENCE:
 	case EXCHANGE_STOPPED:
-		trouble_say(t,
-		    "%s: no answer from %s port %u (%s) after %u packets: check the network, and "
-		    "with "
-		    "the server's administrator whether it runs and still knows this client",
-		    p->name, a->server, (unsigned)p->port, p->sender->name, a->sent);
+		tell_silence(k, s);
 		break;
 	}
 }

@@ -18,7 +18,7 @@ struct exchange *exchange_new(const struct postern_profile *p, const struct memo
 
 	x->profile = p;
 	x->memory = *m;
-	exchange_carrier(x, p->sender, p->cover);
+	exchange_carrier(x, p->carrier[0], p->cover);
 	x->least_wait_ms = EXCHANGE_FIRST_WAIT_MS;
 	x->request.flags = REQUEST_REPLY;
 	secret_random(&x->request.attempt, sizeof(x->request.attempt));
@@ -106,6 +106,8 @@ uint64_t exchange_newest_t(const struct exchange *x)
 
 bool exchange_granted(const struct exchange *x)
 {
+	if (x->outcome == EXCHANGE_TESTED)
+		return true;
 	return x->outcome == EXCHANGE_REPLIED &&
 	       (x->reply.verdict == VERDICT_OK || x->reply.verdict == VERDICT_REFRESHED);
 }
@@ -243,6 +245,21 @@ static unsigned key_for_try(const struct exchange *x, unsigned i)
 	return former ? DOOR_KEY_FORMER : DOOR_KEY_CURRENT;
 }
 
+/* What is asked by this carrier: where no answer comes back, none is asked for. */
+static struct request request_for(const struct exchange *x)
+{
+	struct request q = x->request;
+
+	if (!x->sender->has_reply || x->profile->confirm == CONFIRM_NONE)
+		q.flags &= (uint16_t) ~(REQUEST_REPLY | REQUEST_CHALLENGE);
+	else if (x->profile->confirm == CONFIRM_CHALLENGE)
+		q.flags |= REQUEST_CHALLENGE;
+	q.has_reply_key = x->profile->envelope->has_reply_key && (q.flags & REQUEST_REPLY);
+	if (q.has_reply_key)
+		secret_random(q.reply_key, sizeof(q.reply_key));
+	return q;
+}
+
 static bool send_request(struct exchange *x, struct moment now, struct exchange_packet *out)
 {
 	const struct postern_profile *p = x->profile;
@@ -255,13 +272,16 @@ static bool send_request(struct exchange *x, struct moment now, struct exchange_
 	if (draw(x, now, &bind.t) < 0)
 		return false;
 	memcpy(bind.cid, p->cid, CID_BYTES);
-	int len = request_encode(&x->request, plain, sizeof(plain));
+	struct request request = request_for(x);
+	int len = request_encode(&request, plain, sizeof(plain));
+	secret_wipe(&request, sizeof(request));
 	if (len > 0)
 		len = p->envelope->seal_request(
-		    &try->envelope, &bind, &keys, plain, (size_t)len, body, sizeof(body));
+		    &try->envelope, &bind, &keys, plain, (size_t)len, body,
+		    x->sender->room - VEIL_OVERHEAD_CLIENT);
 	secret_wipe(plain, sizeof(plain));
 	if (len < 0) {
-		exchange_stop(x, EXCHANGE_FAILED, len == -E_KEY ? EKEYREJECTED : EMSGSIZE);
+		exchange_stop(x, EXCHANGE_FAILED, len == -E_SHORT ? EMSGSIZE : EKEYREJECTED);
 		return false;
 	}
 	try->sender = x->sender;
@@ -321,6 +341,20 @@ void exchange_release(struct exchange *x, uint64_t now_ns)
 {
 	if (x->held)
 		set_next_due(x, now_ns);
+}
+
+bool exchange_is_spent(const struct exchange *x, struct moment now)
+{
+	return x->phase == EXCHANGE_KNOCKING && !x->held && now.mono_ns >= x->due_ns &&
+	       (x->sends > x->retries || x->tries == EXCHANGE_TRIES_MAX);
+}
+
+void exchange_move(
+    struct exchange *x, const struct sender *sender, unsigned retries, uint64_t at_ns)
+{
+	exchange_carrier(x, sender, x->cover);
+	x->retries = retries;
+	exchange_begin(x, EXCHANGE_KNOCKING, at_ns);
 }
 
 bool exchange_send(struct exchange *x, struct moment now, struct exchange_packet *out)

@@ -64,6 +64,7 @@ enum exchange_phase {
 enum exchange_outcome {
 	EXCHANGE_NONE,	  /* not done */
 	EXCHANGE_REPLIED, /* reply has the server's word */
+	EXCHANGE_TESTED,  /* it has not, but the door was tried and is open */
 	EXCHANGE_SILENCE, /* nothing was heard in time */
 	EXCHANGE_STRANGE, /* strict, and the server sees another address */
 	EXCHANGE_FAILED,  /* error has an errno */
@@ -130,6 +131,12 @@ void exchange_wake(struct exchange *x, uint64_t at_ns);
 
 /* From now on M1s go by this carrier and under this cover; both are as in the profile at first. */
 void exchange_carrier(struct exchange *x, const struct sender *sender, const struct cover *cover);
+
+/* KNOCKING, all was sent that may be, and the last wait is over: exchange_send() would end it. */
+bool exchange_is_spent(const struct exchange *x, struct moment now);
+/* Knock on by another carrier, from at_ns on, as if nothing had been sent yet. */
+void exchange_move(struct exchange *x, const struct sender *sender, unsigned retries,
+    uint64_t at_ns);
 
 /* What is to be sent, and by which carrier: an M3 goes by that of the M1 that was answered. */
 struct exchange_packet {

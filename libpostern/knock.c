@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "folder.h"
+#include "profile_keys.h"
 #include "secret.h"
 
 enum { NS_PER_MS = 1000000, HOLD_MAX_S = 366 * 86400 };
@@ -213,20 +214,57 @@ static int check_whole(struct postern_knock *k)
 	return POSTERN_OK;
 }
 
+/* One request of a web server is enough for all that it names, and for the families named. */
+static unsigned keep_admitted(
+    const struct postern_knock *k, struct targets t[static PAIR_MAX], unsigned len)
+{
+	const struct request *q = &k->request;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < len; i++) {
+		for (unsigned a = 0; a < q->admits; a++) {
+			if (address_is_v4(&q->admit[a].addr) == (t[i].family == AF_INET)) {
+				t[kept++] = t[i];
+				break;
+			}
+		}
+	}
+	return kept > 0 ? kept : (len > 0);
+}
+
+/* Where requests go that bear a knock; found once, since it blocks. */
+static bool resolve_web(struct postern_knock *k)
+{
+	const struct settings *s = &k->profile->settings;
+	const char *host = s->via.kind == WEB_STRAIGHT ? s->http.host : s->via.host;
+	bool alone = k->lanes.len == 1;
+
+	for (unsigned i = 0; i < k->lanes.len; i++) {
+		if (k->lanes.at[i].sender->id != CARRIER_HTTP)
+			continue;
+		k->webs = resolve_host(host, k->web, alone ? &k->lib->errors : &k->lib->notes);
+		return k->webs > 0 || !alone;
+	}
+	return true;
+}
+
 static bool open_sides(struct postern_knock *k)
 {
 	struct targets targets[PAIR_MAX];
 	struct trouble *notes = &k->lib->notes;
+	const struct lane *first = &k->lanes.at[0];
 
 	k->sides = resolve(k->profile, k->family, targets, &k->lib->errors, notes);
+	if (k->lanes.len == 1 && !first->sender->has_reply)
+		k->sides = keep_admitted(k, targets, k->sides);
 	for (unsigned i = 0; i < k->sides; i++) {
-		k->side[i].targets = targets[i];
+		k->side[i].server = targets[i];
 		side_open(k, &k->side[i]);
 		k->pair.side[i] = k->side[i].exchange;
 	}
 	k->pair.sides = k->sides;
 	k->pair.any = k->any;
-	k->pair.lasts_ns = sender_lasts_ns(k->profile->sender, &k->profile->settings);
+	k->pair.lasts_ns = sender_lasts_ns(first->sender, &k->profile->settings);
 	return k->sides > 0;
 }
 
@@ -241,6 +279,10 @@ int postern_knock_start(struct postern_knock *k)
 	k->status = check_whole(k);
 	if (k->status != POSTERN_OK)
 		return k->status;
+	k->status = POSTERN_BAD_ARGUMENT;
+	if (profile_check_travel(p, p->name, &k->lib->errors) < 0 ||
+	    lanes_choose(p, &k->request, &k->lanes, &k->lib->errors, &k->lib->notes) < 0)
+		return k->status;
 	k->status = POSTERN_SYSTEM;
 	if (state_open(&k->state, p->state_dir, p->name, p->cid, &k->lib->errors) < 0)
 		return k->status;
@@ -249,7 +291,7 @@ int postern_knock_start(struct postern_knock *k)
 		    "%s/%s.state was damaged and is begun anew: the server may ask once more who "
 		    "this is",
 		    p->state_dir, p->name);
-	if (!open_sides(k))
+	if (!resolve_web(k) || !open_sides(k))
 		return k->status;
 	k->ended = false;
 	pair_begin(&k->pair, moment_now());
@@ -311,7 +353,10 @@ int postern_knock_step(struct postern_knock *k)
 	struct moment now = moment_now();
 	pair_settle(&k->pair, now);
 	for (unsigned i = 0; i < k->sides; i++)
-		side_go_on(&k->side[i], now, pair_holds(&k->pair, i));
+		side_go_on(k, &k->side[i], now, pair_holds(&k->pair, i));
+	for (unsigned i = 0; i < k->sides; i++)
+		side_probe(k, &k->side[i], now);
+	pair_settle(&k->pair, now);
 	for (int i = pair_next(&k->pair, now); i >= 0; i = pair_next(&k->pair, now)) {
 		side_send(k, &k->side[i], now);
 		pair_settle(&k->pair, now);
@@ -336,6 +381,8 @@ static uint64_t next_due(const struct postern_knock *k)
 	for (unsigned i = 0; i < k->sides; i++) {
 		uint64_t its = side_due(&k->side[i]);
 		due = its < due ? its : due;
+		its = k->side[i].probe.due_ns;
+		due = its < due ? its : due;
 	}
 	return due;
 }
@@ -356,6 +403,8 @@ size_t postern_knock_poll(struct postern_knock *k, struct pollfd *fds, size_t ca
 			size_t used = len < cap ? len : cap;
 			len += gather(&s->path[n], fds + used, cap - used);
 		}
+		size_t used = len < cap ? len : cap;
+		len += probe_fds(&s->probe, fds + used, cap - used);
 	}
 	return len;
 }

@@ -6,8 +6,10 @@
 #define LIBPOSTERN_KNOCK_H
 
 #include "exchange.h"
+#include "lane.h"
 #include "library.h"
 #include "pair.h"
+#include "probe.h"
 #include "resolve.h"
 #include "state.h"
 
@@ -20,8 +22,21 @@ struct path {
 	char local[POSTERN_ADDRESS_TEXT];
 };
 
+/* What came of a carrier that was left for the next. */
+struct tried {
+	const struct sender *sender;
+	unsigned sent;
+	struct sender_error error; /* number 0: silence */
+};
+
 struct side {
-	struct targets targets;
+	struct targets server; /* its addresses */
+	unsigned lane;	       /* of the knock's lanes, that which it is in now */
+	unsigned sent_before;  /* packets that had gone out when it came there */
+	unsigned tries;
+	struct tried tried[PROFILE_CARRIERS_MAX];
+	struct probe probe;
+	struct targets targets;	       /* where the lane leads: to the server, or to a web server */
 	struct path path[TARGETS_MAX]; /* to targets.at[] */
 	unsigned current;	       /* that which is used now */
 	bool heard;		       /* from current: no other is tried any more */
@@ -40,6 +55,9 @@ struct postern_knock {
 	bool strict, any, started, ended;
 	int status;
 	struct state state;
+	struct lanes lanes;
+	struct targets web[PAIR_MAX]; /* of http: the web server, or the proxy before it */
+	unsigned webs;
 	unsigned sides;
 	struct side side[PAIR_MAX];
 	struct pair pair;
@@ -54,11 +72,13 @@ int answer_conclude(struct postern_knock *k);
 
 /* Sockets, and the exchange with its request. */
 void side_open(struct postern_knock *k, struct side *s);
+/* Where nothing comes back: is the door open? */
+void side_probe(struct postern_knock *k, struct side *s, struct moment now);
 void side_close(struct side *s);
 /* Send what is due. */
 void side_send(struct postern_knock *k, struct side *s, struct moment now);
 /* Go on with what was begun, if anything. held: not now, since the other side is to be answered. */
-void side_go_on(struct side *s, struct moment now, bool held);
+void side_go_on(struct postern_knock *k, struct side *s, struct moment now, bool held);
 /* Monotonic: when to call side_go_on() again; UINT64_MAX when there is nothing to go on with. */
 uint64_t side_due(const struct side *s);
 /* Read what came, a bounded number of packets. */

@@ -1,240 +1,20 @@
 #include "profile.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "library.h"
+#include "profile_keys.h"
+
 static const char first_line[] = "# postern profile";
 
-enum { VALUE_MAX = 256, SERVICE_WORDS = 3, PORT_DIGITS = 5 };
+enum { VALUE_MAX = 256 };
 
 /* A part of the text, borrowed. */
 struct slice {
 	const char *at;
 	size_t len;
 };
-
-struct parse {
-	struct postern_profile *p;
-	const char *file;
-	unsigned line;
-	struct trouble *t;
-	const char *key; /* of the current line */
-};
-
-typedef int read_fn(struct parse *s, char *value);
-
-struct directive {
-	const char *key;
-	read_fn *read;
-	bool required;
-	bool repeats;
-};
-
-static int complain(struct parse *s, const char *what)
-{
-	trouble_say(s->t, "%s:%u: %s: %s", s->file, s->line, s->key, what);
-	return -1;
-}
-
-/* ---- values ---- */
-
-static int read_version(struct parse *s, char *value)
-{
-	if (strcmp(value, "1") == 0)
-		return 0;
-	return complain(s, "is not a version that this program speaks (1): update postern");
-}
-
-static int read_name(struct parse *s, char *value)
-{
-	if (!name_is_valid(value))
-		return complain(s, "must be 1 to 32 of a-z, 0-9, '-' and '_'");
-	memcpy(s->p->name, value, strlen(value) + 1);
-	return 0;
-}
-
-/*
- * Also what ssh-config prints, so nothing that ssh or a terminal could take for more than a name.
- */
-static bool is_host(const char *text)
-{
-	size_t len = strlen(text);
-
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		bool other = (c >= '0' && c <= '9') || c == '.' || c == ':' || c == '_' || c == '%';
-		if (!letter && !other && (c != '-' || i == 0))
-			return false;
-	}
-	return len > 0 && len <= PROFILE_HOST_MAX;
-}
-
-static int read_server(struct parse *s, char *value)
-{
-	if (!is_host(value))
-		return complain(s, "must be a host name or an address");
-	if (s->p->servers == PROFILE_SERVERS_MAX)
-		return complain(s, "more than 8 servers: remove some");
-	memcpy(s->p->server[s->p->servers++], value, strlen(value) + 1);
-	return 0;
-}
-
-/* Decimal alone: no sign, no space, no leading zero that somebody may take for octal. */
-static int read_number(const char *text, uint16_t *out)
-{
-	uint32_t n = 0;
-	size_t len = strlen(text);
-
-	if (len == 0 || len > PORT_DIGITS || text[0] == '0')
-		return -1;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -1;
-		n = n * 10 + (uint32_t)(text[i] - '0');
-	}
-	if (n > UINT16_MAX)
-		return -1;
-	*out = (uint16_t)n;
-	return 0;
-}
-
-static int read_port(struct parse *s, char *value)
-{
-	if (read_number(value, &s->p->port) < 0)
-		return complain(s, "must be a number from 1 to 65535");
-	s->p->settings.udp_port = s->p->port;
-	return 0;
-}
-
-/* Never quotes the value: it may be a secret. */
-static int read_bytes_of(struct parse *s, const char *value, uint8_t *out, size_t len)
-{
-	static const uint8_t zeros[KEY_BYTES];
-
-	if (base64_decode(out, len, value) < 0)
-		return complain(s, len == KEY_BYTES ? "must be 32 bytes in base64 (44 characters)"
-						    : "must be 8 bytes in base64 (12 characters)");
-	if (secret_equal(out, zeros, len))
-		return complain(s, "is all zeros, which is no key: ask for a new profile");
-	return 0;
-}
-
-static int read_server_key(struct parse *s, char *value)
-{
-	return read_bytes_of(s, value, s->p->server_key, KEY_BYTES);
-}
-
-static int read_door_key(struct parse *s, char *value)
-{
-	return read_bytes_of(s, value, s->p->secrets->door_key[DOOR_KEY_CURRENT], KEY_BYTES);
-}
-
-static int read_former_key(struct parse *s, char *value)
-{
-	s->p->has_former_key = true;
-	return read_bytes_of(s, value, s->p->secrets->door_key[DOOR_KEY_FORMER], KEY_BYTES);
-}
-
-static int read_cid(struct parse *s, char *value)
-{
-	return read_bytes_of(s, value, s->p->cid, CID_BYTES);
-}
-
-static int read_private_key(struct parse *s, char *value)
-{
-	return read_bytes_of(s, value, s->p->secrets->own.secret, KEY_BYTES);
-}
-
-static int read_secret(struct parse *s, char *value)
-{
-	return read_bytes_of(s, value, s->p->secrets->client_secret, KEY_BYTES);
-}
-
-static int protocol_of(const char *word)
-{
-	if (strcmp(word, "tcp") == 0)
-		return IPPROTO_TCP;
-	return strcmp(word, "udp") == 0 ? IPPROTO_UDP : -1;
-}
-
-static int read_service(struct parse *s, char *value)
-{
-	struct postern_profile *p = s->p;
-	char *word[SERVICE_WORDS] = {0};
-	char *rest = NULL;
-	uint16_t port = 0;
-
-	for (int i = 0; i < SERVICE_WORDS; i++)
-		word[i] = strtok_r(i == 0 ? value : NULL, " \t", &rest);
-	if (!word[2] || strtok_r(NULL, " \t", &rest))
-		return complain(s, "must be NAME PROTOCOL PORT, like 'ssh tcp 22'");
-	if (!name_is_valid(word[0]))
-		return complain(s, "the name must be 1 to 32 of a-z, 0-9, '-' and '_'");
-	int protocol = protocol_of(word[1]);
-	if (protocol < 0)
-		return complain(s, "the protocol must be tcp or udp");
-	if (read_number(word[2], &port) < 0)
-		return complain(s, "the port must be a number from 1 to 65535");
-	if (p->services == PROFILE_SERVICES_MAX)
-		return complain(s, "more than 256 services: remove some");
-	for (unsigned i = 0; i < p->services; i++) {
-		if (strcmp(p->service_name[i], word[0]) == 0)
-			return complain(s, "this name stands above already: remove one");
-	}
-	memcpy(p->service_name[p->services], word[0], strlen(word[0]) + 1);
-	p->service[p->services] = (struct postern_service){
-	    .name = p->service_name[p->services], .protocol = (uint8_t)protocol, .port = port};
-	p->services++;
-	return 0;
-}
-
-static int read_carrier(struct parse *s, char *value)
-{
-	s->p->sender = sender_by_name(value);
-	return s->p->sender ? 0 : complain(s, "is not known to this program (udp): update postern");
-}
-
-static int read_envelope(struct parse *s, char *value)
-{
-	s->p->envelope = strcmp(value, "noise") == 0 ? envelope_by_name(value) : NULL;
-	return s->p->envelope ? 0
-			      : complain(s, "is not known to this program (noise): update postern");
-}
-
-static int read_cover(struct parse *s, char *value)
-{
-	s->p->cover = cover_by_name(value);
-	return s->p->cover ? 0 : complain(s, "is not known to this program (none, png): update postern");
-}
-
-static int read_confirm(struct parse *s, char *value)
-{
-	if (strcmp(value, "reply") == 0)
-		return 0;
-	return complain(s, "is not known to this program (reply): update postern");
-}
-
-static const struct directive directives[] = {
-    {"version", read_version, true, false},
-    {"name", read_name, true, false},
-    {"server", read_server, true, true},
-    {"port", read_port, true, false},
-    {"server-key", read_server_key, true, false},
-    {"door-key", read_door_key, true, false},
-    {"former-door-key", read_former_key, false, false},
-    {"cid", read_cid, true, false},
-    {"private-key", read_private_key, true, false},
-    {"secret", read_secret, true, false},
-    {"service", read_service, false, true},
-    {"carrier", read_carrier, false, false},
-    {"envelope", read_envelope, false, false},
-    {"cover", read_cover, false, false},
-    {"confirm", read_confirm, false, false},
-};
-
-enum { DIRECTIVES = sizeof(directives) / sizeof(directives[0]) };
 
 /* ---- lines ---- */
 
@@ -283,24 +63,24 @@ static bool split(struct slice line, struct slice *key, struct slice *value)
 	return true;
 }
 
-static int find_directive(struct slice key)
+static int find_key(struct slice key)
 {
-	for (int i = 0; i < DIRECTIVES; i++) {
-		if (equals(key, directives[i].key))
+	for (int i = 0; profile_keys[i].key; i++) {
+		if (equals(key, profile_keys[i].key))
 			return i;
 	}
 	return -1;
 }
 
-static void read_directive(struct parse *s, const struct directive *d, struct slice value)
+static void read_value(struct profile_reading *s, const struct profile_key *d, struct slice value)
 {
 	char copy[VALUE_MAX + 1];
 
 	s->key = d->key;
 	if (value.len == 0) {
-		complain(s, "has no value");
+		profile_complain(s, "has no value");
 	} else if (value.len > VALUE_MAX || memchr(value.at, '\0', value.len)) {
-		complain(s, "is longer than 256 characters, or has a NUL in it");
+		profile_complain(s, "is longer than 256 characters, or has a NUL in it");
 	} else {
 		memcpy(copy, value.at, value.len);
 		copy[value.len] = '\0';
@@ -309,7 +89,7 @@ static void read_directive(struct parse *s, const struct directive *d, struct sl
 	}
 }
 
-static void parse_line(struct parse *s, struct slice line, unsigned seen[static DIRECTIVES])
+static void parse_line(struct profile_reading *s, struct slice line, unsigned seen[static PROFILE_KEYS_MAX])
 {
 	struct slice key, value;
 
@@ -321,28 +101,28 @@ static void parse_line(struct parse *s, struct slice line, unsigned seen[static 
 		    s->t, "%s:%u: must be 'key = value', or begin with '#'", s->file, s->line);
 		return;
 	}
-	int i = find_directive(key);
+	int i = find_key(key);
 	if (i < 0) {
 		int shown = key.len < 32 ? (int)key.len : 32;
 		trouble_say(s->t, "%s:%u: %.*s: there is no such key: remove it, or update postern",
 		    s->file, s->line, shown, key.at);
 		return;
 	}
-	if (seen[i] && !directives[i].repeats) {
+	if (seen[i] && !profile_keys[i].repeats) {
 		trouble_say(s->t, "%s:%u: %s: stands in line %u already: remove one", s->file,
-		    s->line, directives[i].key, seen[i]);
+		    s->line, profile_keys[i].key, seen[i]);
 		return;
 	}
 	seen[i] = s->line;
-	read_directive(s, &directives[i], value);
+	read_value(s, &profile_keys[i], value);
 }
 
-static void check_whole(struct parse *s, const unsigned seen[static DIRECTIVES])
+static void check_whole(struct profile_reading *s, const unsigned seen[static PROFILE_KEYS_MAX])
 {
-	for (int i = 0; i < DIRECTIVES; i++) {
-		if (directives[i].required && !seen[i])
+	for (int i = 0; profile_keys[i].key; i++) {
+		if (profile_keys[i].required && !seen[i])
 			trouble_say(s->t, "%s: %s: is missing: ask for a new profile", s->file,
-			    directives[i].key);
+			    profile_keys[i].key);
 	}
 }
 
@@ -363,9 +143,9 @@ static void derive(struct postern_profile *p)
 int profile_parse(
     struct postern_profile *p, const char *file, const char *text, size_t len, struct trouble *t)
 {
-	struct parse s = {.p = p, .file = file, .t = t, .line = 1, .key = ""};
+	struct profile_reading s = {.p = p, .file = file, .t = t, .line = 1, .key = ""};
 	struct slice rest = {text, len};
-	unsigned seen[DIRECTIVES] = {0};
+	unsigned seen[PROFILE_KEYS_MAX] = {0};
 	unsigned before = t->count;
 
 	if (len == 0 || !equals(trim(next_line(&rest)), first_line)) {
@@ -378,10 +158,30 @@ int profile_parse(
 		parse_line(&s, next_line(&rest), seen);
 	}
 	check_whole(&s, seen);
+	if (t->count == before)
+		(void)profile_check_travel(p, file, t);
 	if (t->count != before)
 		return -1;
 	derive(p);
 	return 0;
+}
+
+/* ---- from a program ---- */
+
+int postern_profile_set(struct postern_profile *p, const char *key, const char *value)
+{
+	struct postern *lib = p->owner;
+	struct profile_reading s = {.p = p, .file = p->name, .t = &lib->errors, .key = key};
+	const struct slice given = {value, strlen(value)};
+
+	library_begin(lib);
+	int i = find_key((struct slice){key, strlen(key)});
+	if (i < 0 || !profile_keys[i].travels) {
+		trouble_say(&lib->errors, "'%s': does not say how to knock", key);
+		return POSTERN_BAD_ARGUMENT;
+	}
+	read_value(&s, &profile_keys[i], given);
+	return lib->errors.count == 0 ? POSTERN_OK : POSTERN_BAD_ARGUMENT;
 }
 
 /* ---- the rest ---- */
@@ -393,7 +193,8 @@ struct postern_profile *profile_new(void)
 	if (!p)
 		return NULL;
 	p->secrets = secret_new(sizeof(*p->secrets));
-	p->sender = sender_by_name("udp");
+	p->carrier[0] = &sender_udp;
+	p->carriers = 1;
 	p->envelope = envelope_by_name("noise");
 	p->cover = cover_by_name("none");
 	return p;

@@ -13,6 +13,7 @@
 
 #include "cover.h"
 #include "envelope.h"
+#include "fits.h"
 #include "keys.h"
 #include "postern.h"
 #include "request.h"
@@ -26,6 +27,7 @@ enum {
 	PROFILE_HOST_MAX = 253,
 	PROFILE_SERVERS_MAX = 8,
 	PROFILE_SERVICES_MAX = 256,
+	PROFILE_CARRIERS_MAX = 8,
 };
 
 enum profile_door_key {
@@ -58,7 +60,9 @@ struct postern_profile {
 	struct postern_service service[PROFILE_SERVICES_MAX];
 	char service_name[PROFILE_SERVICES_MAX][SERVICE_NAME_MAX + 1];
 	bool has_former_key;
-	const struct sender *sender;
+	unsigned carriers;
+	const struct sender *carrier[PROFILE_CARRIERS_MAX]; /* the first is tried first */
+	enum confirm confirm;
 	const struct envelope *envelope;
 	const struct cover *cover;
 	struct profile_secrets *secrets;

@@ -75,6 +75,23 @@ static void add_all(
 	}
 }
 
+unsigned resolve_host(const char *host, struct targets out[static 2], struct trouble *errors)
+{
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *list = NULL;
+	unsigned families = 0;
+	int error = getaddrinfo(host, NULL, &hints, &list);
+
+	if (error != 0) {
+		trouble_say(errors, "%s: has no address (%s): check the name and the network", host,
+		    reason(error));
+		return 0;
+	}
+	add_all(list, out, &families);
+	freeaddrinfo(list);
+	return families;
+}
+
 unsigned resolve(const struct postern_profile *p, int family, struct targets out[static 2],
     struct trouble *errors, struct trouble *notes)
 {

@@ -34,6 +34,9 @@ struct targets {
 unsigned resolve(const struct postern_profile *p, int family, struct targets out[static 2],
     struct trouble *errors, struct trouble *notes);
 
+/* The same for one host (told in errors), without a port. */
+unsigned resolve_host(const char *host, struct targets out[static 2], struct trouble *errors);
+
 /* Numeric text, "" when it cannot be said. */
 void address_of(
     const struct sockaddr_storage *addr, socklen_t len, char out[static POSTERN_ADDRESS_TEXT]);

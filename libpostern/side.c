@@ -59,12 +59,14 @@ static void name_local(struct path *p)
 		address_of(&p->way->local, p->way->local_len, p->local);
 }
 
-static void path_open(const struct postern_profile *profile, const struct target *t, struct path *p)
+static void path_open(const struct postern_profile *profile, const struct sender *sender,
+    const struct target *t, struct path *p)
 {
 	struct sender_want want = {
 	    .to = (const struct sockaddr *)&t->addr, .len = t->len, .settings = &profile->settings};
 
-	if (profile->sender->open(&p->way, &want, &p->error) == SENDER_OK)
+	*p = (struct path){.way = NULL};
+	if (sender->open(&p->way, &want, &p->error) == SENDER_OK)
 		name_local(p);
 	else
 		p->way = NULL;
@@ -100,28 +102,108 @@ static bool use_next(struct side *s)
 	return false;
 }
 
+static const struct lane *lane_of(const struct postern_knock *k, const struct side *s)
+{
+	return &k->lanes.at[s->lane];
+}
+
+/* Where the lane leads: for http to the web server, best in the side's own family. */
+static void find_targets(const struct postern_knock *k, struct side *s)
+{
+	s->targets = s->server;
+	if (lane_of(k, s)->sender->id != CARRIER_HTTP)
+		return;
+	s->targets.len = 0;
+	for (unsigned i = 0; i < k->webs; i++) {
+		if (s->targets.len == 0 || k->web[i].family == s->server.family)
+			s->targets = k->web[i];
+	}
+}
+
+/* Returns whether there is a way; if not, the first path says why. */
+static bool open_lane(const struct postern_knock *k, struct side *s)
+{
+	find_targets(k, s);
+	s->path[0].error = (struct sender_error){.number = EDESTADDRREQ};
+	for (unsigned i = 0; i < s->targets.len; i++)
+		path_open(k->profile, lane_of(k, s)->sender, &s->targets.at[i], &s->path[i]);
+	s->current = s->targets.len > 0 ? s->targets.len - 1 : 0;
+	if (s->targets.len > 0 && use_next(s))
+		return true;
+	s->current = 0;
+	return false;
+}
+
+static void close_lane(struct side *s)
+{
+	probe_end(&s->probe);
+	for (unsigned i = 0; i < s->targets.len; i++)
+		path_close(&s->path[i]);
+}
+
+/* By each carrier but the last only so long that the last has its turn soon. */
+static unsigned retries_in(const struct postern_knock *k, const struct side *s)
+{
+	bool last = s->lane + 1 == k->lanes.len;
+
+	return last || k->retries < LANE_RETRIES ? k->retries : LANE_RETRIES;
+}
+
+static void remember(struct postern_knock *k, struct side *s, const struct sender_error *e)
+{
+	s->tried[s->tries++] = (struct tried){.sender = lane_of(k, s)->sender,
+	    .sent = s->exchange->sent - s->sent_before,
+	    .error = *e};
+	s->sent_before = s->exchange->sent;
+}
+
+/*
+ * Go on by the next carrier that has a way, if there is one. The attempt stays the same, so that
+ * nothing is done twice.
+ *   e  why it cannot be by this one; number 0: it was silent
+ */
+static bool next_lane(
+    struct postern_knock *k, struct side *s, const struct sender_error *e, uint64_t now_ns)
+{
+	struct sender_error why = *e;
+
+	while (s->lane + 1 < k->lanes.len) {
+		remember(k, s, &why);
+		close_lane(s);
+		s->lane++;
+		if (open_lane(k, s)) {
+			exchange_move(s->exchange, lane_of(k, s)->sender, retries_in(k, s), now_ns);
+			return true;
+		}
+		why = s->path[0].error;
+	}
+	return false;
+}
+
 void side_open(struct postern_knock *k, struct side *s)
 {
 	struct memory memory = {draw, learn, server_time, &k->state};
+	bool found = open_lane(k, s);
 
-	for (unsigned i = 0; i < s->targets.len; i++)
-		path_open(k->profile, &s->targets.at[i], &s->path[i]);
+	probe_init(&s->probe);
 	s->exchange = exchange_new(k->profile, &memory);
 	uint64_t attempt = s->exchange->request.attempt;
 	s->exchange->request = k->request;
 	s->exchange->request.attempt = attempt;
-	s->exchange->retries = k->retries;
-	s->current = s->targets.len - 1;
-	if (!use_next(s)) {
-		s->current = 0;
+	exchange_carrier(s->exchange, lane_of(k, s)->sender, k->profile->cover);
+	s->exchange->retries = retries_in(k, s);
+	if (found)
+		return;
+	struct sender_error why = s->path[0].error;
+	if (next_lane(k, s, &why, 0))
+		s->exchange->phase = EXCHANGE_ASLEEP; /* it is still to be woken */
+	else
 		exchange_stop(s->exchange, EXCHANGE_FAILED, s->path[0].error.number);
-	}
 }
 
 void side_close(struct side *s)
 {
-	for (unsigned i = 0; i < s->targets.len; i++)
-		path_close(&s->path[i]);
+	close_lane(s);
 	exchange_free(s->exchange);
 	s->exchange = NULL;
 }
@@ -134,25 +216,34 @@ static bool is_time_for_another(const struct side *s)
 	       x->sends % TRIES_EACH == 0;
 }
 
-static void give_up_path(struct side *s, struct path *p, struct moment now)
+static void give_up_path(struct postern_knock *k, struct side *s, struct path *p, struct moment now)
 {
+	struct sender_error why = p->error;
+
 	path_close(p);
 	if (use_next(s))
 		exchange_hurry(s->exchange, now.mono_ns);
-	else
-		exchange_stop(s->exchange, EXCHANGE_FAILED, p->error.number);
+	else if (s->exchange->challenged || !next_lane(k, s, &why, now.mono_ns))
+		exchange_stop(s->exchange, EXCHANGE_FAILED, why.number);
+}
+
+/* Of what is as short as can be the next one may have more luck. */
+static void narrow(struct exchange *x, uint64_t now_ns)
+{
+	exchange_narrow(x, now_ns);
+	exchange_release(x, now_ns);
 }
 
 /* What a send() or step() came to. */
-static void take_result(struct side *s, struct path *p, int result)
+static void take_result(struct postern_knock *k, struct side *s, struct path *p, int result)
 {
 	struct exchange *x = s->exchange;
 	struct moment now = moment_now();
 
 	if (result == SENDER_TOO_LONG)
-		exchange_narrow(x, now.mono_ns);
+		narrow(x, now.mono_ns);
 	else if (result == SENDER_NO_WAY)
-		give_up_path(s, p, now);
+		give_up_path(k, s, p, now);
 	else if (way_due(p->way) != UINT64_MAX)
 		exchange_hold(x);
 	else
@@ -164,6 +255,9 @@ void side_send(struct postern_knock *k, struct side *s, struct moment now)
 	struct exchange *x = s->exchange;
 	struct exchange_packet packet;
 
+	if (exchange_is_spent(x, now) && !x->challenged &&
+	    !next_lane(k, s, &(struct sender_error){0}, now.mono_ns))
+		probe_end(&s->probe);
 	if (is_time_for_another(s))
 		(void)use_next(s);
 	if (k->strict)
@@ -173,10 +267,10 @@ void side_send(struct postern_knock *k, struct side *s, struct moment now)
 	struct path *p = &s->path[s->current];
 	exchange_sent(x, moment_now());
 	int sent = p->way->sender->send(p->way, &packet.message, now.mono_ns, &p->error);
-	take_result(s, p, sent);
+	take_result(k, s, p, sent);
 }
 
-void side_go_on(struct side *s, struct moment now, bool held)
+void side_go_on(struct postern_knock *k, struct side *s, struct moment now, bool held)
 {
 	struct path *p = &s->path[s->current];
 	uint64_t before = side_due(s);
@@ -190,8 +284,24 @@ void side_go_on(struct side *s, struct moment now, bool held)
 	int result = way_step(p->way, now.mono_ns, &p->error);
 	if (result == SENDER_OK && before <= now.mono_ns)
 		exchange_sent(s->exchange, moment_now());
-	name_local(p);
-	take_result(s, p, result);
+	if (p->way)
+		name_local(p);
+	take_result(k, s, p, result);
+}
+
+void side_probe(struct postern_knock *k, struct side *s, struct moment now)
+{
+	struct exchange *x = s->exchange;
+	uint16_t port = lane_door(k->profile, &x->request);
+
+	if (x->phase != EXCHANGE_KNOCKING || lane_of(k, s)->answers || port == 0 || x->sends == 0) {
+		probe_end(&s->probe);
+		return;
+	}
+	if (!x->held)
+		probe_want(&s->probe, now.mono_ns);
+	if (probe_step(&s->probe, &s->server.at[0], port, now.mono_ns))
+		exchange_stop(x, EXCHANGE_TESTED, 0);
 }
 
 uint64_t side_due(const struct side *s)

@@ -79,7 +79,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	(void)state;
 	struct postern_profile *p = parse_good(FIRST NEEDED);
 
-	assert_string_equal(p->sender->name, "udp");
+	assert_int_equal(p->carriers, 1);
+	assert_string_equal(p->carrier[0]->name, "udp");
 	assert_string_equal(p->envelope->name, "noise");
 	assert_string_equal(p->cover->name, "none");
 	assert_int_equal(p->services, 0);

@@ -1,0 +1,51 @@
+#include "lane.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+int lanes_choose(const struct postern_profile *p, const struct request *q, struct lanes *out,
+    struct trouble *errors, struct trouble *notes)
+{
+	bool via = p->settings.via.kind != WEB_STRAIGHT;
+
+	out->len = 0;
+	for (unsigned i = 0; i < p->carriers; i++) {
+		const struct sender *s = p->carrier[i];
+		const char *why = fits_request(s, q, via);
+		if (!why)
+			out->at[out->len++] = (struct lane){
+			    .sender = s, .answers = s->has_reply && p->confirm != CONFIRM_NONE};
+		else
+			trouble_say(p->carriers > 1 ? notes : errors, "%s: not by %s: %s", p->name,
+			    s->name, why);
+	}
+	if (out->len == 0 && p->carriers > 1)
+		trouble_say(errors, "%s: none of its carriers can do that", p->name);
+	return out->len > 0 ? 0 : -1;
+}
+
+static const struct postern_service *service_named(
+    const struct postern_profile *p, const char *name)
+{
+	for (unsigned i = 0; i < p->services; i++) {
+		if (strcmp(p->service[i].name, name) == 0)
+			return &p->service[i];
+	}
+	return NULL;
+}
+
+uint16_t lane_door(const struct postern_profile *p, const struct request *q)
+{
+	if (q->verb != VERB_OPEN)
+		return 0;
+	for (unsigned i = 0; i < q->services; i++) {
+		const struct postern_service *s = service_named(p, q->service[i]);
+		if (s && s->protocol == IPPROTO_TCP)
+			return s->port;
+	}
+	for (unsigned i = 0; i < q->ports; i++) {
+		if (q->port[i].proto == IPPROTO_TCP)
+			return q->port[i].number;
+	}
+	return 0;
+}

@@ -1,0 +1,33 @@
+/*
+ * lane - the carriers that a knock may go by, in the profile's order, without
+ * those that do not go with what is asked for.
+ */
+#ifndef LIBPOSTERN_LANE_H
+#define LIBPOSTERN_LANE_H
+
+#include "library.h"
+#include "profile.h"
+
+enum { LANE_RETRIES = 2 }; /* by each but the last, which has all that the knock may have */
+
+struct lane {
+	const struct sender *sender;
+	bool answers; /* the server does; else the door is tried */
+};
+
+struct lanes {
+	unsigned len;
+	struct lane at[PROFILE_CARRIERS_MAX];
+};
+
+/*
+ * Returns 0; or -1 when no carrier is left (told). Those that were left out
+ * beside others are told as notes.
+ */
+int lanes_choose(const struct postern_profile *p, const struct request *q, struct lanes *out,
+    struct trouble *errors, struct trouble *notes);
+
+/* The TCP port whose door a request would open; 0 when there is none. */
+uint16_t lane_door(const struct postern_profile *p, const struct request *q);
+
+#endif

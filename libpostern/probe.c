@@ -1,0 +1,89 @@
+#include "probe.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+enum {
+	NS_PER_MS = 1000000,
+	EACH_MS = 250,	  /* a SYN that met the guard is not repeated so soon by the kernel */
+	REFUSED_MS = 100, /* and a guard that answers would be asked without end */
+};
+
+void probe_init(struct probe *p)
+{
+	*p = (struct probe){.sock = -1, .due_ns = UINT64_MAX};
+}
+
+void probe_want(struct probe *p, uint64_t at_ns)
+{
+	if (p->due_ns == UINT64_MAX)
+		p->due_ns = at_ns;
+}
+
+static void hang_up(struct probe *p)
+{
+	if (p->sock >= 0)
+		(void)close(p->sock);
+	p->sock = -1;
+}
+
+void probe_end(struct probe *p)
+{
+	hang_up(p);
+	p->due_ns = UINT64_MAX;
+}
+
+static void call(struct probe *p, const struct target *to, uint16_t port, uint64_t now_ns)
+{
+	struct sockaddr_storage addr = to->addr;
+
+	if (addr.ss_family == AF_INET)
+		((struct sockaddr_in *)&addr)->sin_port = htons(port);
+	else
+		((struct sockaddr_in6 *)&addr)->sin6_port = htons(port);
+	hang_up(p);
+	p->due_ns = now_ns + (uint64_t)EACH_MS * NS_PER_MS;
+	p->sock = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p->sock >= 0 && connect(p->sock, (const struct sockaddr *)&addr, to->len) < 0 &&
+	    errno != EINPROGRESS)
+		hang_up(p);
+}
+
+/* Whether the connection stands; one that failed is hung up. */
+static bool is_through(struct probe *p, uint64_t now_ns)
+{
+	struct pollfd f = {.fd = p->sock, .events = POLLOUT};
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (p->sock < 0 || poll(&f, 1, 0) <= 0)
+		return false;
+	if (getsockopt(p->sock, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0)
+		return true;
+	hang_up(p);
+	p->due_ns = now_ns + (uint64_t)REFUSED_MS * NS_PER_MS;
+	return false;
+}
+
+bool probe_step(struct probe *p, const struct target *to, uint16_t port, uint64_t now_ns)
+{
+	if (p->due_ns == UINT64_MAX)
+		return false;
+	if (is_through(p, now_ns)) {
+		probe_end(p);
+		return true;
+	}
+	if (now_ns >= p->due_ns)
+		call(p, to, port, now_ns);
+	return false;
+}
+
+size_t probe_fds(const struct probe *p, struct pollfd *out, size_t cap)
+{
+	if (p->sock < 0)
+		return 0;
+	if (cap > 0)
+		*out = (struct pollfd){.fd = p->sock, .events = POLLOUT};
+	return 1;
+}
