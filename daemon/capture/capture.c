@@ -7,6 +7,7 @@ static const struct capture_method *const table[] = {
     &capture_pcap,
     &capture_afpacket,
     &capture_savefile,
+    &capture_tcpdump,
     &capture_nflog,
     &capture_nfqueue,
     &capture_udp,

@@ -138,6 +138,7 @@ extern const struct capture_method capture_nflog;
 extern const struct capture_method capture_nfqueue;
 extern const struct capture_method capture_pcap;
 extern const struct capture_method capture_savefile;
+extern const struct capture_method capture_tcpdump;
 extern const struct capture_method capture_udp;
 extern const struct capture_method capture_xdp; /* not in every build: see the table */
 

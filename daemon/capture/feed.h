@@ -5,20 +5,33 @@
 #ifndef POSTERN_CAPTURE_FEED_H
 #define POSTERN_CAPTURE_FEED_H
 
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include "capture.h"
 #include "recording.h"
+
+enum { FEED_SYSCALL = SYS_epoll_ctl }; /* what waking needs, beside read(2) or pread(2) */
 
 struct feed {
 	struct recording recording;
 	uint8_t *bytes; /* RECORDING_PART_MAX */
 	size_t at, len;
 	uint64_t seen;
+	int ready;  /* epoll over what else was said, and this: */
+	int always; /* an eventfd that is always readable, looked at while something is left over */
+	bool waking;
 };
 
-void feed_init(struct feed *f); /* aborts when there is no memory */
+void feed_init(struct feed *f); /* aborts when there is no memory; has nothing to close yet */
+/* Make ready readable when fd is, or when something was left over. Returns 0; -1 with errno. */
+int feed_watch(struct feed *f, int fd) __attribute__((warn_unused_result));
 void feed_free(struct feed *f);
+
+/* Something is left over: wake who watches, also when nothing comes in. */
+void feed_wake(struct feed *f);
+/* He is awake. */
+void feed_awake(struct feed *f);
 
 /* What is there already, at most *left frames, which is counted down. False: this is no recording, or not any more. */
 bool feed_hand_over(struct feed *f, unsigned *left, capture_fn *fn, void *arg)

@@ -17,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,8 +28,6 @@
 struct savefile {
 	int fd;
 	int changes; /* inotify; -1: a stream, which tells by itself */
-	int more;    /* eventfd: there is something to do without any change */
-	int ready;   /* epoll over these */
 	bool stream;
 	bool replaced;
 	char path[PATH_MAX], name[NAME_MAX + 1];
@@ -39,7 +35,7 @@ struct savefile {
 	off_t offset;
 };
 
-static const int syscalls[] = {SYS_lseek, SYS_pread64, SYS_read};
+static const int syscalls[] = {SYS_lseek, SYS_pread64, SYS_read, FEED_SYSCALL};
 
 static enum capture_status refuse(
     enum capture_status status, const struct savefile *s, const char *what, const char *why)
@@ -88,21 +84,11 @@ static enum capture_status watch_file(struct savefile *s)
 	return CAPTURE_UP;
 }
 
-static void raise_more(const struct savefile *s)
-{
-	(void)!eventfd_write(s->more, 1);
-}
-
 static enum capture_status gather(struct savefile *s)
 {
-	struct epoll_event e = {.events = EPOLLIN};
-
-	s->ready = epoll_create1(EPOLL_CLOEXEC);
-	s->more = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->ready < 0 || s->more < 0 || epoll_ctl(s->ready, EPOLL_CTL_ADD, s->more, &e) != 0 ||
-	    epoll_ctl(s->ready, EPOLL_CTL_ADD, s->stream ? s->fd : s->changes, &e) != 0)
+	if (feed_watch(&s->feed, s->stream ? s->fd : s->changes) != 0)
 		return refuse(CAPTURE_BROKEN, s, "watch", strerror(errno));
-	raise_more(s);
+	feed_wake(&s->feed);
 	return CAPTURE_UP;
 }
 
@@ -118,8 +104,6 @@ static void savefile_close(void *self)
 
 	close_one(s->fd);
 	close_one(s->changes);
-	close_one(s->more);
-	close_one(s->ready);
 	feed_free(&s->feed);
 	free(s);
 }
@@ -131,7 +115,7 @@ static enum capture_status savefile_open(void **self, const struct capture_want 
 
 	if (s == NULL)
 		abort();
-	s->fd = s->changes = s->more = s->ready = -1;
+	s->fd = s->changes = -1;
 	feed_init(&s->feed);
 	(void)snprintf(s->path, sizeof(s->path), "%s", want->file);
 	status = open_file(s);
@@ -150,7 +134,7 @@ static int savefile_fd(const void *self)
 {
 	const struct savefile *s = self;
 
-	return s->ready;
+	return s->feed.ready;
 }
 
 /* Returns whether anything happened since it was last asked. */
@@ -197,10 +181,9 @@ static enum capture_status at_end(const struct savefile *s)
 static enum capture_status savefile_read(void *self, unsigned max, capture_fn *fn, void *arg)
 {
 	struct savefile *s = self;
-	eventfd_t counter;
 	ssize_t n = 1;
 
-	(void)!eventfd_read(s->more, &counter);
+	feed_awake(&s->feed);
 	while (n > 0 || (!s->stream && notice(s))) {
 		if (!feed_hand_over(&s->feed, &max, fn, arg)) {
 			log_error("capture_read", "file=\"%s\" error=\"not a pcap or pcapng file\"",
@@ -208,7 +191,7 @@ static enum capture_status savefile_read(void *self, unsigned max, capture_fn *f
 			return CAPTURE_BROKEN;
 		}
 		if (max == 0) {
-			raise_more(s);
+			feed_wake(&s->feed);
 			return CAPTURE_UP;
 		}
 		n = feed_fill(&s->feed, s->fd, s->stream ? FEED_STREAM : s->offset);
@@ -224,10 +207,10 @@ static enum capture_status savefile_read(void *self, unsigned max, capture_fn *f
 /* Some file systems, such as those of another machine, tell no changes. */
 static enum capture_status savefile_tick(void *self)
 {
-	const struct savefile *s = self;
+	struct savefile *s = self;
 
 	if (!s->stream && lseek(s->fd, 0, SEEK_END) != s->offset)
-		raise_more(s);
+		feed_wake(&s->feed);
 	return CAPTURE_UP;
 }
 
