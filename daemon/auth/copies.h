@@ -13,7 +13,7 @@
 
 enum {
 	COPIES = 256,	     /* a power of two: packets remembered */
-	COPIES_CAPTURES = 4, /* that each of them may come from */
+	COPIES_CAPTURES = 8, /* that each of them may come from */
 	COPIES_APART_MS = 100,
 };
 

@@ -28,6 +28,11 @@ def service(name, proto, port, hold, max_hold, **more):
     )
 
 
+def source(name, **more):
+    lines = "".join(f"  {k} = {quoted(v)}\n" for k, v in more.items())
+    return f'source "{name}" {{\n{lines}}}\n'
+
+
 def quoted(value):
     if isinstance(value, (list, tuple)):
         return "{" + ", ".join(f'"{v}"' for v in value) + "}"
@@ -49,6 +54,7 @@ class Postern:
         self.init_output = host.run(self.bin / PLACES["posternctl"], "init", *folders).stdout
         self.directives = {"interface": ["eth0"], "udp-port": self.PORT, "log": "stderr", **directives}
         self.services = list(services)
+        self.sources = {}  # name: directives; instead of the plain ones
         self.write_config()
 
     def _folders(self):
@@ -59,7 +65,10 @@ class Postern:
     def config_text(self):
         paths = {"state-dir": self.state, "run-dir": self.run_dir}
         directives = {**paths, **{k.replace("_", "-"): v for k, v in self.directives.items()}}
+        if self.sources:
+            directives = {k: v for k, v in directives.items() if k not in ("interface", "capture", "capture-file")}
         lines = "".join(f"{name} = {quoted(value)}\n" for name, value in directives.items())
+        lines += "".join(source(name, **more) for name, more in self.sources.items())
         return lines + "".join(
             service(*s) if isinstance(s, tuple) else service(**s) for s in self.services
         )
@@ -124,10 +133,12 @@ class Postern:
     def reload(self):
         self.process.signal(signal.SIGHUP)
 
-    def reload_and_wait(self, outcome="monitor: reloaded"):
-        before = len(self.log_lines(outcome))
+    def reload_and_wait(self):
+        """Until the captures hear, and auth goes by it."""
+        done = "monitor: reloaded", "auth: loaded"
+        before = [len(self.log_lines(line)) for line in done]
         self.reload()
-        until(lambda: len(self.log_lines(outcome)) > before, 5, outcome)
+        until(lambda: all(len(self.log_lines(line)) > n for line, n in zip(done, before)), 5, "the reload")
 
     def log(self):
         return self.process.output()
@@ -172,6 +183,10 @@ class Postern:
     def stats(self):
         """Counters by name."""
         return {row["counter"]: row["value"] for row in self.ctl_json("stats")["counters"]}
+
+    def source_rows(self):
+        """{name: row}: how each source is doing, and its sums."""
+        return {row["source"]: row for row in self.ctl_json("stats")["sources"]}
 
     def sessions(self):
         """Dicts of session, client, service, protocol, port, address, rest_s."""
