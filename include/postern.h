@@ -297,6 +297,40 @@ POSTERN_API const struct postern_answer *postern_knock_answer(
 /* "ok", "refreshed", "denied" ... */
 POSTERN_API const char *postern_verdict_word(enum postern_verdict verdict);
 
+/* ---- photographs -------------------------------------------------------- */
+
+/* What one file is good for where knocks are hidden in pictures. */
+struct postern_photo {
+	const char *file; /* its name, unescaped */
+	const char *why;  /* it cannot be used: "is ...: do this"; NULL when it can */
+	unsigned fields;  /* that it was cut into; each is good for one knock, if it has texture */
+	unsigned left;	  /* knocks that it is good for */
+	unsigned used;
+};
+
+/*
+ * Calls each with every file of the folder where, in alphabetical order, or with that one file.
+ * Decodes all of them. Returns POSTERN_OK or POSTERN_SYSTEM.
+ */
+POSTERN_CHECKED int postern_photos_check(struct postern *p, const char *where,
+    void (*each)(void *arg, const struct postern_photo *photo), void *arg);
+
+/* What was done to a picture. */
+struct postern_shown {
+	unsigned width, height; /* of the crop, pixels */
+	size_t hidden;		/* bytes */
+	size_t changed;		/* pixels */
+	size_t encoded;		/* bytes that the carrier has as a PNG */
+};
+
+/*
+ * Hide random bytes in a crop of a photograph (or of one of a folder), as a knock would, and write
+ * crop, carrier and their difference side by side into out, a new PNG. The crop is then used: no
+ * knock will have it. Returns POSTERN_OK or POSTERN_SYSTEM.
+ */
+POSTERN_CHECKED int postern_photos_show(
+    struct postern *p, const char *photo, const char *out, struct postern_shown *shown);
+
 #ifdef __cplusplus
 }
 #endif
