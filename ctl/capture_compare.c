@@ -120,7 +120,8 @@ static void keep_result(
 static void keep_round(struct compare *c, const struct round *r, uint64_t offered)
 {
 	for (size_t i = 0; i < r->methods; i++) {
-		const bool hidden = strcmp(r->at[i].method->name, "xdp") == 0;
+		/* The rules do not see what it took. */
+		const bool hidden = round_traits_of(r->at[i].method)->takes;
 
 		keep_result(c, &r->at[i], c->has_filter || hidden ? 0 : offered, 0, c->seconds);
 	}
@@ -131,6 +132,8 @@ static int run_window(struct compare *c, struct round *r, struct rules *rules, c
 {
 	struct rules_want want = round_rules(r, &c->source);
 	const struct capture_method *dead;
+	const bool takes = round_traits_of(r->at[0].method)->takes;
+	const uint64_t linger_ns = takes ? 0 : (uint64_t)LINGER_MS * NS_PER_MS;
 	char why[RULES_WHY_MAX];
 	uint64_t from_ns, until_ns;
 
@@ -144,14 +147,17 @@ static int run_window(struct compare *c, struct round *r, struct rules *rules, c
 	if (dead == NULL) {
 		if (wait_until(c, r, what, from_ns, from_ns) != 0)
 			return tell_interrupted(c);
+		/* What a method drops itself bears no stamp: it counts from now until it is asked. */
+		if (takes)
+			dead = round_begin(r, from_ns, until_ns);
 		round_cost_from(r);
 		if (wait_until(c, r, what, from_ns, until_ns) != 0)
 			return tell_interrupted(c);
 		round_cost_until(r);
-		if (wait_until(c, r, what, from_ns, until_ns + (uint64_t)LINGER_MS * NS_PER_MS) !=
-		    0)
+		if (wait_until(c, r, what, from_ns, until_ns + linger_ns) != 0)
 			return tell_interrupted(c);
-		dead = round_report(r);
+		if (dead == NULL)
+			dead = round_report(r);
 	}
 	if (dead != NULL)
 		return tell_dead(c, r, dead);
@@ -166,7 +172,7 @@ static bool disturbs(const struct compare *c, const struct capture_method *m)
 
 	if (!c->daemon_runs)
 		return false;
-	return t->takes || (t->diverted && c->daemon_by_firewall);
+	return t->takes || ((t->diverted || t->queued) && c->daemon_by_firewall);
 }
 
 static int add_method(struct compare *c, struct round *r, const struct capture_method *m)
