@@ -126,8 +126,8 @@ static bool passes(struct core *c, struct knock *k, const struct msg_knock *m, u
 	const struct client *cl;
 	const struct client_keys *keys;
 
-	if (veil_parse(k->plain, m->plain_len, &k->veiled) < 0 || !kind_from_client(k->veiled.kind) ||
-	    !(e = envelope_by_kind(k->veiled.kind)) || e != &envelope_noise) {
+	if (veil_parse(k->plain, m->plain_len, &k->veiled) < 0 ||
+	    !kind_from_client(k->veiled.kind) || !(e = envelope_by_kind(k->veiled.kind))) {
 		drop(c, COUNT_FORM, &k->route);
 		return false;
 	}

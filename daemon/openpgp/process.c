@@ -19,7 +19,7 @@
 #include "config.h"
 #include "desk.h"
 #include "fault.h"
-#include "jail.h"
+#include "gpg_jail.h"
 #include "log.h"
 #include "loop.h"
 #include "sandbox.h"
@@ -184,7 +184,7 @@ static int prepare(struct openpgp *o, const struct child_args *a)
 		goto out;
 	log_set_level(c->log_level);
 	status = EXIT_FAILURE;
-	if (keep_to_ourselves() == 0 && hear_signals(o) == 0 && jail_enter(o->home, uid, gid) == 0)
+	if (keep_to_ourselves() == 0 && hear_signals(o) == 0 && gpg_jail_enter(o->home, uid, gid) == 0)
 		status = EXIT_SUCCESS;
 out:
 	free(c);

@@ -1,5 +1,5 @@
-/* jail - see jail.h. */
-#include "jail.h"
+/* gpg_jail - see gpg_jail.h. */
+#include "gpg_jail.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -200,7 +200,7 @@ static int set_limits(void)
 		   : 0;
 }
 
-int jail_enter(const char *home, uid_t uid, gid_t gid)
+int gpg_jail_enter(const char *home, uid_t uid, gid_t gid)
 {
 	const char *loader = "/lib64/ld-linux-x86-64.so.2";
 	int sorted[sizeof(syscalls) / sizeof(syscalls[0])];
