@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from wire import frames, openpgp, veil
+from wire import frames, openpgp, sequence, veil
 from wire import request as rq
 from wire.keys import CLIENT_TO_SERVER, SERVER_TO_CLIENT, DoorKeys, Identity
 from wire.noise import Handshake, prologue
@@ -140,6 +140,30 @@ def test_datagrams():
         head = 20 if name == "v4" else 40
         payload = made[head + 8 :]
         assert made[head:] == frames.udp(src, 62201, dst, 40000, payload), name
+
+
+def test_sequences():
+    made = GOLDEN["sequences"]
+    covered, now = bytes.fromhex(made["covered"]), made["time_s"]
+    set_id = int(made["plain"]["set_id"], 16)
+    plain = sequence.pieces(DOOR, [1, 2, 3, 4, 5], covered, set_id, now)
+    assert [p.payload.hex() for p in plain] == made["plain"]["pieces"]
+    clean = made["clean"]
+    set_id, index, count = int(clean["set_id"], 16), clean["index"], clean["count"]
+    numbers = sequence.seal_clean(DOOR, sequence.step(now), set_id, index, count, covered)
+    assert numbers == (clean["tcp_seq"], clean["tcp_tsval"])
+    rolling = made["rolling"]
+    for off, name in ((-1, "before"), (0, "now"), (1, "after")):
+        ports = sequence.rolling_ports(DOOR, rolling["low"], rolling["high"], 8, now, off)
+        assert ports == rolling[name] and len(set(ports)) == 8
+
+
+def test_resets():
+    """What answers a piece in a SYN."""
+    for name, src, dst in (("v4", "192.0.2.1", "192.0.2.7"), ("v6", "2001:db8::1", "2001:db8::7")):
+        made = bytes.fromhex(GOLDEN["sequences"][f"reset_{name}"])
+        segment = made[20 if name == "v4" else 40 :]
+        assert segment == frames.tcp_reset(src, 7001, dst, 40000, 0x01020304, segment[20:]), name
 
 
 def test_openpgp():

@@ -23,6 +23,10 @@ NEEDED = {
     "replies.run",
     "datagrams.v4",
     "datagrams.v6",
+    "sequences.plain.pieces.0",
+    "sequences.clean.*",
+    "sequences.rolling.now",
+    "sequences.reset_v4",
 }
 
 
@@ -54,10 +58,12 @@ def problems(golden, document):
         try:
             if path.endswith(".*"):
                 got = dict(line.split() for line in text.splitlines())
-                want = look_up(golden, path[:-2])
+                want = {name: str(value) for name, value in look_up(golden, path[:-2]).items()}
             elif path == "judgements":
                 got = [tuple(part.strip() for part in line.split("|")) for line in text.splitlines()]
                 want = [(c["request"], f"{c['judgement']}: {c['why']}") for c in look_up(golden, path)]
+            elif path.startswith("sequences.rolling."):
+                got, want = [int(word) for word in text.split()], look_up(golden, path)
             else:
                 got, want = shown(text), look_up(golden, path)
         except (KeyError, IndexError, StopIteration, ValueError) as error:

@@ -8,6 +8,7 @@
 #include "pieces.h"
 #include "request.h"
 #include "script.h"
+#include "sets.h"
 
 enum { PLAIN_MAX = 512, BODY_ROOM = PLAIN_MAX + 96 };
 
@@ -111,12 +112,14 @@ static void tell_keys(struct scene *s)
 
 static struct envelope_keys keys_of_client(const struct scene *s)
 {
-	return (struct envelope_keys){&s->client, s->server.public, s->shared.psk, NULL};
+	return (struct envelope_keys){
+	    .own = &s->client, .peer = s->server.public, .psk = s->shared.psk};
 }
 
 static struct envelope_keys keys_of_server(const struct scene *s)
 {
-	return (struct envelope_keys){&s->server, s->client.public, s->shared.psk, NULL};
+	return (struct envelope_keys){
+	    .own = &s->server, .peer = s->client.public, .psk = s->shared.psk};
 }
 
 /* Into the envelope by one side and out of it by the other. */
@@ -338,6 +341,7 @@ void worked_examples(FILE *out)
 	tell_keys(&s);
 	tell_exchanges(&s);
 	tell_pieces(&s.e);
+	tell_sets(&s.e, &s.door);
 	emit_close(&s.e, '}');
 	script_end();
 }

@@ -50,6 +50,13 @@ def tcp_syn(src, sport, dst, dport, seq=1000, payload=b"", tsval=None):
     return head(checksum(_pseudo(src, dst, TCP, length) + head(0) + payload)) + payload
 
 
+def tcp_reset(src, sport, dst, dport, ack, payload=b""):
+    def head(sum_):
+        return struct.pack(">HHIIBBHHH", sport, dport, 0, ack, 5 << 4, 0x14, 0, sum_, 0)
+
+    return head(checksum(_pseudo(src, dst, TCP, 20 + len(payload)) + head(0) + payload)) + payload
+
+
 def ipv4(src, dst, proto, payload, options=b"", ident=0, fragment=0, more=False, ttl=64):
     """fragment: offset in bytes, a multiple of 8."""
     options += bytes(-len(options) % 4)
