@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client_openpgp.h"
 #include "command.h"
 #include "keys_read.h"
 #include "output.h"
@@ -30,6 +31,7 @@ struct newcomer {
 	struct keypair keys;
 	uint8_t cid[CID_BYTES];
 	uint8_t secret[KEY_BYTES];
+	struct openpgp_part openpgp;
 	char line[CLIENT_LINE_MAX];
 	size_t line_len;
 };
@@ -69,6 +71,24 @@ static int put_values(struct ctl *c, struct newcomer *n, const char *name, const
 	return CTL_OK;
 }
 
+static int put_openpgp(struct ctl *c, struct newcomer *n, const struct arguments *a)
+{
+	const char *file = arguments_value(a, "openpgp");
+	const char *envelope = arguments_value(a, "envelope");
+	int status;
+
+	if (file == NULL)
+		return envelope == NULL
+			   ? CTL_OK
+			   : output_fail(c, CTL_USAGE, "--envelope: does nothing without --openpgp");
+	status = openpgp_look(c, file, &n->openpgp);
+	if (status == CTL_OK)
+		status = put(c, n, "openpgp", "=", n->openpgp.client);
+	if (status == CTL_OK && envelope != NULL)
+		status = put_values(c, n, "envelope", envelope);
+	return status;
+}
+
 /* These options have in the clients file the names that they have on the command line. */
 static int put_options(struct ctl *c, struct newcomer *n, const struct arguments *a)
 {
@@ -83,9 +103,9 @@ static int put_options(struct ctl *c, struct newcomer *n, const struct arguments
 				return CTL_USAGE;
 		}
 	}
-	if (arguments_value(a, "challenge") != NULL)
-		return put(c, n, "challenge", "", "");
-	return CTL_OK;
+	if (arguments_value(a, "challenge") != NULL && put(c, n, "challenge", "", "") != CTL_OK)
+		return CTL_USAGE;
+	return put_openpgp(c, n, a);
 }
 
 static int add_server(struct ctl *c, struct newcomer *n, const char *host)
@@ -206,6 +226,12 @@ static char *make_profile(struct ctl *c, const struct newcomer *n, const struct 
 	if (k == NULL)
 		return NULL;
 	memcpy(p.server, n->server, sizeof(p.server));
+	if (n->openpgp.bytes != NULL) {
+		p.openpgp_key = n->openpgp.client;
+		p.openpgp_server = n->openpgp.server;
+		p.openpgp_block = n->openpgp.block;
+		p.openpgp_block_len = n->openpgp.block_len;
+	}
 	p.server_key = k->server.public;
 	p.door_key = k->door[0];
 	text = profile_write(&p);
@@ -263,7 +289,7 @@ static int deliver(struct ctl *c, const struct newcomer *n, struct roster *r, co
 	return CTL_OK;
 }
 
-static int add(struct ctl *c, const struct newcomer *n, struct roster *r)
+static int add(struct ctl *c, struct newcomer *n, struct roster *r)
 {
 	char *profile;
 	int status;
@@ -276,6 +302,9 @@ static int add(struct ctl *c, const struct newcomer *n, struct roster *r)
 	if (count_services(clients_by_name(r->clients, n->name)) > PARTS_SERVICES_MAX)
 		return output_fail(
 		    c, CTL_USAGE, "--service: there are more than %d", PARTS_SERVICES_MAX);
+	/* Last, so that nothing is in the keyring for a client that cannot be. */
+	if (n->openpgp.bytes != NULL && openpgp_enrol(c, &n->openpgp) != CTL_OK)
+		return CTL_FAILED;
 	profile = make_profile(c, n, r);
 	if (profile == NULL)
 		return CTL_FAILED;
@@ -296,6 +325,7 @@ int cmd_client_add(struct ctl *c, const struct arguments *a)
 		status = add(c, n, &r);
 		roster_close(&r);
 	}
+	openpgp_part_free(&n->openpgp);
 	secret_free(n);
 	return status;
 }

@@ -29,6 +29,8 @@ static const struct option_def client_add_options[] = {
     {"admit", "PREFIX", "with --address list: the addresses; may be repeated"},
     {"max-hold", "SECONDS", "the longest that its doors stay open (the service's)"},
     {"challenge", NULL, "it must always prove that it is there now"},
+    {"openpgp", "KEYFILE", "its OpenPGP public key, which it must use then"},
+    {"envelope", "openpgp|any", "with --openpgp any: it may do without it all the same"},
     {"output", "FILE", "where the profile goes; - is standard output (NAME.profile)"},
     {.name = NULL},
 };

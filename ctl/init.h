@@ -24,6 +24,8 @@ uint16_t init_ssh_port(void);
 enum { INIT_USERS = 2 };
 int init_users_make(struct ctl *c, const char *const users[static INIT_USERS],
     bool made[static INIT_USERS]) __attribute__((warn_unused_result));
+/* One user alone, if it is missing. Returns 0; -1 and told. */
+int init_user_ensure(struct ctl *c, const char *name) __attribute__((warn_unused_result));
 void init_users_undo(
     struct ctl *c, const char *const users[static INIT_USERS], const bool made[static INIT_USERS]);
 

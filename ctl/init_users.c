@@ -49,6 +49,11 @@ static int make_user(struct ctl *c, const char *name)
 	return -1;
 }
 
+int init_user_ensure(struct ctl *c, const char *name)
+{
+	return getpwnam(name) != NULL ? 0 : make_user(c, name);
+}
+
 void init_users_undo(
     struct ctl *c, const char *const users[static INIT_USERS], const bool made[static INIT_USERS])
 {

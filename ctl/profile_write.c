@@ -1,6 +1,7 @@
 #include "profile_write.h"
 
 #include <netinet/in.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 
 #include "secret.h"
 
-enum { TEXT_MAX = 32768 };
+enum { TEXT_MAX = 32768, BLOCK_BYTES = 150 };
 
 bool profile_is_host(const char *text)
 {
@@ -62,6 +63,76 @@ static void put_services(struct room *r, const struct profile_parts *p)
 	}
 }
 
+/* A line of a profile is not long, so the key goes over several. */
+static void put_block(struct room *r, const uint8_t *bytes, size_t len)
+{
+	char text[sodium_base64_ENCODED_LEN(BLOCK_BYTES, sodium_base64_VARIANT_ORIGINAL)];
+
+	while (len > 0) {
+		size_t part = len < BLOCK_BYTES ? len : BLOCK_BYTES;
+
+		base64_encode(text, sizeof(text), bytes, part);
+		put(r, "openpgp-block = %s\n", text);
+		bytes += part;
+		len -= part;
+	}
+}
+
+static void put_openpgp(struct room *r, const struct profile_parts *p)
+{
+	if (p->openpgp_key == NULL)
+		return;
+	put(r, "openpgp-key = %s\nopenpgp-server = %s\n", p->openpgp_key, p->openpgp_server);
+	put_block(r, p->openpgp_block, p->openpgp_block_len);
+}
+
+static void put_http(struct room *r, const struct profile_parts *p)
+{
+	const struct config *c = p->config;
+	const char *host = p->server[0];
+
+	put(r, strchr(host, ':') != NULL ? "http = http://[%s]" : "http = http://%s", host);
+	if (c->http_port != 80)
+		put(r, ":%u", c->http_port);
+	if (c->http_cookie[0] != '\0')
+		put(r, "/\nhttp-cookie = %s\n", c->http_cookie);
+	else
+		put(r, "%s\n", c->http_path);
+}
+
+static void put_ports(struct room *r, const struct profile_parts *p)
+{
+	if (p->port != 0)
+		put(r, "port = %u\n", p->port);
+	if (p->config->tcp_port != 0)
+		put(r, "tcp-port = %u\n", p->config->tcp_port);
+	if (p->config->http_port != 0)
+		put_http(r, p);
+}
+
+/* All that the server listens for, what costs least first. */
+static void put_carriers(struct room *r, const struct config *c)
+{
+	const struct {
+		const char *name;
+		bool used;
+	} all[] = {
+	    {"udp", c->udp_port != 0},
+	    {"tcp", c->tcp_port != 0},
+	    {"icmp", c->icmp != 0},
+	    {"http", c->http_port != 0},
+	};
+	const char *joint = "carrier = ";
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!all[i].used)
+			continue;
+		put(r, "%s%s", joint, all[i].name);
+		joint = ", ";
+	}
+	put(r, "\n");
+}
+
 char *profile_write(const struct profile_parts *p)
 {
 	struct room r = {.text = calloc(1, TEXT_MAX)};
@@ -76,13 +147,16 @@ char *profile_write(const struct profile_parts *p)
 	    p->name, p->name);
 	for (i = 0; i < p->servers; i++)
 		put(&r, "server = %s\n", p->server[i]);
-	put(&r, "port = %u\n", p->port);
+	put_ports(&r, p);
 	put_key(&r, "server-key", p->server_key, KEY_BYTES);
 	put_key(&r, "door-key", p->door_key, KEY_BYTES);
 	put_key(&r, "cid", p->cid, CID_BYTES);
 	put_key(&r, "private-key", p->private_key, KEY_BYTES);
 	put_key(&r, "secret", p->secret, KEY_BYTES);
 	put_services(&r, p);
-	put(&r, "carrier = udp\nenvelope = noise\ncover = none\nconfirm = reply\n");
+	put_openpgp(&r, p);
+	put_carriers(&r, p->config);
+	put(&r, "envelope = %s\ncover = none\nconfirm = reply\n",
+	    p->openpgp_key != NULL ? "openpgp" : "noise");
 	return r.text;
 }

@@ -29,6 +29,10 @@ struct profile_parts {
 	const uint8_t *secret;
 	const struct config *config; /* whose services they are */
 	const struct client *client; /* which of them it has */
+	const char *openpgp_key;     /* fingerprints; NULL: no OpenPGP */
+	const char *openpgp_server;
+	const uint8_t *openpgp_block; /* the server's public key */
+	size_t openpgp_block_len;
 };
 
 /* A host name or an address, of a form that the client takes. */
