@@ -24,6 +24,41 @@ struct ask *session_close(struct core *c, struct session *s)
 	return ask_door(c, MSG_DOOR_CLOSE, s, 0);
 }
 
+struct ask *session_cut(struct core *c, struct session *s)
+{
+	struct ask *a = session_close(c, s);
+
+	if (a->m.head.type == MSG_DOOR_CLOSE)
+		a->m.cut = 1;
+	return a;
+}
+
+bool session_is_cut(const struct core *c, const struct session *s)
+{
+	const int service = session_service_now(c, s);
+
+	return service >= 0 && c->realm->config.service[service].cut;
+}
+
+static void cut_at_its_end(
+    struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+{
+	struct session *s = sessions_find(c->sessions, a->session);
+
+	(void)status;
+	(void)seconds;
+	if (s && s->closing)
+		session_end(c, s, "ended", "time");
+}
+
+void session_time_is_over(struct core *c, struct session *s)
+{
+	if (session_is_cut(c, s))
+		session_cut(c, s)->done = cut_at_its_end;
+	else
+		session_end(c, s, "ended", "time");
+}
+
 void session_end(struct core *c, struct session *s, const char *event, const char *why)
 {
 	const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);
@@ -53,7 +88,8 @@ void session_queried(struct core *c, const struct ask *a, enum door_status statu
 {
 	struct session *s = sessions_find(c->sessions, a->session);
 
-	if (status != DOOR_NOT_THERE || !s || !closes_early(s) || is_asked_for(c, s->id))
+	if (status != DOOR_NOT_THERE || !s || !closes_early(s) || is_asked_for(c, s->id) ||
+	    session_is_cut(c, s))
 		return;
 	count(&c->counters, COUNT_ENDED);
 	session_end(c, s, "ended", s->r.narrowing.once ? "used" : "idle");
@@ -106,7 +142,9 @@ static void closed_alone(
 void session_close_alone(struct core *c, struct session *s)
 {
 	if (session_service_now(c, s) >= 0) {
-		session_close(c, s)->done = closed_alone;
+		struct ask *a = session_is_cut(c, s) ? session_cut(c, s) : session_close(c, s);
+
+		a->done = closed_alone;
 		return;
 	}
 	count(&c->counters, COUNT_CLOSED);

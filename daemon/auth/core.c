@@ -165,10 +165,10 @@ static void end_sessions(struct core *c, uint64_t now_ms)
 
 	for (; s; s = next) {
 		next = sessions_next(s);
-		if (s->r.end_ms > now_ms)
+		if (s->r.end_ms > now_ms || s->closing)
 			continue;
 		count(&c->counters, COUNT_ENDED);
-		session_end(c, s, "ended", "time");
+		session_time_is_over(c, s);
 	}
 }
 
@@ -257,6 +257,14 @@ static void add_stale(struct loading *l, uint64_t id)
 	l->stale[l->n++] = id;
 }
 
+/* What was to be cut when its door closed still is, though we were not there then. */
+static bool is_cut_at_its_end(const struct core *c, const struct session_record *r)
+{
+	const int i = realm_service(c->realm, r->service, r->proto, r->port);
+
+	return i >= 0 && c->realm->config.service[i].cut;
+}
+
 static int load_one(
     void *arg, const uint8_t key[static STORE_KEY_BYTES], const uint8_t *value, size_t len)
 {
@@ -267,7 +275,7 @@ static int load_one(
 	struct session_record rec;
 
 	if (session_record_decode(&rec, key, value, len) < 0 ||
-	    rec.end_ms <= c->w.boot_ms(c->w.arg))
+	    (rec.end_ms <= c->w.boot_ms(c->w.arg) && !is_cut_at_its_end(c, &rec)))
 		add_stale(l, id);
 	else
 		sessions_add(c->sessions, id, &rec,
@@ -337,9 +345,11 @@ static void found(struct core *c, const struct ask *a, enum door_status status, 
 
 	if (!s || s->renewed != a->step)
 		return;
+	if (status == DOOR_NOT_THERE && session_is_cut(c, s))
+		return; /* it ends when its time is over, which it may be already */
 	if (status == DOOR_NOT_THERE) {
 		session_forget(c, s);
-	} else if (status == DOOR_OK && end < s->r.end_ms) {
+	} else if (status == DOOR_OK && end < s->r.end_ms && s->r.narrowing.idle_s == 0) {
 		s->r.end_ms = end;
 		keep_session_later(c, s->id);
 	}

@@ -149,6 +149,7 @@ static int plan_close(
 	if (q->has_session && j->steps == 0)
 		return refuse(j, VERDICT_DENIED, NULL);
 	j->kind = JOB_CLOSE;
+	j->cut = (q->flags & REQUEST_CUT) != 0;
 	record_attempt(j, r);
 	return 0;
 }

@@ -179,7 +179,8 @@ static void start_close(struct core *c, struct job *j)
 		if (!s)
 			continue;
 		j->waiting++;
-		owned(session_close(c, s), j, i, closed);
+		owned(j->cut || session_is_cut(c, s) ? session_cut(c, s) : session_close(c, s), j,
+		    i, closed);
 	}
 	one_less(c, j);
 }

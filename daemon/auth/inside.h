@@ -117,6 +117,7 @@ struct job {
 	enum verb verb;
 	bool acted;	   /* the attempt is in the store; its result shall be */
 	bool proves;	   /* it came by M3 */
+	bool cut;	   /* close: the connections, too */
 	uint64_t t;	   /* M1's */
 	uint64_t answer_t; /* M3's label's */
 	char client[CONFIG_NAME_MAX + 1];
@@ -260,11 +261,17 @@ void asks_free(struct core *c);
 
 /* close.c: closes a session, or what it adds to a door that others share. The ask's done must call session_closed(). */
 struct ask *session_close(struct core *c, struct session *s);
+/* The same with an end to its connections, unless others rest on the door. */
+struct ask *session_cut(struct core *c, struct session *s);
 /* True when the session is gone now, or somebody asked for it anew meanwhile. */
 bool session_closed(struct core *c, const struct ask *a, enum door_status status, const char *why);
 /* It is over: out of memory and store. With a line in the log, or without. */
 void session_end(struct core *c, struct session *s, const char *event, const char *why);
 void session_forget(struct core *c, struct session *s);
+/* The kernel has closed its door: it ends, and its connections where the service wants that. */
+void session_time_is_over(struct core *c, struct session *s);
+/* Do its connections end with its time? */
+bool session_is_cut(const struct core *c, const struct session *s);
 /* What a query came to: a session whose door the kernel closed before its time is over. */
 void session_queried(struct core *c, const struct ask *a, enum door_status status);
 /* Query those of a client's doors that may be closed already. */

@@ -75,6 +75,7 @@ struct service {
 	uint8_t masquerade; /* 1: what is forwarded to another host seems to come from this one */
 	uint32_t hold_s;
 	uint32_t max_hold_s;
+	uint8_t cut; /* 1: with a door its connections end, too */
 	/* All doors of the service to single hosts are at least as narrow as this. */
 	uint32_t idle_s;       /* close after so long without traffic; 0: not for that */
 	uint8_t single_use;    /* 1: close behind the first connection */

@@ -107,6 +107,8 @@ const struct directive directives_service[] = {
 	"seconds that a door stays open when the client does not say"},
     {"max-hold", DIRECTIVE_NUMBER, AT(service, max_hold_s), 1, 30 * DAY_S, "3600", NULL,
 	"the longest that a client may ask for, in seconds"},
+    {"cut", DIRECTIVE_WORD, AT(service, cut), 0, 0, "no", answers,
+	"whether connections end together with the door that they came in through"},
     {"idle", DIRECTIVE_NUMBER, AT(service, idle_s), 0, 30 * DAY_S, "0", NULL,
 	"seconds without traffic after which a door closes; 0: time alone closes it"},
     {"single-use", DIRECTIVE_WORD, AT(service, single_use), 0, 0, "no", answers,

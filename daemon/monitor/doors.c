@@ -31,7 +31,10 @@ static enum doors_verdict find_service(
 
 static bool has_stray_bytes(const struct msg_door *m)
 {
-	return m->once > 1 || m->unused != 0 || (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
+	static const uint8_t none[sizeof(m->unused)];
+
+	return m->once > 1 || memcmp(m->unused, none, sizeof(none)) != 0 ||
+	       m->cut > (m->head.type == MSG_DOOR_CLOSE) || (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
 }
 
 /* A network has doors of the plain form alone. */
@@ -87,6 +90,7 @@ enum doors_verdict doors_judge(
 	out->pass.source_port = m->source_port;
 	out->pass.once = m->once == 1;
 	out->seconds = m->seconds;
+	out->cut = m->cut == 1;
 	if (has_stray_bytes(m) || !is_sound(&out->pass))
 		return DOORS_FORM;
 	return m->head.type == MSG_DOOR_OPEN ? judge_opening(law->now, out) : DOORS_FINE;

@@ -21,6 +21,7 @@ struct door_wanted {
 	const struct service *service; /* in law->now */
 	struct firewall_pass pass;
 	uint32_t seconds;
+	bool cut;
 };
 
 /* Why a request was refused; DOORS_FINE when it was not. */

@@ -1,10 +1,12 @@
 /* firewall - the table of backends, and what is the same for all of them: the dry run and the caller's bugs. */
 #include "firewall.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cut.h"
 #include "fault.h"
 #include "firewall_ops.h"
 #include "flows.h"
@@ -95,6 +97,9 @@ enum firewall_status firewall_open(
 		    prefix_text(&pass->from, text), seconds);
 		return FIREWALL_OK;
 	}
+	if (f->has_cut && cut_forget(s, pass) < 0)
+		log_warning(
+		    "firewall", "service=%s: what was cut before may not come back", s->name);
 	FAULT("monitor.door");
 	status = f->ops->open(f, s, pass, seconds);
 	FAULT("monitor.door.done");
@@ -113,6 +118,30 @@ enum firewall_status firewall_close(
 		return FIREWALL_OK;
 	}
 	return f->ops->close(f, s, pass);
+}
+
+enum firewall_status firewall_cut(
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, unsigned *cut)
+{
+	char text[PREFIX_TEXT];
+	long n;
+
+	check_door(s, pass);
+	*cut = 0;
+	if (f->dry_run) {
+		log_info("firewall", "dry_run=cut service=%s from=%s", s->name,
+		    prefix_text(&pass->from, text));
+		return FIREWALL_OK;
+	}
+	n = f->ops->cuts ? cut_connections(s, pass) : -EOPNOTSUPP;
+	if (n < 0) {
+		log_error("firewall", "cut=failed service=%s from=%s kernel=\"%s\"", s->name,
+		    prefix_text(&pass->from, text), strerror((int)-n));
+		return FIREWALL_FAILED;
+	}
+	f->has_cut = f->has_cut || n > 0;
+	*cut = (unsigned)n;
+	return FIREWALL_OK;
 }
 
 enum firewall_status firewall_query(

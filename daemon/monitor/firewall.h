@@ -89,6 +89,15 @@ enum firewall_status firewall_open(struct firewall *f, const struct service *s,
 enum firewall_status firewall_close(struct firewall *f, const struct service *s,
     const struct firewall_pass *pass) __attribute__((warn_unused_result));
 
+/*
+ * End the connections that came in through such a door, whether it is open or
+ * not. A pass of several doors' kinds is told apart by its prefix and source
+ * port alone. *cut tells how many there were. FAILED where the kernel or the
+ * backend cannot.
+ */
+enum firewall_status firewall_cut(struct firewall *f, const struct service *s,
+    const struct firewall_pass *pass, unsigned *cut) __attribute__((warn_unused_result));
+
 /* *rest_s: seconds until the kernel closes this very door, rounded up; 0 unless OK. */
 enum firewall_status firewall_query(struct firewall *f, const struct service *s,
     const struct firewall_pass *pass, uint32_t *rest_s) __attribute__((warn_unused_result));

@@ -14,10 +14,12 @@
 struct firewall {
 	const struct firewall_ops *ops;
 	bool dry_run;
+	bool has_cut; /* some connection may bear the mark still */
 };
 
 struct firewall_ops {
 	const char *name;
+	bool cuts; /* its guard knows MARK_CUT */
 	struct firewall *(*start)(void); /* fills all but the base; NULL and logged */
 	enum firewall_status (*ensure)(struct firewall *f, const struct config *c);
 	enum firewall_status (*open)(struct firewall *f, const struct service *s,

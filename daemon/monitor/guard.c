@@ -115,6 +115,17 @@ static void tell_refusal(struct guard *g, const struct msg_door *m, enum doors_v
 		    doors_verdict_text(why), m->service, m->generation, missed);
 }
 
+/* What cannot be cut is logged; the door is closed all the same. */
+static void cut(struct guard *g, const struct door_wanted *w)
+{
+	char from[PREFIX_TEXT];
+	unsigned n = 0;
+
+	if (firewall_cut(g->firewall, w->service, &w->pass, &n) == FIREWALL_OK && n > 0)
+		log_info("connections_cut", "service=%s from=%s connections=%u", w->service->name,
+		    prefix_text(&w->pass.from, from), n);
+}
+
 static enum firewall_status carry_out(
     struct guard *g, uint32_t type, const struct door_wanted *w, uint32_t *rest_s)
 {
@@ -125,6 +136,8 @@ static enum firewall_status carry_out(
 		*rest_s = s == FIREWALL_OK ? w->seconds : 0;
 	} else if (type == MSG_DOOR_CLOSE) {
 		s = firewall_close(g->firewall, w->service, &w->pass);
+		if (w->cut && (s == FIREWALL_OK || s == FIREWALL_NOT_THERE))
+			cut(g, w);
 	} else {
 		s = firewall_query(g->firewall, w->service, &w->pass, rest_s);
 	}

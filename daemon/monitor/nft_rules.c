@@ -66,7 +66,8 @@ static void write_chains(FILE *out)
 	    "\tchain knocks {\n\t\ttype filter hook prerouting priority raw; policy accept;\n\t}\n"
 	    "\tchain replies {\n\t\ttype filter hook output priority raw; policy accept;\n\t}\n"
 	    "\tchain guard {\n\t\ttype filter hook prerouting priority mangle; policy "
-	    "accept;\n\t}\n",
+	    "accept;\n\t}\n"
+	    "\tchain cuts {\n\t\ttype filter hook output priority mangle; policy accept;\n\t}\n",
 	    out);
 }
 
@@ -219,8 +220,16 @@ static void write_idle_doors(FILE *out, const struct config *c)
 	write_rule(out, "slide", "accept");
 }
 
+/* What is to go by no more, before all that lets anything by; cut.h says why it is not forgotten instead. */
+static void write_cut(FILE *out, const char *chain)
+{
+	fprintf(out, "add rule inet " NFT_TABLE " %s ct mark and 0x%x == 0x%x drop\n", chain,
+	    MARK_CUT, MARK_CUT);
+}
+
 static void write_guard(FILE *out, const struct config *c)
 {
+	write_cut(out, "guard");
 	/* Before all others, or the flow would be let by unseen. */
 	fprintf(out, "add rule inet " NFT_TABLE " guard ct mark and 0x%x == 0x%x goto slide\n",
 	    MARK_DOOR | MARK_IDLE, MARK_DOOR | MARK_IDLE);
@@ -367,6 +376,7 @@ void nft_rules_write(FILE *out, const struct config *c, const struct nft_lengths
 	write_knocks(out, c, queueing);
 	fprintf(out, "add rule inet " NFT_TABLE " replies meta mark and 0x%x == 0x%x notrack\n",
 	    MARK_REPLY, MARK_REPLY);
+	write_cut(out, "cuts");
 	write_door(out, "door", MARK_DOOR);
 	write_door(out, "door_idle", MARK_DOOR | MARK_IDLE);
 	write_lengths(out, lengths);

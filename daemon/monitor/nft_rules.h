@@ -34,6 +34,7 @@
  *   guard       base chain after conntrack and before DNAT, so that a port
  *               published by DNAT is guarded by its outer number.
  *   door        what happens to the first packet that fits a door.
+ *   cuts        base chain for what this host sends: see cut.h.
  *   forwards, masquerades   see nft_forward.h.
  *   slide       what happens to packets of flows that keep a door open.
  *

@@ -359,6 +359,7 @@ static enum firewall_status nftables_print(const struct config *c, FILE *out)
 
 const struct firewall_ops firewall_nftables = {
     .name = "nftables",
+    .cuts = true,
     .start = nftables_start,
     .ensure = nftables_ensure,
     .open = nftables_open,

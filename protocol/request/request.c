@@ -6,7 +6,10 @@
 #include "secret.h"
 #include "tlv.h"
 
-enum { HEAD_BYTES = 12, FLAGS_KNOWN = REQUEST_REPLY | REQUEST_CHALLENGE | REQUEST_STRICT };
+enum {
+	HEAD_BYTES = 12,
+	FLAGS_KNOWN = REQUEST_REPLY | REQUEST_CHALLENGE | REQUEST_STRICT | REQUEST_CUT,
+};
 
 enum type {
 	TYPE_SERVICE = 1,
@@ -245,6 +248,8 @@ int request_decode(struct request *q, const uint8_t *bytes, size_t len, uint8_t 
 	if (version != REQUEST_VERSION)
 		return -E_VERSION;
 	if (len > REQUEST_MAX || !verb_is_known(verb) || (q->flags & ~FLAGS_KNOWN))
+		return -E_FORMAT;
+	if ((q->flags & REQUEST_CUT) && verb != VERB_CLOSE)
 		return -E_FORMAT;
 	q->verb = (enum verb)verb;
 	int err = tlv_read(&r, fields, q, &found);

@@ -37,6 +37,7 @@ enum request_flags {
 	REQUEST_REPLY = 1 << 0,	    /* an answer is wanted */
 	REQUEST_CHALLENGE = 1 << 1, /* a challenge is wanted */
 	REQUEST_STRICT = 1 << 2,    /* own address strict */
+	REQUEST_CUT = 1 << 3,	    /* close: end the connections, too */
 };
 
 enum verdict {

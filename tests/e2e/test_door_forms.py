@@ -213,3 +213,75 @@ def test_idle_doors_of_a_time_that_is_no_more_are_closed(scene):
     scene.backend.configure((("ssh", 6, f"{SSH}:{IDLE}"),))
     scene.backend.ok("ensure")
     assert not is_open(scene, S4)
+
+
+# --- cut ---
+
+CHATTY = (
+    "import socket,time\n"
+    "s=socket.create_server(('::',2200),family=socket.AF_INET6,dualstack_ipv6=True)\n"
+    "print('ready',flush=True)\n"
+    "c,a=s.accept()\n"
+    "try:\n"
+    "    while True:\n"
+    "        c.sendall(b'.'); time.sleep(0.02)\n"
+    "except OSError as e:\n"
+    "    print('ended', e.errno, flush=True)\n"
+    "time.sleep(60)\n"
+)
+
+
+def hears(s, seconds=0.4):
+    """Does anything come? What lies there already is no news."""
+    s.setblocking(False)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            while s.recv(65536):
+                pass
+        s.settimeout(seconds)
+        return bool(s.recv(1))
+    except (TimeoutError, ConnectionError):
+        return False
+
+
+@BOTH
+def test_cutting_ends_what_came_in_through_the_door(scene, server, client):
+    service = scene.server.start("/usr/bin/python3", "-c", CHATTY, name="chatty")
+    service.wait_line("ready")
+    with Backend(scene.server, (("chatty", 6, 2200), ("ssh", 6, SSH))) as backend:
+        backend.ok("ensure")
+        for name in ("chatty", "ssh"):
+            backend.ok("open", name, client, 60)
+        with scene.client.socket(connect.family(server), socket.SOCK_STREAM) as s, connected(scene.client, server) as ssh:
+            s.settimeout(1)
+            s.connect((server, 2200))
+            assert hears(s)
+            backend.ok("close", "chatty", client)
+            assert hears(s)  # closing a door cuts nothing
+            assert backend.do("cut", "chatty", client) == "ok 1"
+            # The service has much to say, and must not thereby bring the connection back.
+            until(lambda: not hears(s), 5, "silence")
+            assert not hears(s, 1)
+            service.wait_line("ended")
+            assert ssh.recv(10) == b"hello"
+            ssh.send(b"another service's connection lives on")
+            stays(lambda: ssh.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0, 0.3)
+            assert backend.do("cut", "chatty", A4 if ":" not in client else A6) == "ok 0"
+
+
+def test_what_was_cut_may_come_back_through_a_new_door(scene):
+    """Datagrams from the same port to the same port are the same flow to the kernel."""
+    with scene.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.3)
+        s.connect((S4, ECHO))
+        scene.backend.ok("open", "echo", C4, 60)
+        s.send(b"1")
+        assert s.recv(10) == b"echo:1"
+        scene.backend.ok("close", "echo", C4)
+        assert scene.backend.do("cut", "echo", C4) == "ok 1"
+        s.send(b"2")
+        with pytest.raises(TimeoutError):
+            s.recv(10)
+        scene.backend.ok("open", "echo", C4, 60)
+        s.send(b"3")
+        assert s.recv(10) == b"echo:3"

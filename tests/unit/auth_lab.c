@@ -380,6 +380,7 @@ static enum door_status serve(struct lab *l, const struct msg_door *m, uint32_t 
 		return DOOR_REFUSED;
 	if (m->head.type == MSG_DOOR_OPEN)
 		return open_door(l, m, seconds);
+	l->cuts += m->cut;
 	if (!d || d->end_ms <= l->boot_ms)
 		return DOOR_NOT_THERE;
 	if (m->head.type == MSG_DOOR_CLOSE)

@@ -200,6 +200,30 @@ static void test_narrowing(void **state)
 	check_narrowed(&l, net, DOORS_FORM);
 }
 
+/* Only a close may cut. */
+static void test_cutting(void **state)
+{
+	struct law l;
+	struct door_wanted w;
+	struct msg_door m = ask(MSG_DOOR_CLOSE, NOW, 0, "192.0.2.1", 32, 0);
+
+	(void)state;
+	make_law(&l);
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FINE);
+	assert_false(w.cut);
+	m.cut = 1;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FINE);
+	assert_true(w.cut);
+	m.cut = 2;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FORM);
+	m.cut = 1;
+	m.unused[2] = 1;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FORM);
+	m = ask(MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 60);
+	m.cut = 1;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FORM);
+}
+
 static void test_nothing_was_before(void **state)
 {
 	struct law l;
@@ -218,6 +242,7 @@ int main(void)
 	    cmocka_unit_test(test_judgements),
 	    cmocka_unit_test(test_what_is_opened),
 	    cmocka_unit_test(test_narrowing),
+	    cmocka_unit_test(test_cutting),
 	    cmocka_unit_test(test_nothing_was_before),
 	};
 

@@ -16,8 +16,8 @@ enum { CALLS_MAX = 1024, REST_S = 77, PATIENCE_MS = 10000 };
 
 struct firewall {
 	enum firewall_status next; /* what the next call says */
-	uint16_t bad_port; /* of the configuration that cannot be put up; 0: all can */
-	unsigned needs;	   /* as it is now */
+	uint16_t bad_port;	   /* of the configuration that cannot be put up; 0: all can */
+	unsigned needs;		   /* as it is now */
 	int watch;
 	bool changed;
 	unsigned ensured;
@@ -62,6 +62,14 @@ enum firewall_status firewall_close(
     struct firewall *f, const struct service *s, const struct firewall_pass *pass)
 {
 	note("close", s, &pass->from);
+	return f->next;
+}
+
+enum firewall_status firewall_cut(
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, unsigned *cut)
+{
+	note("cut", s, &pass->from);
+	*cut = 1;
 	return f->next;
 }
 
@@ -184,6 +192,24 @@ static void test_answers(void **state)
 		assert_string_equal(
 		    fake.calls, "open ssh 192.0.2.1;query ssh 192.0.2.1;close ssh 192.0.2.1;");
 	}
+}
+
+static void test_a_close_may_cut(void **state)
+{
+	struct scene *s = *state;
+	struct msg_door m = {.head = {MSG_DOOR_CLOSE, sizeof(m)},
+	    .id = 7,
+	    .generation = 1,
+	    .prefix_len = 32,
+	    .cut = 1};
+	struct msg_door_done done;
+	struct address a;
+
+	assert_int_equal(address_parse("192.0.2.1", &a), 0);
+	memcpy(m.address, a.b, sizeof(m.address));
+	guard_serve(&s->guard, &s->law, &m, &done);
+	assert_int_equal(done.status, DOOR_OK);
+	assert_string_equal(fake.calls, "close ssh 192.0.2.1;cut ssh 192.0.2.1;");
 }
 
 static void test_a_refusal_never_reaches_the_firewall(void **state)
@@ -313,6 +339,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_a_refusal_never_reaches_the_firewall, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_close_may_cut, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_our_own_changes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_another_configuration, setup, teardown),

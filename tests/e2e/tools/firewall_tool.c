@@ -8,7 +8,7 @@
  *
  * One command a line, one line of answer (list has more): ensure, install,
  * confirm, remove, read, list, changed, print; try SECONDS; open NAME
- * PASS SECONDS; close NAME PASS; query NAME PASS; many NAME COUNT SECONDS
+ * PASS SECONDS; close NAME PASS; cut NAME PASS; query NAME PASS; many NAME COUNT SECONDS
  * (addresses from 10.0.0.1 on); bench NAME COUNT; config SILENCE KNOCK-PORT ...
  * A PASS is PREFIX[,idle=SECONDS][,port=NUMBER][,once].
  */
@@ -207,6 +207,15 @@ static void do_close(struct tool *t)
 	say(firewall_close(t->firewall, named(t), &from));
 }
 
+static void do_cut(struct tool *t)
+{
+	const struct firewall_pass from = pass_of(t);
+	unsigned cut = 0;
+	enum firewall_status status = firewall_cut(t->firewall, named(t), &from, &cut);
+
+	printf("%s %u\n", status_word[status], cut);
+}
+
 static void do_query(struct tool *t)
 {
 	struct firewall_pass from = pass_of(t);
@@ -344,6 +353,7 @@ static const struct {
     {"print", do_print},
     {"open", do_open},
     {"close", do_close},
+    {"cut", do_cut},
     {"query", do_query},
     {"many", do_many},
     {"bench", do_bench},

@@ -1,0 +1,209 @@
+/* Doors that close by more than their time, or for more than themselves, as the auth core sees them. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "auth_lab.h"
+#include "session.h"
+
+enum { SSH, WEB };
+
+static const char narrow[] =
+    "udp-port = 62201\n"
+    "service \"ssh\" { proto = tcp port = 22 hold = 60 max-hold = 600 }\n"
+    "service \"web\" { proto = tcp port = 443 hold = 30 idle = 20 cut = yes }\n";
+
+static int setup(void **state)
+{
+	static struct lab l;
+
+	memset(&l, 0, sizeof(l));
+	lab_start(&l, narrow, NULL, 1);
+	assert_true(lab_prove(&l, &l.client[0]));
+	*state = &l;
+	return 0;
+}
+
+/* The kernel closes it, as behind a first connection or when it is idle. */
+static void close_early(struct lab *l, unsigned service)
+{
+	struct lab_door *d = lab_door(l, &l->client[0].address, service);
+
+	assert_non_null(d);
+	d->end_ms = 0;
+}
+
+static unsigned listed(struct lab *l)
+{
+	struct request list = lab_request(VERB_LIST);
+	struct reply p;
+
+	assert_int_equal(lab_ask(l, &l->client[0], &list, &p), VERDICT_OK);
+	return p.doors;
+}
+
+static void test_what_is_asked_for_reaches_the_monitor(void **state)
+{
+	struct lab *l = *state;
+	struct request q = lab_open("ssh");
+
+	q.single_use = true;
+	q.has_idle = true;
+	q.idle_s = 25;
+	q.has_source_port = true;
+	q.source_port = 40000;
+	assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_OK);
+	assert_int_equal(l->door[0].m.once, 1);
+	assert_int_equal(l->door[0].m.idle_s, 20);
+	assert_int_equal(l->door[0].m.source_port, 40000);
+}
+
+static void test_a_used_door_is_no_session_any_more(void **state)
+{
+	struct lab *l = *state;
+	struct request q = lab_open("ssh");
+	struct reply p, again;
+
+	q.single_use = true;
+	assert_int_equal(lab_ask(l, &l->client[0], &q, &p), VERDICT_OK);
+	assert_int_equal(listed(l), 1);
+	close_early(l, SSH);
+	assert_int_equal(listed(l), 0);
+	assert_int_equal(lab_count(l, COUNT_ENDED), 1);
+	q.attempt++;
+	assert_int_equal(
+	    lab_ask(l, &l->client[0], &q, &again), VERDICT_OK); /* a new one, not refreshed */
+	assert_int_not_equal(again.door[0].session, p.door[0].session);
+}
+
+/* A plain door and a narrower one are two. */
+static void test_narrower_is_another_door(void **state)
+{
+	struct lab *l = *state;
+	struct request q = lab_open("ssh");
+
+	assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_OK);
+	q.attempt++;
+	q.single_use = true;
+	assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_OK);
+	q.attempt++;
+	assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_REFRESHED);
+}
+
+static void test_what_is_used_makes_room_for_more(void **state)
+{
+	struct lab *l = *state;
+	struct request q = lab_open("ssh");
+
+	q.has_source_port = true;
+	q.single_use = true;
+	for (unsigned i = 0; i < SESSIONS_PER_CLIENT; i++) {
+		q.attempt++;
+		q.source_port = (uint16_t)(40000 + i);
+		assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_OK);
+		lab_pass(l, 1000); /* its share of work */
+	}
+	q.attempt++;
+	q.source_port++;
+	assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_QUOTA);
+	for (unsigned i = 0; i < l->doors; i++)
+		l->door[i].end_ms = 0;
+	q.attempt++;
+	assert_int_equal(
+	    lab_ask(l, &l->client[0], &q, NULL), VERDICT_QUOTA); /* and they are looked at */
+	q.attempt++;
+	assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_OK);
+}
+
+static void test_a_close_may_cut(void **state)
+{
+	struct lab *l = *state;
+	struct request close = lab_request(VERB_CLOSE);
+
+	close.services = 1;
+	strcpy(close.service[0], "ssh");
+	assert_int_equal(lab_open_service(l, &l->client[0], "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, &l->client[0], &close, NULL), VERDICT_OK);
+	assert_int_equal(l->cuts, 0);
+	assert_int_equal(lab_open_service(l, &l->client[0], "ssh", NULL), VERDICT_OK);
+	close.attempt++;
+	close.flags |= REQUEST_CUT;
+	assert_int_equal(lab_ask(l, &l->client[0], &close, NULL), VERDICT_OK);
+	assert_int_equal(l->cuts, 1);
+}
+
+static void end_of_time(struct lab *l)
+{
+	lab_pass(l, 31000);
+	core_tick(l->core);
+	lab_settle(l);
+}
+
+static void test_a_service_may_cut_at_the_end(void **state)
+{
+	struct lab *l = *state;
+
+	assert_int_equal(lab_open_service(l, &l->client[0], "web", NULL), VERDICT_OK);
+	close_early(l, WEB);
+	assert_int_equal(listed(l), 0);
+	assert_int_equal(l->cuts, 0); /* an idle door's connections have until its time is over */
+	end_of_time(l);
+	assert_int_equal(l->cuts, 1);
+	assert_int_equal(lab_count(l, COUNT_ENDED), 1);
+	end_of_time(l);
+	assert_int_equal(l->cuts, 1);
+}
+
+static void test_what_ended_while_we_were_away_is_cut(void **state)
+{
+	struct lab *l = *state;
+
+	assert_int_equal(lab_open_service(l, &l->client[0], "web", NULL), VERDICT_OK);
+	lab_pass(l, 31000);
+	lab_restart(l);
+	lab_settle(l);
+	core_tick(l->core);
+	lab_settle(l);
+	assert_int_equal(l->cuts, 1);
+}
+
+/* The rest of an idle door is that of its idleness; its time is not over then. */
+static void test_a_restart_leaves_an_idle_door_its_time(void **state)
+{
+	struct lab *l = *state;
+
+	assert_int_equal(lab_open_service(l, &l->client[0], "web", NULL), VERDICT_OK);
+	lab_door(l, &l->client[0].address, WEB)->end_ms = l->boot_ms + 5000;
+	lab_restart(l);
+	lab_settle(l);
+	lab_pass(l, 6000);
+	core_tick(l->core);
+	lab_settle(l);
+	assert_int_equal(lab_count(l, COUNT_ENDED), 0);
+}
+
+static int teardown(void **state)
+{
+	lab_stop(*state);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_what_is_asked_for_reaches_the_monitor),
+	    TEST(test_a_used_door_is_no_session_any_more),
+	    TEST(test_narrower_is_another_door),
+	    TEST(test_what_is_used_makes_room_for_more),
+	    TEST(test_a_close_may_cut),
+	    TEST(test_a_service_may_cut_at_the_end),
+	    TEST(test_what_ended_while_we_were_away_is_cut),
+	    TEST(test_a_restart_leaves_an_idle_door_its_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
