@@ -229,11 +229,33 @@ static void tell_silence(struct postern_knock *k, const struct side *s)
 	    s->answer.server, by.text, s->exchange->sent, check);
 }
 
+/* What failed before anything was sent. Returns whether it was OpenPGP's. */
+static bool tell_openpgp(
+    const struct postern_profile *p, const struct exchange *x, struct trouble *t)
+{
+	if (p->envelope != &envelope_openpgp)
+		return false;
+	if (x->error == EKEYREJECTED)
+		trouble_say(t, "%s: OpenPGP: %s (keyring %s)", p->name,
+		    p->openpgp.why[0] ? p->openpgp.why : "a key is refused", p->openpgp.home);
+	else if (x->error == EMSGSIZE)
+		trouble_say(t,
+		    "%s: signed and encrypted with these OpenPGP keys the request is longer than "
+		    "the %zu bytes that %s has room for: use ed25519 and cv25519 keys, or ask for "
+		    "less",
+		    p->name, x->sender->room, x->sender->name);
+	else
+		return false;
+	return true;
+}
+
 static void tell_failure(struct postern_knock *k, const struct side *s)
 {
 	const struct exchange *x = s->exchange;
 	const char *why = s->path[s->current].error.what;
 
+	if (tell_openpgp(k->profile, x, &k->lib->errors))
+		return;
 	if (s->tries > 0)
 		tell_all(k, s);
 	else

@@ -125,8 +125,10 @@ struct envelope_keys exchange_keys(const struct exchange *x)
 {
 	const struct profile_secrets *s = x->profile->secrets;
 
-	return (struct envelope_keys){
-	    .own = &s->own, .peer = x->profile->server_key, .psk = s->client.psk};
+	return (struct envelope_keys){.own = &s->own,
+	    .peer = x->profile->server_key,
+	    .psk = s->client.psk,
+	    .pgp = &x->profile->openpgp.ops};
 }
 
 /* ---- sending ---- */
@@ -160,6 +162,9 @@ static size_t length_of(const struct exchange *x, const struct message *m, size_
 	size_t room = x->narrow ? VEIL_MIN_CLIENT : m->sender->room;
 	size_t need = veil_need(m->kind, m->len);
 
+	/* No answer may be longer than what it answers. */
+	if (need < x->least && x->least <= m->sender->room)
+		need = x->least;
 	if (fixed > 0)
 		return fixed >= need && fixed <= m->sender->room ? fixed : 0;
 	return veil_length_client(need, need > room ? need : room);

@@ -90,6 +90,7 @@ struct exchange {
 	struct request request; /* own_address set and REQUEST_STRICT: what must be seen */
 	unsigned retries;
 	uint64_t least_wait_ms; /* EXCHANGE_FIRST_WAIT_MS, or more */
+	size_t least;		/* shortest message that leaves room for the answer */
 	uint64_t *newest_t;	/* of all M1s of this client, siblings' included; borrowed */
 
 	/* what the next M1 goes by: exchange_carrier() */

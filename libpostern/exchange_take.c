@@ -43,9 +43,11 @@ static bool open_reply(
 	struct envelope_state state = try->envelope;
 	uint8_t plain[ENVELOPE_PLAIN_MAX];
 
-	int len = x->profile->envelope->open_reply(
+	const struct envelope *e = x->profile->envelope;
+	int len = (v->kind == e->challenge ? e->open_challenge : e->open_reply)(
 	    &state, &keys, v->body, v->body_len, plain, sizeof(plain));
-	bool ours = decode(x, out, plain, len, true);
+	bool ours = decode(x, out, plain, len, v->kind == e->challenge) &&
+		    (out->verdict == VERDICT_CHALLENGE || v->kind == e->reply);
 	if (ours) {
 		try->envelope = state;
 		try->answered = true;
@@ -170,8 +172,9 @@ bool exchange_receive(struct exchange *x, struct moment now, const struct sender
 	int key = unwrap(x, &in, plain, &v);
 	if (key < 0)
 		return false;
-	if (v.kind == x->profile->envelope->reply)
-		return take_reply(x, now, from, &v, (unsigned)key);
-	return v.kind == x->profile->envelope->result &&
-	       take_result(x, now, from, &v, (unsigned)key);
+	const struct envelope *e = x->profile->envelope;
+	if ((v.kind == e->challenge || v.kind == e->reply) &&
+	    take_reply(x, now, from, &v, (unsigned)key))
+		return true;
+	return v.kind == e->result && take_result(x, now, from, &v, (unsigned)key);
 }

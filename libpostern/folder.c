@@ -100,6 +100,16 @@ static int read_file(const char *path, struct text *out, struct trouble *t)
 	return done;
 }
 
+/* The keyring by its whole path. Returns 0, or -1: no memory. */
+static int find_keyring(const struct postern *lib, struct postern_profile *p)
+{
+	char *home = library_path(p->openpgp.home ? p->openpgp.home : lib->gnupg_dir);
+
+	free(p->openpgp.home);
+	p->openpgp.home = home;
+	return home ? 0 : -1;
+}
+
 static struct postern_profile *parse_text(
     struct postern *lib, const char *path, const struct text *text)
 {
@@ -107,7 +117,8 @@ static struct postern_profile *parse_text(
 
 	if (!p || !(p->path = strdup(path)) || !(p->state_dir = strdup(lib->state_dir))) {
 		trouble_say(&lib->errors, "out of memory: end other programs and try again");
-	} else if (profile_parse(p, path, text->at, text->len, &lib->errors) == 0) {
+	} else if (profile_parse(p, path, text->at, text->len, &lib->errors) == 0 &&
+		   find_keyring(lib, p) == 0) {
 		p->owner = lib;
 		return p;
 	}
@@ -274,6 +285,10 @@ static int import_checked(struct postern *lib, struct postern_profile *p, const 
 		trouble_say(&lib->errors, "out of memory: end other programs and try again");
 		goto fail;
 	}
+	/* A knock would only find out later that a key is missing. */
+	status = POSTERN_BAD_PROFILE;
+	if (p->openpgp.own[0] && openpgp_check(&p->openpgp, p->name, &lib->errors) < 0)
+		goto fail;
 	status = write_import(lib, path, text);
 	if (status != POSTERN_OK)
 		goto fail;

@@ -291,6 +291,9 @@ int postern_knock_start(struct postern_knock *k)
 		    "%s/%s.state was damaged and is begun anew: the server may ask once more who "
 		    "this is",
 		    p->state_dir, p->name);
+	if (p->envelope == &envelope_openpgp &&
+	    openpgp_ready(&k->profile->openpgp, p->name, &k->lib->errors) < 0)
+		return k->status;
 	if (!resolve_web(k) || !open_sides(k))
 		return k->status;
 	k->ended = false;

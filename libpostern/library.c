@@ -49,6 +49,17 @@ static char *folder(const char *variable, const char *in_home, const char *tail)
 	return len > 0 && (size_t)len < sizeof(path) ? strdup(path) : NULL;
 }
 
+char *library_path(const char *path)
+{
+	char room[PATH_MAX], out[PATH_MAX];
+	int len;
+
+	if (path[0] != '~')
+		return strdup(path);
+	len = snprintf(out, sizeof(out), "%s%s", home_folder(room), path + 1);
+	return len > 0 && (size_t)len < sizeof(out) ? strdup(out) : NULL;
+}
+
 struct postern *postern_new(void)
 {
 	if (secret_init() < 0)
@@ -58,7 +69,8 @@ struct postern *postern_new(void)
 		return NULL;
 	p->profiles_dir = folder("XDG_CONFIG_HOME", ".config", "postern/profiles");
 	p->state_dir = folder("XDG_STATE_HOME", ".local/state", "postern");
-	if (!p->profiles_dir || !p->state_dir) {
+	p->gnupg_dir = folder("XDG_DATA_HOME", ".local/share", "postern/gnupg");
+	if (!p->profiles_dir || !p->state_dir || !p->gnupg_dir) {
 		postern_free(p);
 		return NULL;
 	}
@@ -71,6 +83,7 @@ void postern_free(struct postern *p)
 		return;
 	free(p->profiles_dir);
 	free(p->state_dir);
+	free(p->gnupg_dir);
 	free(p);
 }
 

@@ -10,9 +10,13 @@
 struct postern {
 	char *profiles_dir;
 	char *state_dir;
+	char *gnupg_dir; /* the keyring, where a profile names none */
 	struct trouble errors;
 	struct trouble notes;
 };
+
+/* A path of a profile's, given: ~/ is the user's home. NULL without memory, or when it is too long. */
+char *library_path(const char *path);
 
 /* At the beginning of every public function that can fail. */
 void library_begin(struct postern *p);

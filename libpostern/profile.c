@@ -197,6 +197,7 @@ struct postern_profile *profile_new(void)
 	p->carriers = 1;
 	p->envelope = envelope_by_name("noise");
 	p->cover = cover_by_name("none");
+	openpgp_init(&p->openpgp);
 	return p;
 }
 
@@ -205,6 +206,7 @@ void profile_free(struct postern_profile *p)
 	if (!p)
 		return;
 	secret_free(p->secrets);
+	openpgp_free(&p->openpgp);
 	free(p->path);
 	free(p->state_dir);
 	free(p);

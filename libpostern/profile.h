@@ -15,6 +15,7 @@
 #include "envelope.h"
 #include "fits.h"
 #include "keys.h"
+#include "openpgp_client.h"
 #include "postern.h"
 #include "request.h"
 #include "secret.h"
@@ -65,6 +66,7 @@ struct postern_profile {
 	enum confirm confirm;
 	const struct envelope *envelope;
 	const struct cover *cover;
+	struct openpgp_client openpgp;
 	struct profile_secrets *secrets;
 };
 

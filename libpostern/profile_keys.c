@@ -177,5 +177,9 @@ const struct profile_key profile_keys[] = {
     {"envelope", profile_read_envelope, false, false, true},
     {"cover", profile_read_cover, false, false, true},
     {"confirm", profile_read_confirm, false, false, true},
+    {"openpgp-key", profile_read_openpgp_key, false, false, false},
+    {"openpgp-server", profile_read_openpgp_server, false, false, false},
+    {"openpgp-home", profile_read_openpgp_home, false, false, false},
+    {"openpgp-block", profile_read_openpgp_block, false, true, false},
     {NULL, NULL, false, false, false},
 };

@@ -79,10 +79,11 @@ int profile_read_carrier(struct profile_reading *s, char *value)
 
 int profile_read_envelope(struct profile_reading *s, char *value)
 {
-	const struct envelope *e = strcmp(value, "noise") == 0 ? envelope_by_name(value) : NULL;
+	const struct envelope *e = envelope_by_name(value);
 
 	if (!e)
-		return profile_complain(s, "is not known to this program (noise): update postern");
+		return profile_complain(
+		    s, "is not known to this program (noise, openpgp): update postern");
 	s->p->envelope = e;
 	return 0;
 }
@@ -124,6 +125,11 @@ int profile_check_travel(const struct postern_profile *p, const char *file, stru
 {
 	unsigned before = t->count;
 
+	if (p->envelope == &envelope_openpgp && !(p->openpgp.own[0] && p->openpgp.server[0]))
+		trouble_say(t,
+		    "%s: envelope: openpgp needs openpgp-key and openpgp-server, which this profile "
+		    "does not have: ask for a new one, made with 'client add --openpgp'",
+		    file);
 	for (unsigned i = 0; i < p->carriers; i++) {
 		const struct sender *s = p->carrier[i];
 		const char *key = missing(p, s);

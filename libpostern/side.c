@@ -192,6 +192,8 @@ void side_open(struct postern_knock *k, struct side *s)
 	s->exchange->request.attempt = attempt;
 	exchange_carrier(s->exchange, lane_of(k, s)->sender, k->profile->cover);
 	s->exchange->retries = retries_in(k, s);
+	if (k->profile->envelope == &envelope_openpgp)
+		s->exchange->least = VEIL_OVERHEAD_SERVER + k->profile->openpgp.challenge_most;
 	if (found)
 		return;
 	struct sender_error why = s->path[0].error;
