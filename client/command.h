@@ -17,6 +17,9 @@
 
 enum { ADDRESSES_MAX = 2 };
 
+/* How to knock, where the command line says it in place of the profile. */
+enum travel { TRAVEL_CARRIER, TRAVEL_COVER, TRAVEL_ENVELOPE, TRAVEL_VIA, TRAVELS };
+
 /* What the command line said. Strings are borrowed from it. */
 struct settings {
 	int family;
@@ -27,6 +30,7 @@ struct settings {
 	uint64_t session;
 	unsigned addresses;
 	const char *address[ADDRESSES_MAX];
+	const char *travel[TRAVELS]; /* NULL: as the profile has it */
 	const char *name;    /* import */
 	const char *profile; /* connect */
 	unsigned operands;
@@ -47,7 +51,8 @@ enum option_bit {
 	TAKES_ALL = 1 << 9,
 	TAKES_NAME = 1 << 10,
 	TAKES_PROFILE = 1 << 11,
-	TAKES_KNOCK = TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_JSON | TAKES_QUIET,
+	TAKES_TRAVEL = 1 << 12,
+	TAKES_KNOCK = TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_JSON | TAKES_QUIET,
 };
 
 /* Fills model; returns an exit status, which is an enum postern_status. */

@@ -25,12 +25,29 @@ static int set_common(struct postern_knock *knock, const struct settings *s)
 	return status;
 }
 
+static int set_travel(struct postern_profile *profile, const struct settings *s)
+{
+	static const char *const key[TRAVELS] = {[TRAVEL_CARRIER] = "carrier",
+	    [TRAVEL_COVER] = "cover",
+	    [TRAVEL_ENVELOPE] = "envelope",
+	    [TRAVEL_VIA] = "via"};
+	int status = POSTERN_OK;
+
+	for (int i = 0; i < TRAVELS && status == POSTERN_OK; i++) {
+		if (s->travel[i])
+			status = postern_profile_set(profile, key[i], s->travel[i]);
+	}
+	return status;
+}
+
 int knocking_make(
     struct knocking *k, const struct settings *s, enum postern_verb verb, json_t *model)
 {
 	postern_knock_free(k->knock);
 	k->knock = NULL;
-	int status = postern_knock_new(k->lib, k->profile, verb, &k->knock);
+	int status = set_travel(k->profile, s);
+	if (status == POSTERN_OK)
+		status = postern_knock_new(k->lib, k->profile, verb, &k->knock);
 	if (status == POSTERN_OK)
 		status = set_common(k->knock, s);
 	return status == POSTERN_OK ? status : model_status(model, k->lib, status);

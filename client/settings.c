@@ -152,6 +152,30 @@ static const char *read_profile(struct settings *s, const char *value)
 	return NULL;
 }
 
+static const char *read_carrier(struct settings *s, const char *value)
+{
+	s->travel[TRAVEL_CARRIER] = value;
+	return NULL;
+}
+
+static const char *read_cover(struct settings *s, const char *value)
+{
+	s->travel[TRAVEL_COVER] = value;
+	return NULL;
+}
+
+static const char *read_envelope(struct settings *s, const char *value)
+{
+	s->travel[TRAVEL_ENVELOPE] = value;
+	return NULL;
+}
+
+static const char *read_via(struct settings *s, const char *value)
+{
+	s->travel[TRAVEL_VIA] = value;
+	return NULL;
+}
+
 static const struct option_spec specs[] = {
     {TAKES_NAME, 'n', "name", "NAME", "call it NAME, not what it calls itself", read_name},
     {TAKES_PROFILE, 'p', "profile", "PROFILE", "use this one, not the one for HOST", read_profile},
@@ -167,6 +191,12 @@ static const struct option_spec specs[] = {
 	read_challenge},
     {TAKES_STRICT, 'S', "strict", NULL, "stop if the server sees another address than this one has",
 	read_strict},
+    {TAKES_TRAVEL, 'k', "carrier", "NAME[,NAME]", "go by these: udp, tcp, icmp, http, sequence",
+	read_carrier},
+    {TAKES_TRAVEL, 'o', "cover", "NAME", "hide the knock: none or png", read_cover},
+    {TAKES_TRAVEL, 'e', "envelope", "NAME", "seal it by noise or openpgp", read_envelope},
+    {TAKES_TRAVEL, 'V', "via", "URL", "go by http through socks5://HOST:PORT or http://HOST:PORT",
+	read_via},
     {TAKES_RETRIES, 'r', "retries", "N", "knock again so often when nothing is heard (4)",
 	read_retries},
     {TAKES_JSON, 'j', "json", NULL, "print JSON", read_json},

@@ -42,6 +42,9 @@ static void print_open(const json_t *answer)
 	const json_t *door;
 	size_t i;
 
+	if (json_is_true(json_object_get(answer, "tested")))
+		printf("knocked by %s, and a connection to %s comes through\n",
+		    get_text(answer, "carrier"), get_text(answer, "server"));
 	json_array_foreach(json_object_get(answer, "doors"), i, door)
 	{
 		print_service(door);

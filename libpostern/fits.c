@@ -29,9 +29,9 @@ const char *fits(
 	if (c->has_picture && s->id != CARRIER_SEQUENCE)
 		return "a picture has no room but in a sequence: take the carrier sequence, or the "
 		       "cover none";
-	if (!s->has_reply && (confirm == CONFIRM_REPLY || confirm == CONFIRM_CHALLENGE))
-		return "over http only the web server answers: take confirm = none, or another "
-		       "carrier";
+	if (!s->has_reply && confirm == CONFIRM_CHALLENGE)
+		return "over http only the web server answers, so nothing brings a challenge: take "
+		       "another carrier, or another confirm";
 	return NULL;
 }
 

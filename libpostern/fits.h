@@ -12,9 +12,8 @@
 
 /* How the client learns what became of its knock. */
 enum confirm {
-	CONFIRM_BEST, /* as not said: by a reply where the carrier brings one */
-	CONFIRM_REPLY,
-	CONFIRM_NONE, /* the server sends nothing; the client tries the door */
+	CONFIRM_REPLY, /* where the carrier brings none the client tries the door */
+	CONFIRM_NONE,  /* the server sends nothing; the client tries the door */
 	CONFIRM_CHALLENGE,
 };
 

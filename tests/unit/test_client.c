@@ -145,7 +145,7 @@ static void every_exit_status_is_what_the_manual_says(void **state)
 	assert_string_equal(l->out, "");
 	f->mute = true;
 	expect(l, "open alice -r 0 -4", POSTERN_NO_ANSWER);
-	assert_has(l->err, "postern: alice: no answer from 127.0.0.1 port ");
+	assert_has(l->err, "postern: alice: no answer from 127.0.0.1 (udp port ");
 	expect(l, "", POSTERN_BAD_ARGUMENT);
 	expect(l, "knock", POSTERN_BAD_ARGUMENT);
 	expect(l, "open", POSTERN_BAD_ARGUMENT);
