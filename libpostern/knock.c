@@ -50,6 +50,8 @@ static void close_sides(struct postern_knock *k)
 	for (unsigned i = 0; i < k->sides; i++)
 		side_close(&k->side[i]);
 	state_close(&k->state);
+	photos_free(k->photos);
+	k->photos = NULL;
 }
 
 void postern_knock_free(struct postern_knock *k)
@@ -294,6 +296,13 @@ int postern_knock_start(struct postern_knock *k)
 	if (p->envelope == &envelope_openpgp &&
 	    openpgp_ready(&k->profile->openpgp, p->name, &k->lib->errors) < 0)
 		return k->status;
+	if (p->cover->has_picture) {
+		k->photos = photos_new(p->photos, p->state_dir);
+		if (!k->photos) {
+			trouble_say(&k->lib->errors, "out of memory");
+			return k->status;
+		}
+	}
 	if (!resolve_web(k) || !open_sides(k))
 		return k->status;
 	k->ended = false;

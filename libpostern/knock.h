@@ -9,6 +9,7 @@
 #include "lane.h"
 #include "library.h"
 #include "pair.h"
+#include "photos.h"
 #include "probe.h"
 #include "resolve.h"
 #include "state.h"
@@ -55,6 +56,7 @@ struct postern_knock {
 	bool strict, any, started, ended;
 	int status;
 	struct state state;
+	struct photos *photos; /* where the cover takes pictures, else NULL */
 	struct lanes lanes;
 	struct targets web[PAIR_MAX]; /* of http: the web server, or the proxy before it */
 	unsigned webs;

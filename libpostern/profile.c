@@ -209,6 +209,7 @@ void profile_free(struct postern_profile *p)
 	openpgp_free(&p->openpgp);
 	free(p->path);
 	free(p->state_dir);
+	free(p->photos);
 	free(p);
 }
 

@@ -66,6 +66,7 @@ struct postern_profile {
 	enum confirm confirm;
 	const struct envelope *envelope;
 	const struct cover *cover;
+	char *photos; /* for cover png: a folder of photographs, or NULL */
 	struct openpgp_client openpgp;
 	struct profile_secrets *secrets;
 };

@@ -176,6 +176,7 @@ const struct profile_key profile_keys[] = {
     {"carrier", profile_read_carrier, false, false, true},
     {"envelope", profile_read_envelope, false, false, true},
     {"cover", profile_read_cover, false, false, true},
+    {"photos", profile_read_photos, false, false, true},
     {"confirm", profile_read_confirm, false, false, true},
     {"openpgp-key", profile_read_openpgp_key, false, false, false},
     {"openpgp-server", profile_read_openpgp_server, false, false, false},

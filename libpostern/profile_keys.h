@@ -45,6 +45,9 @@ int profile_read_number(const char *text, uint16_t *out);
 profile_read_fn profile_read_openpgp_key, profile_read_openpgp_server, profile_read_openpgp_home,
     profile_read_openpgp_block;
 
+/* Of profile_photos.c. */
+profile_read_fn profile_read_photos;
+
 /* Readers of profile_travel.c. */
 profile_read_fn profile_read_port, profile_read_tcp_port, profile_read_http,
     profile_read_http_cookie, profile_read_via, profile_read_carrier, profile_read_envelope,

@@ -130,6 +130,11 @@ int profile_check_travel(const struct postern_profile *p, const char *file, stru
 		    "%s: envelope: openpgp needs openpgp-key and openpgp-server, which this profile "
 		    "does not have: ask for a new one, made with 'client add --openpgp'",
 		    file);
+	if (p->cover->has_picture && !p->photos)
+		trouble_say(t,
+		    "%s: photos: is missing, and the cover png needs it: add 'photos = FOLDER', with "
+		    "photographs of your own in it",
+		    file);
 	for (unsigned i = 0; i < p->carriers; i++) {
 		const struct sender *s = p->carrier[i];
 		const char *key = missing(p, s);

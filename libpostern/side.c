@@ -180,6 +180,17 @@ static bool next_lane(
 	return false;
 }
 
+/* None where the cover takes none. */
+static int take_picture(void *arg, size_t veil_len, struct picture *out)
+{
+	struct postern_knock *k = arg;
+
+	if (k->photos)
+		return photos_take(k->photos, veil_len, out, &k->lib->errors);
+	errno = ENODATA;
+	return -1;
+}
+
 void side_open(struct postern_knock *k, struct side *s)
 {
 	struct memory memory = {draw, learn, server_time, &k->state};
@@ -187,6 +198,7 @@ void side_open(struct postern_knock *k, struct side *s)
 
 	probe_init(&s->probe);
 	s->exchange = exchange_new(k->profile, &memory);
+	s->exchange->pictures = (struct pictures){take_picture, k};
 	uint64_t attempt = s->exchange->request.attempt;
 	s->exchange->request = k->request;
 	s->exchange->request.attempt = attempt;
