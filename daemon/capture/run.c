@@ -27,9 +27,10 @@ struct process {
 	enum capture_status link;
 	int exit_status;
 	uint64_t now_ms; /* when the turn began */
-	struct log_limit strangers, losses;
+	struct log_limit strangers, losses, drops;
 	uint64_t untold;	/* strangers' packets since the last line about them */
 	uint64_t told_lost;	/* frames lost, as the last line about them said */
+	uint64_t told_dropped;	/* the same of those that the kernel dropped for us */
 	struct msg_knock knock; /* here, since on the stack it would be zeroed for each frame */
 };
 
@@ -141,25 +142,39 @@ static void on_readable(void *arg)
 }
 
 /* Frames that the kernel had no room for: knocks may have been among them. */
-static void tell_lost(struct process *p)
+static void tell_lost(struct process *p, uint64_t lost)
 {
-	struct capture_stats kernel = {0};
 	uint64_t missed = 0;
 
-	p->with.method->stats(p->with.source, &kernel);
-	if (kernel.lost == p->told_lost || !log_allowed(&p->losses, clock_mono_ms(), &missed))
+	if (lost == p->told_lost || !log_allowed(&p->losses, clock_mono_ms(), &missed))
 		return;
 	log_warning("frames_lost", "interface=%s count=%" PRIu64, p->with.interface,
-	    kernel.lost - p->told_lost);
-	p->told_lost = kernel.lost;
+	    lost - p->told_lost);
+	p->told_lost = lost;
+}
+
+/* Strangers whom we did not even see: from where they came the kernel does not say. */
+static void tell_dropped(struct process *p, uint64_t dropped)
+{
+	uint64_t missed = 0;
+
+	if (dropped == p->told_dropped || !log_allowed(&p->drops, clock_mono_ms(), &missed))
+		return;
+	log_info("strangers", "dropped by=kernel interface=%s count=%" PRIu64, p->with.interface,
+	    dropped - p->told_dropped);
+	p->told_dropped = dropped;
 }
 
 static void on_tick(void *arg)
 {
 	struct process *p = arg;
 
+	struct capture_stats kernel = {0};
+
 	source_status(p, p->with.method->tick(p->with.source));
-	tell_lost(p);
+	p->with.method->stats(p->with.source, &kernel);
+	tell_lost(p, kernel.lost);
+	tell_dropped(p, kernel.gate + kernel.length);
 	(void)loop_timer(p->with.loop, TICK_MS, on_tick, p); /* its slot has just become free */
 }
 
@@ -290,6 +305,7 @@ int run_capture(const struct run *r)
 	    .with = *r,
 	    .strangers = {.burst = LINES, .period_ms = PERIOD_MS},
 	    .losses = {.burst = LINES, .period_ms = PERIOD_MS},
+	    .drops = {.burst = LINES, .period_ms = PERIOD_MS},
 	};
 
 	if (begin(&p) != 0)

@@ -451,6 +451,8 @@ static void start(struct live_scene *s, const struct capture_method *method, con
 	struct door_keys keys;
 
 	live_make_pair();
+	/* What is to no address of ours, xdp leaves to its slow path. */
+	live_run("ip addr add 198.51.100.1/32 dev " LIVE_NEAR);
 	s->sender = live_sender(LIVE_FAR);
 	door_keys_derive(&keys, door_key);
 	s->keys = keys.to_server;
@@ -537,6 +539,43 @@ static void counts_and_tells(void **state)
 	assert_int_equal(stats.counter[CAPTURE_LOST], 0);
 	stop(&s);
 }
+
+#ifdef POSTERN_XDP
+/* Strangers by the fast path, and by the slow one: with options, or to no address of ours. */
+static void counts_what_the_kernel_dropped(void **state)
+{
+	const struct capture_method *method = *state;
+	static const uint8_t junk[400];
+	struct shape plain = {.link = LINK_ETHERNET, .payload = junk, .payload_len = sizeof(junk)};
+	struct shape options = plain, brief = plain, v6 = plain;
+	struct live_scene s;
+	struct msg_capture_stats stats;
+
+	options.option_bytes = 8;
+	brief.payload_len = 20;
+	v6.v6 = true;
+	start(&s, method, LIVE_NEAR);
+	live_keys(&s.capture, door_key);
+	knock_and_expect(&s, 1); /* the program has the keys by then */
+	for (int i = 0; i < 5; i++)
+		live_send(s.sender, plain);
+	live_send(s.sender, brief);
+	live_send(s.sender, options);
+	live_send(s.sender, v6);
+	knock_and_expect(&s, 2);
+	knock(&s, (struct shape){.link = LINK_ETHERNET, .option_bytes = 4}, 3);
+	expect_knock(&s, 3);
+	live_expect_log(&s.capture, "stranger dropped reason=gate from=192.0.2.7 count=1");
+	live_expect_log(&s.capture, "strangers dropped by=kernel interface=near0 count=6");
+	live_stats(&s.capture, &stats);
+	assert_int_equal(stats.counter[CAPTURE_SEEN], 11);
+	assert_int_equal(stats.counter[CAPTURE_GATE], 7);
+	assert_int_equal(stats.counter[CAPTURE_LENGTH], 1);
+	assert_int_equal(stats.counter[CAPTURE_MATCHED], 3);
+	assert_int_equal(stats.counter[CAPTURE_LOST], 0);
+	stop(&s);
+}
+#endif
 
 /* A line of /proc/PID/status, without its name. */
 static void process_status(pid_t pid, const char *name, char *out, int cap)
@@ -787,6 +826,13 @@ static void dies_where_it_is_told(void **state)
 #f " afpacket", f, NULL, NULL, (void *)(uintptr_t)&capture_afpacket \
 	}
 
+#ifdef POSTERN_XDP
+#define XDP(f) \
+	{ \
+#f " xdp", f, NULL, NULL, (void *)(uintptr_t)&capture_xdp \
+	}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -812,6 +858,24 @@ int main(void)
 	    BOTH(finds_a_knock_in_a_burst),
 #ifdef POSTERN_FAULT_HOOKS
 	    BOTH(dies_where_it_is_told),
+#endif
+#ifdef POSTERN_XDP
+	    XDP(hears_on_ethernet),
+	    XDP(refuses_what_is_not_there),
+	    XDP(follows_an_interface_down_and_up),
+	    XDP(notices_an_interface_that_goes),
+	    XDP(reads_in_bounded_batches),
+	    XDP(keeps_knocks_until_it_has_keys),
+	    XDP(counts_what_the_kernel_dropped),
+	    XDP(gives_everything_up),
+	    XDP(lives_through_down_and_up),
+	    XDP(ends_politely),
+	    XDP(obeys_only_what_is_of_ours),
+	    XDP(drops_what_auth_cannot_take),
+	    XDP(finds_a_knock_in_a_burst),
+#ifdef POSTERN_FAULT_HOOKS
+	    XDP(dies_where_it_is_told),
+#endif
 #endif
 	};
 
