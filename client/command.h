@@ -33,6 +33,7 @@ struct settings {
 	const char *travel[TRAVELS]; /* NULL: as the profile has it */
 	const char *name;    /* import */
 	const char *profile; /* connect */
+	const char *output;  /* cover show */
 	unsigned operands;
 	char **operand;
 };
@@ -52,6 +53,7 @@ enum option_bit {
 	TAKES_NAME = 1 << 10,
 	TAKES_PROFILE = 1 << 11,
 	TAKES_TRAVEL = 1 << 12,
+	TAKES_OUTPUT = 1 << 20,
 	TAKES_KNOCK = TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_JSON | TAKES_QUIET,
 };
 
@@ -68,7 +70,7 @@ struct command {
 };
 
 command_fn command_import, command_open, command_close, command_ping, command_list, command_connect,
-    command_ssh_config, command_profiles;
+    command_ssh_config, command_profiles, command_cover;
 
 /* All of them, ended by one without a name. */
 extern const struct command commands[];

@@ -12,6 +12,9 @@
  *   doors (of each)    service, protocol, port, seconds, session
  *   profiles           name, servers, port, services; or name, error
  *   closed             what close closed; config: what ssh-config made; file: what import made
+ *   photos             of cover check: file, knocks (left), used, fields, why (it is of no use);
+ *                      knocks: of all; where
+ *   file, width, height, hidden, changed, encoded   of cover show
  * Every string is printable ASCII, whoever wrote it: model_text() sees to it.
  */
 #ifndef POSTERN_CLIENT_MODEL_H

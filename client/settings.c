@@ -176,7 +176,14 @@ static const char *read_via(struct settings *s, const char *value)
 	return NULL;
 }
 
+static const char *read_output(struct settings *s, const char *value)
+{
+	s->output = value;
+	return NULL;
+}
+
 static const struct option_spec specs[] = {
+    {TAKES_OUTPUT, 'o', "output", "FILE", "write this new file, not cover.png", read_output},
     {TAKES_NAME, 'n', "name", "NAME", "call it NAME, not what it calls itself", read_name},
     {TAKES_PROFILE, 'p', "profile", "PROFILE", "use this one, not the one for HOST", read_profile},
     {TAKES_HOLD, 't', "hold", "TIME", "keep it open so long: seconds, or like 30m, 2h", read_hold},

@@ -161,6 +161,38 @@ static void print_import(const json_t *model)
 	    get_text(model, "file"), get_text(model, "profile"));
 }
 
+static void print_photos(const json_t *model)
+{
+	const json_t *photo;
+	size_t i;
+
+	json_array_foreach(json_object_get(model, "photos"), i, photo)
+	{
+		if (json_object_get(photo, "why"))
+			printf("%s: %s\n", get_text(photo, "file"), get_text(photo, "why"));
+		else
+			printf("%s: %lld knocks left, %lld used\n", get_text(photo, "file"),
+			    get_number(photo, "knocks"), get_number(photo, "used"));
+	}
+	printf("%s: good for %lld knocks\n", get_text(model, "where"), get_number(model, "knocks"));
+}
+
+static void print_cover(const json_t *model)
+{
+	if (json_object_get(model, "photos")) {
+		print_photos(model);
+		return;
+	}
+	long long pixels = get_number(model, "width") * get_number(model, "height");
+	printf("%s: crop, carrier, difference; %lldx%lld pixels, %lld of them (%.1f %%) changed by "
+	       "one, "
+	       "%lld bytes hidden; the carrier has %lld bytes\n",
+	    get_text(model, "file"), get_number(model, "width"), get_number(model, "height"),
+	    get_number(model, "changed"),
+	    100.0 * (double)get_number(model, "changed") / (double)pixels,
+	    get_number(model, "hidden"), get_number(model, "encoded"));
+}
+
 static void print_body(const json_t *model)
 {
 	const char *command = get_text(model, "command");
@@ -176,6 +208,8 @@ static void print_body(const json_t *model)
 		print_closed(model);
 	else if (strcmp(command, "import") == 0)
 		print_import(model);
+	else if (strcmp(command, "cover") == 0)
+		print_cover(model);
 	else if (strcmp(command, "ssh-config") == 0)
 		printf("%s", get_text(model, "config"));
 }

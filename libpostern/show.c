@@ -157,11 +157,14 @@ int postern_photos_show(
 	library_begin(p);
 	if (!photos) {
 		trouble_say(&p->errors, "out of memory");
+	} else if (access(out, F_OK) == 0) { /* before a crop is used up for it */
+		trouble_say(&p->errors, "%s: is there already: move it away, or name another", out);
 	} else if (photos_take(photos, 0, &crop, &p->errors) == 0) {
 		if (show(&crop, out, shown) == 0)
 			status = POSTERN_OK;
 		else
-			trouble_say(&p->errors, "%s: cannot be written: %s", out, strerror(errno));
+			trouble_say(&p->errors, "%s: cannot be written (%s): name another file",
+			    out, strerror(errno));
 	}
 	photos_free(photos);
 	return status;
