@@ -7,12 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "clients.h"
 #include "config.h"
 #include "directives.h"
 #include "files.h"
 #include "keyfile.h"
 #include "secret.h"
+#include "sieve.h"
 
 enum { DOOR_KEYS_IN_FILE = 2 };
 
@@ -33,6 +35,25 @@ static int read_config(struct config *c, const char *path, struct report *r)
 	if (fd >= 0)
 		close(fd);
 	return status;
+}
+
+static void check_methods(const struct config *c, const char *path, struct report *r)
+{
+	char why[SIEVE_WHY_MAX];
+
+	for (unsigned i = 0; i < c->sources; i++) {
+		const struct source_config *s = &c->source[i];
+		const struct capture_method *m = capture_by_name(s->capture);
+
+		if (!m)
+			report_error(r, path, s->line,
+			    "source \"%s\": capture = %s is not built into this posternd; "
+			    "posternctl capture methods names what is",
+			    s->name, s->capture);
+		else if (s->filter[0] != '\0' && sieve_check(m, s->filter, why) != 0)
+			report_error(
+			    r, path, s->line, "source \"%s\": filter: %s", s->name, why);
+	}
 }
 
 /* path is filled, for messages. Returns the descriptor, or -1 and reported. */
@@ -114,6 +135,7 @@ int check_all(const char *path, const char *dir)
 	if (!c || secret_init())
 		abort();
 	if (read_config(c, path, &r) == 0) {
+		check_methods(c, path, &r);
 		clients = check_clients(c, dir, &r);
 		check_key(dir, c->server_key, 1, &r);
 		check_key(dir, c->door_key, DOOR_KEYS_IN_FILE, &r);
@@ -145,6 +167,8 @@ int check_print(const char *path)
 int check_print_directives(void)
 {
 	directives_table(directives_global, stdout);
+	(void)printf("\n");
+	directives_table(directives_source, stdout);
 	(void)printf("\n");
 	directives_table(directives_service, stdout);
 	return fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;

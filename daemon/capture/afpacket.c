@@ -408,6 +408,7 @@ static void afpacket_stats(void *self, struct capture_stats *out)
 
 const struct capture_method capture_afpacket = {
     .name = "afpacket",
+    .filters = true,
     .capabilities = capabilities,
     .capabilities_len = sizeof(capabilities) / sizeof(capabilities[0]),
     .syscalls = syscalls,

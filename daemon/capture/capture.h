@@ -88,6 +88,7 @@ struct veil_keys;
 
 struct capture_method {
 	const char *name;
+	bool filters; /* by want->filter, in the kernel; what the others show is sieved (sieve.h) */
 	/*
 	 * The capabilities that open() needs, and the system calls that all
 	 * later operations need, each sorted and beyond what every process of

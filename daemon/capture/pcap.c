@@ -307,6 +307,7 @@ static void pcap_source_stats(void *self, struct capture_stats *out)
 
 const struct capture_method capture_pcap = {
     .name = "pcap",
+    .filters = true,
     .capabilities = capabilities,
     .capabilities_len = sizeof(capabilities) / sizeof(capabilities[0]),
     .syscalls = syscalls,

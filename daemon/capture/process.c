@@ -81,6 +81,8 @@ static enum capture_status open_source(
 		log_error("capture_filter", "source=%s: the filter is too long", s->name);
 		return CAPTURE_REFUSED;
 	}
+	if (s->filter[0] != '\0' && !r->method->filters)
+		r->sieve = sieve_new(s->filter);
 	return jail_open(r->method, &want, &r->source);
 }
 

@@ -28,6 +28,7 @@ struct process {
 	int exit_status;
 	uint64_t now_ms; /* when the turn began */
 	struct log_limit strangers, losses, drops;
+	uint64_t sieved;	/* frames that the sieve held back */
 	uint64_t untold;	/* strangers' packets since the last line about them */
 	uint64_t told_lost;	/* frames lost, as the last line about them said */
 	uint64_t told_dropped;	/* the same of those that the kernel dropped for us */
@@ -87,6 +88,10 @@ static bool on_frame(void *arg, const struct capture_frame *frame)
 
 	if (p->stopping)
 		return false;
+	if (p->with.sieve != NULL && !sieve_passes(p->with.sieve, frame)) {
+		p->sieved++;
+		return false;
+	}
 	what = sift_frame(p->with.sift, frame, &p->knock);
 	switch (what) {
 	case CAPTURE_MATCHED:
@@ -185,6 +190,7 @@ static int send_stats(struct process *p)
 
 	memcpy(m.counter, sift_counters(p->with.sift), sizeof(m.counter));
 	p->with.method->stats(p->with.source, &kernel);
+	m.counter[CAPTURE_NOT_OURS] += p->sieved;
 	m.counter[CAPTURE_SEEN] = kernel.seen;
 	m.counter[CAPTURE_LOST] = kernel.lost;
 	m.counter[CAPTURE_GATE] += kernel.gate;

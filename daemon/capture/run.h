@@ -7,6 +7,7 @@
 
 #include "capture.h"
 #include "loop.h"
+#include "sieve.h"
 #include "sift.h"
 
 /* All borrowed. */
@@ -15,6 +16,7 @@ struct run {
 	const struct capture_method *method;
 	void *source; /* open */
 	struct sift *sift;
+	const struct sieve *sieve; /* NULL: all frames pass */
 	struct loop *loop;
 	int peer;    /* auth */
 	int signals; /* readable when it is time to end */

@@ -206,6 +206,7 @@ static void tcpdump_stats(void *self, struct capture_stats *out)
 
 const struct capture_method capture_tcpdump = {
     .name = "tcpdump",
+    .filters = true,
     .capabilities = capabilities,
     .capabilities_len = sizeof(capabilities) / sizeof(capabilities[0]),
     .syscalls = syscalls,

@@ -1,12 +1,13 @@
 """Several sources at once, another method in the running daemon, and sources that die."""
 
+import re
 import threading
 import time
 
 import pytest
-from lab import connect, until
+from lab import until
 from lab.network import v4
-from lab.postern import Postern
+from lab.programs import PLACES
 from test_capture import SECOND, recorder, second_cable, works
 
 REFUSED = 4
@@ -114,6 +115,31 @@ def test_a_packet_seen_by_all_opens_once(house):
     assert counted["auth.opened"] == 1 and counted["auth.sent"] == 2
     assert counted["auth.replay"] == counted["auth.answer.again"] == 0
     assert not house.postern.log_lines("auth: dropped")
+
+
+@pytest.mark.parametrize("method", ["nflog", "nfqueue", "udp", "savefile"])
+@pytest.mark.house(start=False, alice=False)
+def test_a_filter_where_the_kernel_has_none(house, method):
+    file = house.server.folder / "knocks.pcap"
+    configured(house, {"only": {"capture": method, "filter": f"not src host {v4('attacker')}", "file": file}})
+    if method == "savefile":
+        recorder(house, file).wait_line("listening on")
+    house.postern.start()
+    assert works(house, v4("server"))
+    assert house.knocker(host=house.attacker).ping(0.4) is None
+    assert works(house, v4("server"))
+    assert house.postern.stats()["capture.only.not-ours"] > 0
+
+
+@pytest.mark.house(alice=False)
+def test_a_filter_that_is_none_is_told(house):
+    configured(house, {"a": {"filter": "not even wrong"}})
+    done = house.server.run(house.postern.bin / PLACES["posternd"], "-c", house.postern.config, "--check", check=False)
+    assert done.returncode == 1 and re.search(r"posternd\.conf:\d+: source \"a\": filter: ", done.stderr)
+    # In the running daemon it is a capture that cannot start.
+    house.postern.reload_and_wait()
+    row = until(lambda: (r := sources(house)["a"])["state"] == "failed" and r, 5, "the failure")
+    assert "exit=78" in row["why"]
 
 
 def over_all(house, methods):
