@@ -153,8 +153,8 @@ static void tell_lost(struct process *p, uint64_t lost)
 
 	if (lost == p->told_lost || !log_allowed(&p->losses, clock_mono_ms(), &missed))
 		return;
-	log_warning("frames_lost", "interface=%s count=%" PRIu64, p->with.interface,
-	    lost - p->told_lost);
+	log_warning(
+	    "frames_lost", "interface=%s count=%" PRIu64, p->with.interface, lost - p->told_lost);
 	p->told_lost = lost;
 }
 
