@@ -198,6 +198,7 @@ struct postern_profile *profile_new(void)
 	p->envelope = envelope_by_name("noise");
 	p->cover = cover_by_name("none");
 	openpgp_init(&p->openpgp);
+	profile_sequence_defaults(&p->settings.sequence);
 	return p;
 }
 

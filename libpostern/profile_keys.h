@@ -53,6 +53,14 @@ profile_read_fn profile_read_port, profile_read_tcp_port, profile_read_http,
     profile_read_http_cookie, profile_read_via, profile_read_carrier, profile_read_envelope,
     profile_read_cover, profile_read_confirm;
 
+/* And of profile_sequence.c. */
+profile_read_fn profile_read_sequence, profile_read_sequence_range, profile_read_sequence_count,
+    profile_read_sequence_pieces, profile_read_dummies, profile_read_gap;
+/* Before anything is read. */
+void profile_sequence_defaults(struct sequence_settings *q);
+/* What the keys about sequences cannot be together, as a sentence; NULL when nothing. */
+const char *profile_sequence_fault(const struct sequence_settings *q);
+
 /*
  * Do all that say how it travels go together? Returns 0, or -1 (told).
  *   file  stands in the sentences

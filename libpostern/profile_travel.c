@@ -118,13 +118,18 @@ static const char *missing(const struct postern_profile *p, const struct sender 
 		return "tcp-port";
 	if (s->id == CARRIER_HTTP && !p->settings.http.host[0])
 		return "http";
+	if (s->id == CARRIER_SEQUENCE && p->settings.sequence.ports.ports == 0)
+		return "sequence";
 	return NULL;
 }
 
 int profile_check_travel(const struct postern_profile *p, const char *file, struct trouble *t)
 {
+	const char *fault = profile_sequence_fault(&p->settings.sequence);
 	unsigned before = t->count;
 
+	if (fault)
+		trouble_say(t, "%s: %s", file, fault);
 	if (p->envelope == &envelope_openpgp && !(p->openpgp.own[0] && p->openpgp.server[0]))
 		trouble_say(t,
 		    "%s: envelope: openpgp needs openpgp-key and openpgp-server, which this profile "
