@@ -43,6 +43,11 @@ struct nlmsghdr *netlink_request(void *buffer, uint16_t type, uint16_t number)
 	return m;
 }
 
+static bool is_whole(const struct nlmsghdr *m, size_t len)
+{
+	return len >= sizeof(*m) && m->nlmsg_len >= sizeof(*m) && m->nlmsg_len <= len;
+}
+
 int netlink_ask(int fd, struct nlmsghdr *request, uint8_t *buffer, unsigned *before)
 {
 	const struct nlmsghdr *m;
@@ -54,7 +59,7 @@ int netlink_ask(int fd, struct nlmsghdr *request, uint8_t *buffer, unsigned *bef
 		ssize_t n = recv(fd, buffer, NETLINK_BYTES, 0);
 
 		m = (const struct nlmsghdr *)buffer;
-		if (n < 0 || !mnl_nlmsg_ok(m, (int)n))
+		if (n < 0 || !is_whole(m, (size_t)n))
 			return n < 0 ? errno : EBADMSG;
 		if (m->nlmsg_type == NLMSG_ERROR)
 			break;
@@ -62,6 +67,23 @@ int netlink_ask(int fd, struct nlmsghdr *request, uint8_t *buffer, unsigned *bef
 	if (mnl_nlmsg_get_payload_len(m) < sizeof(struct nlmsgerr))
 		return EBADMSG;
 	return -((const struct nlmsgerr *)mnl_nlmsg_get_payload(m))->error;
+}
+
+void netlink_walk(const uint8_t *bytes, size_t len, mnl_cb_t fn, void *arg)
+{
+	const struct nlmsghdr *m = (const struct nlmsghdr *)(const void *)bytes;
+
+	while (is_whole(m, len)) {
+		const size_t step = (m->nlmsg_len + NLMSG_ALIGNTO - 1U) & ~(NLMSG_ALIGNTO - 1U);
+
+		if (m->nlmsg_type >= NLMSG_MIN_TYPE) /* errors of requests are nobody's here */
+			(void)fn(m, arg);
+		if (step >= len)
+			break;
+		len -= step;
+		bytes += step;
+		m = (const struct nlmsghdr *)(const void *)bytes;
+	}
 }
 
 int netlink_read(int fd, uint8_t *buffer, mnl_cb_t fn, void *arg)
@@ -75,7 +97,7 @@ int netlink_read(int fd, uint8_t *buffer, mnl_cb_t fn, void *arg)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	if (from.nl_pid == 0) /* the kernel, and nobody else */
-		(void)mnl_cb_run(buffer, (size_t)n, 0, 0, fn, arg);
+		netlink_walk(buffer, (size_t)n, fn, arg);
 	return 1;
 }
 
@@ -96,11 +118,14 @@ static int keep(const struct nlattr *a, void *arg)
 
 bool netlink_attributes(const struct nlmsghdr *m, const struct nlattr **kept, uint16_t count)
 {
+	const size_t len = mnl_nlmsg_get_payload_len(m);
 	struct keeping k = {kept, count};
 
 	memset(kept, 0, count * sizeof(kept[0]));
-	return mnl_nlmsg_get_payload_len(m) >= sizeof(struct nfgenmsg) &&
-	       mnl_attr_parse(m, sizeof(struct nfgenmsg), keep, &k) >= 0;
+	/* Not mnl_attr_parse(), which rounds the message's end up. */
+	return len >= sizeof(struct nfgenmsg) &&
+	       mnl_attr_parse_payload(mnl_nlmsg_get_payload_offset(m, sizeof(struct nfgenmsg)),
+		   len - sizeof(struct nfgenmsg), keep, &k) >= 0;
 }
 
 bool netlink_holds(const struct nlattr *a, size_t bytes)

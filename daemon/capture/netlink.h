@@ -33,6 +33,11 @@ struct nlmsghdr *netlink_request(void *buffer, uint16_t type, uint16_t number);
 int netlink_ask(int fd, struct nlmsghdr *request, uint8_t *buffer, unsigned *before)
     __attribute__((warn_unused_result));
 
+/*
+ * fn for each message of a datagram, until one does not fit in it: what
+ * follows that is none. (mnl_cb_run() takes lengths above 2^31 for negative ones.)
+ */
+void netlink_walk(const uint8_t *bytes, size_t len, mnl_cb_t fn, void *arg);
 /* One datagram from the kernel, if there is one: fn for each of its messages. Returns 1; 0 none; -1 with errno. */
 int netlink_read(int fd, uint8_t *buffer, mnl_cb_t fn, void *arg)
     __attribute__((warn_unused_result));

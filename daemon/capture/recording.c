@@ -91,6 +91,8 @@ static enum recording_result give(
     const struct recording_link *from, const uint8_t *bytes, struct capture_frame *frame)
 {
 	frame->bytes = bytes;
+	if (frame->len < frame->caplen) /* it lies: more than there was cannot be there */
+		frame->len = frame->caplen;
 	return find_link(from->type, &frame->link) ? RECORDING_FRAME : RECORDING_SKIPPED;
 }
 
