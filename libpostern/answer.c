@@ -50,6 +50,18 @@ static enum postern_status status_of(const struct exchange *x)
 	return POSTERN_NO_ANSWER;
 }
 
+/* That the last carrier cannot be used from here is the smaller part of it when others were silent. */
+static enum postern_status status_of_all(const struct side *s)
+{
+	enum postern_status status = status_of(s->exchange);
+
+	for (unsigned i = 0; i < s->tries && status == POSTERN_SYSTEM; i++) {
+		if (s->tried[i].error.number == 0)
+			status = POSTERN_NO_ANSWER;
+	}
+	return status;
+}
+
 void answer_fill(const struct postern_knock *k, struct side *s)
 {
 	const struct exchange *x = s->exchange;
@@ -58,8 +70,8 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 	const struct path *path = &s->path[s->heard ? s->current : 0];
 	char seen[ADDRESS_TEXT];
 
-	*a = (struct postern_answer){.family = s->targets.family,
-	    .status = status_of(x),
+	*a = (struct postern_answer){.family = s->server.family,
+	    .status = status_of_all(s),
 	    .challenged = x->challenged,
 	    .sent = x->sent,
 	    .clock_ahead_ns = x->clock_ahead_ns,
@@ -205,8 +217,9 @@ static void tell_unheard(struct postern_knock *k, const struct side *s)
 	else
 		trouble_say(&k->lib->errors,
 		    "%s: sent by %s, which brings no answer back, but %s port %u stays closed to "
-		    "this host%s%s: see whether the address named is this host's, and ask the "
-		    "server's administrator whether this client may do that",
+		    "this host%s%s: see whether the address named is this host's; knock once by "
+		    "a carrier that brings an answer, in case the server first asks who this is; "
+		    "or ask its administrator whether this client may do that",
 		    p->name, name, s->answer.server, (unsigned)port,
 		    note[0] ? "; the web server said: " : "", note);
 }

@@ -5,9 +5,12 @@ NEEDS_BUILD="gcc libc6-dev meson ninja-build pkg-config libsodium-dev libspng-de
 	libcap-dev libjansson-dev uthash-dev libgpgme-dev gpg gpg-agent"
 NEEDS_LAB="iproute2 nftables openssh-server openssh-client nmap tcpdump python3 python3-nacl"
 NEEDS_CHECK="netbase iptables scdoc libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy binutils conntrack systemd
-	python3-pytest python3-pytest-xdist"
+	python3-pytest python3-pytest-xdist tshark"
 
 PATH=$PATH:/usr/sbin:/sbin # which su alone does not add
+
+# Servers and proxies that the laboratory starts by itself, in its own namespaces.
+NEEDS_SERVERS="nginx-light microsocks tinyproxy"
 
 # need PACKAGE... - installs those that are not there yet.
 need() {
@@ -20,6 +23,22 @@ need() {
 	echo "installing$missing"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+# need_asleep PACKAGE... - the same for what its package would start: neither now nor at the next boot.
+need_asleep() {
+	policy=/usr/sbin/policy-rc.d made=
+	if [ ! -e $policy ]; then
+		made=$policy
+		printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy || return
+	fi
+	need "$@"
+	status=$?
+	[ -z "$made" ] || rm -f "$made"
+	for package in $missing; do
+		systemctl disable "${package%-light}" >/dev/null 2>&1 || :
+	done
+	return $status
 }
 
 # The laboratory is made of namespaces, and those are root's to make.

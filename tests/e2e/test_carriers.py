@@ -1,0 +1,319 @@
+"""Every carrier brings a knock to a real sshd's door, and says what to allow where it cannot."""
+
+import os
+import re
+
+import pytest
+from lab import connect, nft, record, web
+from lab.network import v4, v6
+from lab.user import GRANTED, NO_ANSWER, USAGE
+from lab.wait import until
+from wire import frames
+
+SYSTEM = 5
+TCP_PORT = 40124
+ALL = {"tcp_port": TCP_PORT, "icmp": "yes"}
+DROPS = pytest.mark.house(silence="drop", setup=lambda h: nft.load(h.server, nft.DROP_HOST), **ALL)
+ANSWERS = pytest.mark.house(silence="closed", **ALL)
+BOTH = [pytest.param("drop", marks=DROPS), pytest.param("closed", marks=ANSWERS)]
+PINGS = "net.ipv4.ping_group_range"
+
+
+def opened(house, *options, family=None):
+    """What alice's knock came to, and that the door is open for her alone, over the families asked for."""
+    more = [f"-{family}"] if family else []
+    code, said = house.alice.json("open", "alice", "ssh", *more, *options)
+    assert code == GRANTED, said
+    answers = {a["family"]: a for a in said["answers"]}
+    for name, address in zip(("ipv4", "ipv6"), house.addresses()):
+        if name in answers:
+            assert house.sshd.login(house.client, address)
+        assert connect.tcp(house.attacker, address, 22) != "open"
+    return answers
+
+
+@pytest.mark.parametrize("silence", BOTH)
+@pytest.mark.parametrize("carrier", ["tcp", "icmp"])
+def test_it_opens_the_door_over_both_families(house, silence, carrier):
+    house.client.sysctl(PINGS, "0 2147483647")
+    answers = opened(house, "--carrier", carrier)
+    assert set(answers) == {"ipv4", "ipv6"}
+    for answer, own in ((answers["ipv4"], v4("client")), (answers["ipv6"], v6("client"))):
+        assert answer["carrier"] == carrier and answer["packets"] <= 3
+        assert answer["seen"] == answer["local"] == own
+        assert not answer["tested"]
+    # And the way back works for whatever else may be asked.
+    assert house.alice.postern("list", "alice", "--carrier", carrier).returncode == GRANTED
+    assert house.alice.postern("ping", "alice", "--challenge", "--carrier", carrier).returncode == GRANTED
+    assert house.alice.postern("close", "alice", "ssh", "--carrier", carrier).returncode == GRANTED
+    assert house.all_closed()
+
+
+# --- http ---
+
+WEB = {"http_port": 80}
+SERVE = pytest.mark.house("other", silence="drop", setup=lambda h: nft.load(h.server, WEB_HOST), **WEB)
+WEB_HOST = nft.DROP_HOST.replace("tcp dport 22 accept", "tcp dport { 22, 80 } accept")
+
+
+
+
+def known(house):
+    """alice may name whom the door is for, and has proven herself once, as http gives no chance to do."""
+    clients = house.postern.etc / "clients"
+    lines = clients.read_text().splitlines()
+    clients.write_text("".join(x + (",address=named" if x.startswith("alice ") else "") + "\n" for x in lines))
+    house.postern.reload_and_wait()
+    assert house.alice.postern("ping", "alice", "--carrier", "udp").returncode == GRANTED
+
+
+def by_web(house, *options, address=None):
+    """An open by http alone; its only answer, or the exit status and what was said."""
+    words = ("open", "alice", "ssh", "-4", "--carrier", "http", "-a", address or v4("client"), *options)
+    code, said = house.alice.json(*words)
+    return said["answers"][0] if code == GRANTED else (code, said["error"])
+
+
+def came_by(house):
+    """From whom the daemon says that the last knock came: the host's name."""
+    source = re.search(r" from=(\S+)", house.postern.log_lines("granted client=alice")[-1])[1]
+    return next(role for role in house.roles if source in (v4(role), v6(role)))
+
+
+@SERVE
+def test_http_straight(house):
+    page = web.Nginx(house.server, v4("server"))
+    known(house)
+    answer = by_web(house)
+    assert answer["tested"] and answer["carrier"] == "http" and "verdict" not in answer
+    assert house.sshd.login(house.client, v4("server"))
+    assert connect.tcp(house.attacker, v4("server"), 22) != "open"
+    assert page.requests() and all('" 200 ' in line for line in page.requests())
+
+
+def user_with_password():
+    return "-u", "someone", "-P", "secret-1"
+
+
+@pytest.mark.parametrize(
+    "options, who, works",
+    [((), "", True), (user_with_password(), "someone:secret-1@", True), (user_with_password(), "someone:wrong@", False)],
+    ids=["free", "password", "wrong"],
+)
+@SERVE
+def test_http_through_socks(house, options, who, works):
+    """The name of the web server is the proxy's to resolve."""
+    page = web.Nginx(house.server, v4("server"))
+    web.socks(house.other, v4("other"), 1080, *options)
+    known(house)
+    seen = record.Recording(house.client, f"tcp dst port 1080 and dst host {v4('other')}", direction="out")
+    answer = by_web(house, "--via", f"socks5://{who}{v4('other')}:1080")
+    if not works:
+        assert answer[0] == SYSTEM and "does not know this user and password" in answer[1]
+        assert "secret" not in answer[1] and "wrong" not in answer[1]
+        return
+    assert answer["tested"]
+    assert house.sshd.login(house.client, v4("server"))
+    assert came_by(house) == "other"
+    assert any(b"\x03\x0aserver.lab\x00\x50" in frame for _, frame in seen.stop())
+    assert page.requests()
+
+
+@SERVE
+def test_http_through_a_proxy(house):
+    page = web.Nginx(house.server, v4("server"))
+    web.tinyproxy(house.other, v4("other"))
+    known(house)
+    answer = by_web(house, "--via", f"http://{v4('other')}:8888")
+    assert answer["tested"]
+    assert house.sshd.login(house.client, v4("server"))
+    assert came_by(house) == "other"
+    assert page.requests()
+
+
+@pytest.mark.parametrize(
+    "believed",
+    [
+        pytest.param(False, marks=SERVE),
+        pytest.param(
+            True,
+            marks=pytest.mark.house(
+                "other", silence="drop", setup=lambda h: nft.load(h.server, WEB_HOST), http_proxy=[v4("other")], **WEB
+            ),
+        ),
+    ],
+)
+def test_http_behind_a_reverse_proxy(house, believed):
+    """Whom the proxy forwards for counts only where the configuration names the proxy."""
+    web.Nginx(house.server, v4("server"))
+    web.Nginx(house.other, v4("other"), body=web.forward(v4("server")))
+    known(house)
+    profile(house, "http://server.lab/", "http://other.lab/")
+    answer = by_web(house)
+    assert answer["tested"]
+    assert came_by(house) == ("client" if believed else "other")
+
+
+def profile(house, old, new):
+    """Another line in alice's profile."""
+    (path,) = (house.alice.home / ".config/postern/profiles").iterdir()
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@SERVE
+def test_http_in_the_path(house):
+    page = web.Nginx(house.server, v4("server"))
+    house.postern.directives |= {"http-cookie": "", "http-path": "/img/"}
+    house.postern.write_config()
+    known(house)
+    profile(house, "http://server.lab/", "http://server.lab/img/")
+    profile(house, "http-cookie = sid\n", "")
+    assert by_web(house)["tested"]
+    assert all('"GET /img/' in line for line in page.requests())
+
+
+@SERVE
+def test_what_http_cannot_do_is_said(house):
+    web.Nginx(house.server, v4("server"))
+    known(house)
+    for words, why in (
+        (("open", "alice", "ssh"), "name the address"),
+        (("list", "alice"), "nothing but 'open'"),
+        (("ping", "alice"), "nothing but 'open'"),
+        (("open", "alice", "ssh", "-a", v4("client"), "--challenge"), "no challenge"),
+        (("open", "alice", "ssh", "-a", v4("client"), "--strict", "--via", "socks5://x:1"), "the proxy's address"),
+    ):
+        done = house.alice.postern(*words, "--carrier", "http")
+        assert done.returncode == USAGE and why in done.stderr, done.stderr
+    done = house.alice.postern("open", "alice", "ssh", "--carrier", "udp", "--cover", "png")
+    assert done.returncode == USAGE and "take the carrier sequence" in done.stderr
+    # A door that stays closed: it says what it knows.
+    done = house.alice.postern("open", "alice", "ssh", "-4", "-a", v4("other"), "--carrier", "http", "--retries", "1")
+    assert done.returncode == NO_ANSWER and "port 22 stays closed to this host" in done.stderr
+    assert connect.is_open(house.other, v4("server"), 22)
+
+
+@SERVE
+def test_http_where_nobody_serves(house):
+    known(house)
+    code, said = by_web(house)
+    assert code == SYSTEM and "check the web server" in said, said
+
+
+# --- from one carrier to the next ---
+
+
+def block(host, *rules):
+    lines = "".join(f"\t\t{rule}\n" for rule in rules)
+    nft.load(host, f"table inet wall {{\n\tchain out {{\n\t\ttype filter hook output priority filter\n{lines}\t}}\n}}\n")
+
+
+@DROPS
+def test_it_falls_back(house):
+    house.client.sysctl(PINGS, "0 2147483647")
+    assert opened(house)["ipv4"]["carrier"] == "udp"
+    block(house.client, "udp dport 40123 drop")  # the kernel says so
+    answer = opened(house, family=4)["ipv4"]
+    assert answer["carrier"] == "tcp" and answer["packets"] == 1 + 1
+    block(house.client, "tcp dport 40124 drop")  # nobody says anything
+    answer = opened(house, family=4)["ipv4"]
+    assert answer["carrier"] == "icmp" and answer["packets"] == 1 + 3 + 1
+    # All of it was one attempt: the door was asked for thrice, by three attempts.
+    attempts = {line.rsplit("attempt=", 1)[1] for line in house.postern.log_lines("granted client=alice .*from=10")}
+    assert len(attempts) == 3
+    block(house.client, "ip protocol icmp drop")
+    done = house.alice.postern("open", "alice", "-4", "--retries", "1")
+    assert done.returncode == NO_ANSWER
+    for part in ("udp port 40123: Operation not permitted", "tcp port 40124: silent after 2 packets", "icmp: "):
+        assert part in done.stderr, done.stderr
+
+
+@DROPS
+def test_it_says_what_to_allow(house):
+    house.client.sysctl(PINGS, "1 0")
+    house.client.sysctl("net.ipv4.tcp_fastopen", 0)
+    for six in (4, 6):
+        done = house.alice.postern("open", "alice", f"-{six}", "--carrier", "icmp")
+        assert done.returncode == SYSTEM and PINGS in done.stderr and "CAP_NET_RAW" in done.stderr, done.stderr
+        done = house.alice.postern("open", "alice", f"-{six}", "--carrier", "tcp")
+        assert done.returncode == SYSTEM and "net.ipv4.tcp_fastopen=1" in done.stderr, done.stderr
+        done = house.alice.postern("open", "alice", f"-{six}", "--carrier", "tcp,icmp")
+        assert "tcp_fastopen" in done.stderr and PINGS in done.stderr, done.stderr
+        assert opened(house, "--carrier", "tcp,icmp,udp", family=six)
+    # Root needs no ping socket.
+    home = {f"XDG_{kind}_HOME": str(house.folder / "roots") for kind in ("CONFIG", "STATE")}
+    assert house.alice.postern("close", "alice", "ssh", "--carrier", "udp").returncode == GRANTED
+    (mine,) = (house.alice.home / ".config/postern/profiles").iterdir()
+    os.chown(mine, 0, 0)
+    for six in (4, 6):
+        done = house.client.run(house.alice.program, "open", mine, f"-{six}", "-k", "icmp", env=home, check=False)
+        assert done.returncode == GRANTED, done.stderr
+        assert house.is_open(six=six == 6)
+
+
+# --- what others see ---
+
+
+def shark(house, frames_file):
+    """tshark's fields of interest, one line a packet: protocols, whether malformed, and whether checksums are right."""
+    prefs = ("-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE")
+    fields = ("eth.src", "frame.protocols", "_ws.malformed", "tcp.checksum.status", "icmp.checksum.status", "icmpv6.checksum.status")
+    words = [w for f in fields for w in ("-e", f)]
+    return house.server.run("tshark", "-n", "-r", frames_file, *prefs, "-T", "fields", "-E", "separator=;", *words).stdout
+
+
+@pytest.mark.parametrize("carrier, filter_", [("tcp", f"tcp port {TCP_PORT}"), ("icmp", "icmp or icmp6 and ip6[40] >= 128 and ip6[40] <= 129")])
+@DROPS
+def test_the_packets_are_well_formed(house, carrier, filter_):
+    house.client.sysctl(PINGS, "0 2147483647")
+    seen = record.Recording(house.client, filter_)
+    opened(house, "--carrier", carrier)
+    frames = [frame for _, frame in seen.stop()]
+    lines = shark(house, seen.file).splitlines()
+    assert len(lines) == len(frames) >= 4
+    for line in lines:
+        source, protocols, malformed, *status = line.split(";")
+        assert not malformed and protocols.startswith("eth:ethertype:ip"), line
+        # The client's kernel leaves sums to the device, which is none here.
+        assert source != house.server.mac("eth0") or "1" in status, line
+    # No answer is longer than what it answers.
+    for out, back in pairs(frames, carrier):
+        assert len(back) <= len(out)
+
+
+def pairs(frames, carrier):
+    """(request, answer) as IP packets: for each answer of the server that is not an echo, what it answers."""
+    found = []
+    for at, frame in enumerate(frames):
+        six = frame[12:14] == b"\x86\xdd"
+        transport = frame[54:] if six else frame[34:]
+        if carrier == "tcp" and transport[13] & 0x3F == 0x12:
+            key = transport[2:4] + transport[0:2]
+            found += [(f, frame) for f in frames[:at] if (f[54:] if six else f[34:])[0:4] == key and f[12:14] == frame[12:14]][:1]
+        if carrier == "icmp" and transport[0] in (0, 129):
+            asked = [f for f in frames[:at] if f[12:14] == frame[12:14] and (f[54:] if six else f[34:])[4:8] == transport[4:8]]
+            if asked and asked[0][-200:] != frame[-200:]:
+                found.append((asked[0], frame))
+    assert found
+    return found
+
+
+@DROPS
+def test_junk_at_every_port_is_met_with_silence(house):
+    """Only the kernel answers, and only pings."""
+    bob = house.knocker()
+    junk = os.urandom(600)
+    seen = record.Recording(house.attacker, "tcp or icmp or icmp6 and ip6[40] == 129", direction="in")
+    for packet in (
+        frames.packet(v4("attacker"), v4("server"), frames.TCP, frames.tcp_syn(v4("attacker"), 999, v4("server"), TCP_PORT, payload=junk)),
+        frames.packet(v6("attacker"), v6("server"), frames.TCP, frames.tcp_syn(v6("attacker"), 999, v6("server"), TCP_PORT, payload=junk)),
+        # A knock of bob's for another carrier, too.
+        frames.packet(v4("attacker"), v4("server"), frames.TCP, frames.tcp_syn(v4("attacker"), 998, v4("server"), TCP_PORT, payload=bob.make().m1)),
+    ):
+        house.attacker.inject("eth0", [frames.ethernet(house.server.mac("eth0"), house.attacker.mac("eth0"), packet)])
+    until(lambda: house.postern.counter(".gate") >= 2 and house.postern.counter(".forged") >= 1, 5, "three strangers")
+    assert bob.ping().verdict == "ok"
+    assert not seen.stop()
+    assert house.all_closed()
