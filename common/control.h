@@ -62,7 +62,7 @@ struct control_source {
 	uint64_t since_s; /* CLOCK_REALTIME */
 	uint32_t ready, workers;
 	uint32_t switched; /* 1: not what the configuration has */
-	uint32_t unused;
+	uint32_t needs;	   /* of all sources together: enum capture_need */
 };
 
 struct control_counter {

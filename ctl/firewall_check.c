@@ -207,7 +207,7 @@ static void check_table(
     struct ctl *c, json_t *advice, const struct config *config, const struct firewall_state *s)
 {
 	const enum firewall_likeness like =
-	    s->there ? firewall_cmd_compare(config) : FIREWALL_UNKNOWN;
+	    s->there ? firewall_cmd_compare(c, config) : FIREWALL_UNKNOWN;
 
 	output_fact(c, "installed", json_boolean(s->there));
 	output_fact(c, "armed", json_boolean(firewall_cmd_is_armed(config, s)));
@@ -246,6 +246,7 @@ static int check_rules(struct ctl *c, json_t *advice, const struct config *confi
 		check_reply(&l, &rs, config, false);
 		check_reply(&l, &rs, config, true);
 		check_silence(c, advice, &rs, config);
+		check_socket(advice, &rs, config);
 	} else {
 		status =
 		    output_fail(c, CTL_FAILED, "the host's rules cannot be read; run this as root");

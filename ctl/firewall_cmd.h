@@ -30,7 +30,10 @@ bool firewall_cmd_is_armed(const struct config *config, const struct firewall_st
 const char *firewall_cmd_trial_word(enum firewall_trial t);
 
 enum firewall_likeness { FIREWALL_LIKE, FIREWALL_UNLIKE, FIREWALL_UNKNOWN };
-/* Are the rules that stand those that config asks for? UNKNOWN where there is no scratch namespace to compare in. */
-enum firewall_likeness firewall_cmd_compare(const struct config *config);
+/*
+ * Are the rules that stand those that config asks for, and the captures that run
+ * now? UNKNOWN where there is no scratch namespace to compare in.
+ */
+enum firewall_likeness firewall_cmd_compare(struct ctl *c, const struct config *config);
 
 #endif

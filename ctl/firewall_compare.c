@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon.h"
 #include "firewall_cmd.h"
 #include "firewall_scratch.h"
 #include "nft_table.h"
@@ -105,7 +106,7 @@ static bool same_blocks(char *a, char *b)
 	return !x[i] && !y[i];
 }
 
-enum firewall_likeness firewall_cmd_compare(const struct config *config)
+static enum firewall_likeness compare(const struct config *config)
 {
 	struct nft_lengths lengths = {0};
 	enum nft_queueing queueing = NFT_QUEUE_HERE;
@@ -119,5 +120,37 @@ enum firewall_likeness firewall_cmd_compare(const struct config *config)
 									    : FIREWALL_UNLIKE;
 	free(wanted);
 	free(present);
+	return like;
+}
+
+static void take_needs(void *arg, const struct control_source *s)
+{
+	unsigned *needs = arg;
+
+	*needs = s->needs;
+}
+
+/* Captures may be others than those of the file: switched, or the second in turn. */
+enum firewall_likeness firewall_cmd_compare(struct ctl *c, const struct config *config)
+{
+	struct config *as_is = malloc(sizeof(*as_is));
+	unsigned needs = 0; /* nobody captures */
+	const struct daemon_listener l = {.source = take_needs, .arg = &needs};
+	const struct daemon_question q = {
+	    .type = CONTROL_STATS, .listener = &l, .may_be_away = true};
+	char text[CONTROL_TEXT_MAX];
+	enum firewall_likeness like;
+
+	if (!as_is)
+		abort();
+	const bool away = daemon_ask(c, &q, text) != CTL_OK;
+
+	*as_is = *config;
+	as_is->needs = needs;
+	like = compare(as_is);
+	/* As posternctl firewall install makes them. */
+	if (like == FIREWALL_UNLIKE && away && needs != config->needs)
+		like = compare(config);
+	free(as_is);
 	return like;
 }

@@ -206,7 +206,7 @@ struct msg_source_state {
 	uint32_t method;	 /* config_capture_name() */
 	uint32_t switched;	 /* 1: not what the configuration has */
 	uint32_t ready, workers; /* how many of its captures see packets, of how many */
-	uint32_t unused;
+	uint32_t needs; /* of all sources together: bits of enum capture_need that the firewall has rules for */
 	uint64_t since_s; /* CLOCK_REALTIME, when the condition began */
 	char name[SOURCE_NAME_BYTES];
 	char interface[16];

@@ -57,7 +57,7 @@ bool copies_has(struct copies *cs, const struct msg_knock *m, uint32_t capture)
 		struct copy *c = &cs->at[i];
 
 		if (c->sum == sum && c->capture[0] != 0 &&
-		    apart(c->seen_ns, m->seen_ns) < COPIES_APART_MS * NS_PER_MS)
+		    apart(c->seen_ns, m->seen_ns) < (uint64_t)COPIES_APART_MS * NS_PER_MS)
 			return add_capture(c, capture);
 	}
 	cs->at[cs->next] = (struct copy){.sum = sum, .seen_ns = m->seen_ns, .capture = {capture}};

@@ -252,6 +252,7 @@ static void tell_source(struct connection *cn, const struct msg_source_state *m)
 	s->ready = m->ready;
 	s->workers = m->workers;
 	s->switched = m->switched;
+	s->needs = m->needs;
 }
 
 static void tell_stats(struct connection *cn)

@@ -154,6 +154,7 @@ static void tell_state(struct sources *all, uint32_t index)
 	struct msg_source_state m = {.head = {MSG_SOURCE_STATE, sizeof(m)},
 	    .index = index,
 	    .sources = all->law.sources,
+	    .needs = all->needs,
 	    .method = (uint32_t)config_capture(s->capture),
 	    .switched = strcmp(s->capture, all->law.source[index].capture) != 0};
 	const struct worker *w = worst_of(all, index, &m);
@@ -253,16 +254,20 @@ static void look_at_switch(struct sources *all)
 
 /* --- what follows from a change --- */
 
-static void end_old(void *arg)
-{
-	struct sources *all = arg;
+static void overlap_is_over(void *arg);
 
+static void end_old(struct sources *all)
+{
 	all->overlapping = false;
-	loop_cancel(all->loop, end_old, all);
-	if (!sources_settled(all)) /* another reload came meanwhile */
-		return;
-	each(all, is_old, worker_end);
-	sources_worker_changed(all);
+	loop_cancel(all->loop, overlap_is_over, all);
+	if (sources_settled(all)) /* else another reload came meanwhile */
+		each(all, is_old, worker_end);
+}
+
+static void overlap_is_over(void *arg)
+{
+	end_old(arg);
+	sources_worker_changed(arg);
 }
 
 static bool is_any_old(const struct sources *all)
@@ -277,7 +282,7 @@ static void end_old_soon(struct sources *all)
 {
 	if (all->overlapping || !is_any_old(all))
 		return;
-	all->overlapping = loop_timer(all->loop, OVERLAP_MS, end_old, all) == 0;
+	all->overlapping = loop_timer(all->loop, OVERLAP_MS, overlap_is_over, all) == 0;
 	if (!all->overlapping)
 		end_old(all);
 }

@@ -1,5 +1,6 @@
 """Several sources at once, another method in the running daemon, and sources that die."""
 
+import json
 import re
 import threading
 import time
@@ -200,6 +201,25 @@ def test_a_switch_of_one_source_alone(house):
     assert works(house, v4("server")) and works(house, SECOND["server"][0])
     house.postern.reload_and_wait()
     assert [(r["method"], r["switched"]) for r in sources(house).values()] == [("pcap", False), ("pcap", False)]
+
+
+@pytest.mark.house(alice=False, interface=["any"])
+def test_the_firewalls_check_knows_what_is_captured(house):
+    def like():
+        return json.loads(house.postern.ctl("--json", "firewall", "check", check=False).stdout)["as_configured"]
+
+    for method in there(house, ("nflog", "nfqueue", "udp", "pcap")):
+        house.postern.ctl("capture", "switch", method)
+        until(like, 5, method)
+    configured(house, interface=["any"], capture="nflog")
+    for level in ("info", "debug", "info"):  # each needs new captures, which take turns
+        configured(house, log_level=level)
+        house.postern.reload_and_wait()
+        until(like, 5, level)
+    house.postern.stop()
+    assert like()
+    house.postern.ctl("firewall", "install")
+    assert like()
 
 
 @pytest.mark.parametrize(
