@@ -12,7 +12,7 @@ from .namespace import Namespace, sh
 _count = itertools.count(1)
 PREFIX = "postern-lab"
 NUMBERS = {"server": 1, "client": 2, "attacker": 3, "other": 4, "backend": 5}
-ACCOUNTS = ("_postern-capture", "_postern-auth")
+ACCOUNTS = ("_postern-capture", "_postern-auth", "_postern-openpgp")
 
 
 def v4(role):
