@@ -24,7 +24,7 @@ const struct directive_word directives_captures[] = {
     {"nflog", ALL_AT_ONCE | NO_SECOND | BY_LOG},
     {"nfqueue", ALL_AT_ONCE | NO_SECOND | BY_QUEUE},
     {"xdp", ONE_ALONE},
-    {"udp", ALL_AT_ONCE | NO_SECOND | BY_SOCKET},
+    {"udp", BY_SOCKET},
     {NULL, 0},
 };
 
@@ -79,11 +79,30 @@ static int fault_alone(const struct source_config *s, char *why)
 	else if ((t & ONE_ALONE) != 0 && is_any(s))
 		(void)snprintf(why, CONFIG_WHY_MAX,
 		    "%s takes one interface; name it instead of any", s->capture);
+	else if ((t & ONE_ALONE) != 0 && s->filter[0] != '\0')
+		(void)snprintf(why, CONFIG_WHY_MAX,
+		    "%s knows knocks by their gate and takes no filter; take it away, or use "
+		    "capture = afpacket",
+		    s->capture);
 	else if (s->workers > 1 && (t & SHARED) == 0)
 		(void)snprintf(why, CONFIG_WHY_MAX,
 		    "%s has one process alone; use workers = 1, or capture = afpacket", s->capture);
 	else
 		return 0;
+	return -1;
+}
+
+/* What one that is alone at its interface takes no other sees. */
+static int fault_of_two_kinds(
+    const struct source_config *s, const struct source_config *other, char *why)
+{
+	if (((traits_of(s->capture) | traits_of(other->capture)) & ONE_ALONE) == 0 ||
+	    strcmp(s->interface, other->interface) != 0)
+		return 0;
+	(void)snprintf(why, CONFIG_WHY_MAX,
+	    "source \"%s\" is at this interface, too, and one of them is xdp, which leaves nothing "
+	    "for others; take one of them away",
+	    other->name);
 	return -1;
 }
 
@@ -93,7 +112,7 @@ static int fault_together(
 	const unsigned t = traits_of(s->capture);
 
 	if (strcmp(s->capture, other->capture) != 0)
-		return 0;
+		return fault_of_two_kinds(s, other, why);
 	if ((t & NO_SECOND) != 0)
 		(void)snprintf(why, CONFIG_WHY_MAX,
 		    "source \"%s\" is %s, too, and there can be one alone; take one of them away",

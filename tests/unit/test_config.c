@@ -327,6 +327,14 @@ static void test_sources_that_cannot_work(void **state)
 	assert_faults("udp-port = 1\n" SERVICE "source a { capture = xdp }\n",
 	    "f:3: source \"a\": xdp takes one interface; name it instead of any\n");
 	assert_faults("udp-port = 1\n" SERVICE
+		      "source a { interface = eth0 capture = xdp filter = ip }\n",
+	    "f:3: source \"a\": xdp knows knocks by their gate and takes no filter; take it away, "
+	    "or use capture = afpacket\n");
+	assert_faults("udp-port = 1\n" SERVICE "source a { interface = eth0 capture = xdp }\n"
+		      "source b { interface = eth0 capture = pcap }\n",
+	    "f:4: source \"b\": source \"a\" is at this interface, too, and one of them is xdp, "
+	    "which leaves nothing for others; take one of them away\n");
+	assert_faults("udp-port = 1\n" SERVICE
 		      "source a { capture = savefile }\nsource b { capture = savefile }\n",
 	    "f:4: source \"b\": source \"a\" reads the same file, and it has one reader; give each "
 	    "a "
