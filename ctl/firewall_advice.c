@@ -16,6 +16,7 @@ enum { TEXT_BYTES = 2048, COMMAND_BYTES = 512, NAME_BYTES = 384, MATCH_BYTES = 9
 #define DOORS "doors"
 #define REPLIES "replies"
 #define EARLY "early"
+#define KNOCKS "knocks"
 
 static void append(json_t *list, json_t *value)
 {
@@ -101,6 +102,14 @@ void advice_add_early(json_t *list, const struct place *base, const struct servi
 	set_number(one, "port", s->port);
 }
 
+void advice_add_knocks(json_t *list, const struct place *base, uint16_t port)
+{
+	json_t *one = about(list, ADVICE, KNOCKS, base);
+
+	set_number(one, "proto", IPPROTO_UDP);
+	set_number(one, "port", port);
+}
+
 void advice_note_chain(json_t *list, const struct place *base, const struct service *s)
 {
 	add_service(about(list, NOTE, DOORS, base), s->name);
@@ -137,6 +146,12 @@ static bool is_about(const json_t *one, const char *what)
 	return strcmp(text_of(one, "about"), what) == 0;
 }
 
+/* Its rule is by port: no mark of ours is on the packet. */
+static bool names_port(const json_t *one)
+{
+	return is_about(one, EARLY) || is_about(one, KNOCKS);
+}
+
 static void iptables_rule(char out[static COMMAND_BYTES], const json_t *one, const struct place *p)
 {
 	const unsigned mark = is_about(one, REPLIES) ? MARK_REPLY : MARK_DOOR;
@@ -144,7 +159,7 @@ static void iptables_rule(char out[static COMMAND_BYTES], const json_t *one, con
 	const char *program = strcmp(p->family, "ip6") == 0 ? "ip6tables" : "iptables";
 	char match[MATCH_BYTES];
 
-	if (is_about(one, EARLY))
+	if (names_port(one))
 		(void)snprintf(
 		    match, sizeof(match), "-p %s --dport %u", proto_of(one), port_of(one));
 	else
@@ -159,7 +174,7 @@ static void nft_rule(char out[static COMMAND_BYTES], const json_t *one, const st
 	const unsigned mark = is_about(one, REPLIES) ? MARK_REPLY : MARK_DOOR;
 	char match[MATCH_BYTES];
 
-	if (is_about(one, EARLY))
+	if (names_port(one))
 		(void)snprintf(match, sizeof(match), "%s dport %u", proto_of(one), port_of(one));
 	else
 		(void)snprintf(match, sizeof(match), "%s mark and 0x%x == 0x%x",
@@ -212,6 +227,8 @@ static void describe_chain(json_t *one)
 	(place_is_iptables(&p) ? iptables_rule : nft_rule)(command, one, &p);
 	if (is_about(one, REPLIES))
 		(void)snprintf(what, sizeof(what), "postern's replies");
+	else if (is_about(one, KNOCKS))
+		(void)snprintf(what, sizeof(what), "knocks, which a socket waits for behind it");
 	else
 		(void)snprintf(what, sizeof(what), "what %s (%s)",
 		    is_about(one, EARLY) ? "the guard never sees then" : "the guard lets in",

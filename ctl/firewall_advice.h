@@ -3,7 +3,7 @@
  * first (one for each chain, however many services it concerns), told then.
  *   severity  "advice": something to do; "note": good to know
  *   text      for people
- *   about     "doors", "replies" or "early", where it is about a base chain
+ *   about     "doors", "replies", "early" or "knocks", where it is about a base chain
  *   chain, services, command   then, too
  */
 #ifndef POSTERN_CTL_FIREWALL_ADVICE_H
@@ -22,6 +22,8 @@ void advice_add_chain(json_t *list, const struct place *base, const struct servi
 void advice_add_early(json_t *list, const struct place *base, const struct service *s);
 /* One that lets a service in under conditions of its own. */
 void advice_note_chain(json_t *list, const struct place *base, const struct service *s);
+/* One in which knocks end that capture = udp waits for at this port. */
+void advice_add_knocks(json_t *list, const struct place *base, uint16_t port);
 /* There are rules that cannot be read, but changed with this program. */
 void advice_note_legacy(json_t *list, const char *program);
 

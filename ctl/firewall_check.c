@@ -159,6 +159,42 @@ static void check_silence(
 				    "silence hides a guarded port fully there");
 }
 
+struct knocks {
+	json_t *advice;
+	uint16_t port;
+};
+
+static void judge_knocks(void *arg, const struct place *base, const struct walk *w)
+{
+	const struct knocks *k = arg;
+
+	if (w->fate != FATE_ACCEPT)
+		advice_add_knocks(k->advice, base, k->port);
+}
+
+/* capture = udp: what no other method needs, and what it shows. */
+static void check_socket(json_t *advice, const struct ruleset *rs, const struct config *config)
+{
+	struct knocks knocks = {advice, config->udp_port};
+
+	if ((config->needs & NEED_UDP) == 0)
+		return;
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		const struct probe p = {.v6 = v6 == 1,
+		    .proto = IPPROTO_UDP,
+		    .dport = config->udp_port,
+		    .state = "untracked"};
+
+		walk_hook(rs, "filter", "prerouting", &p, judge_knocks, &knocks);
+		walk_hook(rs, "filter", "input", &p, judge_knocks, &knocks);
+	}
+	if (closed_port(rs, IPPROTO_UDP, false) == FATE_CLOSED)
+		advice_note(advice,
+		    "A socket listens at the knock port (capture = udp) and does not answer, "
+		    "where this host's other ports do: a scan shows it as open|filtered. "
+		    "Where it may be, use another way to capture");
+}
+
 /* Rules of the old kind, which nftables does not show. */
 static void check_legacy(json_t *advice)
 {
