@@ -73,6 +73,8 @@ struct capture_want {
 	 */
 	unsigned workers;
 	uint16_t group;
+	/* xdp: closed ports of this host answer, and so the knock port has to: take nothing away. */
+	bool answers;
 };
 
 struct capture_stats {

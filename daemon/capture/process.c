@@ -68,7 +68,8 @@ static enum capture_status open_source(
 	    .gid = gid,
 	    .verdicts = judges(r->method) ? FD_VERDICT : 0,
 	    .workers = a->workers,
-	    .group = (uint16_t)a->group};
+	    .group = (uint16_t)a->group,
+	    .answers = c->silence == SILENCE_CLOSED};
 
 	find_file(file, s->file, a->config_dir);
 	listen_ports(c, &ports);

@@ -389,28 +389,31 @@ static __always_inline int find_veil(
  * UDP's knock port is ours alone. A TCP port may have a service behind it, and
  * an echo request is answered by the kernel, knock or not: what is none goes on.
  */
-static __always_inline int refuse(const struct place *p, enum xdp_counter why)
+static __always_inline int refuse(
+    const struct xdp_control *c, const struct place *p, enum xdp_counter why)
 {
-	if (p->proto != IPPROTO_UDP)
+	if (p->proto != IPPROTO_UDP || c->answers)
 		return XDP_PASS;
 	count(why);
 	return XDP_DROP;
 }
 
-static __always_inline int judge(struct xdp_md *frame, const struct place *p)
+static __always_inline int judge(
+    struct xdp_md *frame, const struct xdp_control *c, const struct place *p)
 {
 	int holds;
 
 	if (p->len < XDP_VEIL_LEAST || p->len > XDP_VEIL_MOST)
-		return refuse(p, XDP_COUNT_LENGTH);
+		return refuse(c, p, XDP_COUNT_LENGTH);
 	holds = gate_holds(frame, p->at, p->len);
 	if (holds < 0) /* lengths that lie */
 		return XDP_PASS;
 	if (!holds)
-		return refuse(p, XDP_COUNT_GATE);
+		return refuse(c, p, XDP_COUNT_GATE);
 	if (hand_over(frame, p->at + p->len) != 0)
 		count(XDP_COUNT_LOST);
-	return p->proto == IPPROTO_UDP || p->proto == IPPROTO_TCP ? XDP_DROP : XDP_PASS;
+	return c->answers || (p->proto != IPPROTO_UDP && p->proto != IPPROTO_TCP) ? XDP_PASS
+										  : XDP_DROP;
 }
 
 SEC("xdp.frags")
@@ -430,7 +433,7 @@ int postern_gate(struct xdp_md *frame)
 		return XDP_PASS;
 	if (find_veil(frame, in_force(c), &p) != 0 || !is_own(p.to[0], p.to[1]))
 		return XDP_PASS;
-	return judge(frame, &p);
+	return judge(frame, c, &p);
 }
 
 const char terms[] SEC("license") = "ISC";

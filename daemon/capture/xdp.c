@@ -125,8 +125,9 @@ static enum capture_status load(struct xdp *s, size_t ring_bytes)
 	    "JIT (log-level = debug says why); use capture = afpacket");
 }
 
-static enum capture_status learn_addresses(struct xdp *s)
+static enum capture_status learn_host(struct xdp *s, bool answers)
 {
+	s->program.control->answers = answers;
 	s->own = xdp_own_open(s->program.control->own);
 	if (s->own == NULL)
 		return refuse(CAPTURE_BROKEN, s, "addresses", strerror(errno));
@@ -201,7 +202,7 @@ static enum capture_status xdp_open(void **self, const struct capture_want *want
 	if (status == CAPTURE_UP)
 		status = load(s, want->buffer_bytes - slow.buffer_bytes);
 	if (status == CAPTURE_UP)
-		status = learn_addresses(s);
+		status = learn_host(s, want->answers);
 	if (status == CAPTURE_UP)
 		status = join_descriptors(s);
 	if (status == CAPTURE_UP)

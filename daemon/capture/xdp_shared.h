@@ -36,7 +36,8 @@ struct xdp_address {
 struct xdp_control {
 	__u32 active; /* 0: no keys yet, everything passes; else setting[active - 1] is in force */
 	__u16 mac[3]; /* of the interface, its bytes as on the wire */
-	__u16 unused;
+	__u16
+	    answers; /* not 0: hand knocks over and let all pass, since closed ports answer here */
 	struct xdp_setting setting[2];
 	/* This host's own: each stands within XDP_OWN_PROBES slots from xdp_slot() on. */
 	struct xdp_address own[XDP_OWN_SLOTS];

@@ -450,6 +450,33 @@ static void survives_lies(void **state)
 	}
 }
 
+/* Where closed ports answer, the kernel answers whoever asks; a knock is heard besides. */
+static void takes_nothing_away_where_ports_answer(void **state)
+{
+	struct scene *s = *state;
+	uint8_t segment[20 + 500];
+	struct frame f;
+	struct xdp_counts n;
+
+	set_keys(s, 1);
+	s->program.control->answers = 1;
+	make_veil(s, 0, segment + 20, 500);
+	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
+		make(&f, &expectations[i], segment + 20, 500);
+		assert_int_equal(run(s, &f), XDP_PASS);
+		assert_int_equal(s->handed, expectations[i].verdict == XDP_DROP);
+		f.bytes[f.len - expectations[i].shape.padding - 1] ^= 1;
+		assert_int_equal(run(s, &f), XDP_PASS);
+		assert_int_equal(s->handed, 0);
+	}
+	(void)tcp_head(segment, 0x02, 0);
+	make_segment(&f, false, TCP, segment, sizeof(segment));
+	assert_int_equal(run(s, &f), XDP_PASS);
+	assert_int_equal(s->handed, 1);
+	xdp_count(&s->program, &n);
+	assert_int_equal(n.of[XDP_COUNT_GATE] + n.of[XDP_COUNT_LENGTH], 0);
+}
+
 static void counts_what_finds_no_room(void **state)
 {
 	static const struct expectation plain = {"plain", {.link = LINK_ETHERNET}, XDP_DROP};
@@ -486,6 +513,7 @@ int main(void)
 	    TEST(takes_a_first_segment),
 	    TEST(hears_an_echo_request),
 	    TEST(survives_lies),
+	    TEST(takes_nothing_away_where_ports_answer),
 	    TEST(counts_what_finds_no_room),
 	};
 
