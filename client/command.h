@@ -18,7 +18,16 @@
 enum { ADDRESSES_MAX = 2 };
 
 /* How to knock, where the command line says it in place of the profile. */
-enum travel { TRAVEL_CARRIER, TRAVEL_COVER, TRAVEL_ENVELOPE, TRAVEL_VIA, TRAVELS };
+enum travel {
+	TRAVEL_CARRIER,
+	TRAVEL_COVER,
+	TRAVEL_ENVELOPE,
+	TRAVEL_VIA,
+	TRAVEL_PIECES,
+	TRAVEL_DUMMIES,
+	TRAVEL_GAP,
+	TRAVELS,
+};
 
 /* What the command line said. Strings are borrowed from it. */
 struct settings {

@@ -30,7 +30,10 @@ static int set_travel(struct postern_profile *profile, const struct settings *s)
 	static const char *const key[TRAVELS] = {[TRAVEL_CARRIER] = "carrier",
 	    [TRAVEL_COVER] = "cover",
 	    [TRAVEL_ENVELOPE] = "envelope",
-	    [TRAVEL_VIA] = "via"};
+	    [TRAVEL_VIA] = "via",
+	    [TRAVEL_PIECES] = "sequence-pieces",
+	    [TRAVEL_DUMMIES] = "dummies",
+	    [TRAVEL_GAP] = "gap"};
 	int status = POSTERN_OK;
 
 	for (int i = 0; i < TRAVELS && status == POSTERN_OK; i++) {

@@ -176,6 +176,24 @@ static const char *read_via(struct settings *s, const char *value)
 	return NULL;
 }
 
+static const char *read_pieces(struct settings *s, const char *value)
+{
+	s->travel[TRAVEL_PIECES] = value;
+	return NULL;
+}
+
+static const char *read_dummies(struct settings *s, const char *value)
+{
+	s->travel[TRAVEL_DUMMIES] = value;
+	return NULL;
+}
+
+static const char *read_gap(struct settings *s, const char *value)
+{
+	s->travel[TRAVEL_GAP] = value;
+	return NULL;
+}
+
 static const char *read_output(struct settings *s, const char *value)
 {
 	s->output = value;
@@ -204,6 +222,12 @@ static const struct option_spec specs[] = {
     {TAKES_TRAVEL, 'e', "envelope", "NAME", "seal it by noise or openpgp", read_envelope},
     {TAKES_TRAVEL, 'V', "via", "URL", "go by http through socks5://HOST:PORT or http://HOST:PORT",
 	read_via},
+    {TAKES_TRAVEL, 'i', "pieces", "KIND", "cut a sequence into udp, tcp or clean pieces",
+	read_pieces},
+    {TAKES_TRAVEL, 'd', "dummies", "MIN-MAX", "send so many packets along that say nothing",
+	read_dummies},
+    {TAKES_TRAVEL, 'g', "gap", "MS", "pause at most so long between packets of a sequence",
+	read_gap},
     {TAKES_RETRIES, 'r', "retries", "N", "knock again so often when nothing is heard (4)",
 	read_retries},
     {TAKES_JSON, 'j', "json", NULL, "print JSON", read_json},

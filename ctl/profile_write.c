@@ -100,6 +100,30 @@ static void put_http(struct room *r, const struct profile_parts *p)
 		put(r, "%s\n", c->http_path);
 }
 
+/* Of the pieces that the server hears, those that take the least privilege to send. */
+static const char *easiest_pieces(const struct config *c)
+{
+	if ((c->sequence_pieces & PIECES_UDP) != 0)
+		return "udp";
+	return (c->sequence_pieces & PIECES_TCP) != 0 ? "tcp" : "clean";
+}
+
+static void put_sequence(struct room *r, const struct config *c)
+{
+	if (!config_has_sequence(c))
+		return;
+	if (c->sequence_range.lo != 0) {
+		put(r, "sequence-range = %u-%u\nsequence-count = %u\n", c->sequence_range.lo,
+		    c->sequence_range.hi, c->sequence_count);
+	} else {
+		put(r, "sequence =");
+		for (unsigned i = 0; i < c->sequence.len; i++)
+			put(r, " %u", c->sequence.at[i]);
+		put(r, "\n");
+	}
+	put(r, "sequence-pieces = %s\n", easiest_pieces(c));
+}
+
 static void put_ports(struct room *r, const struct profile_parts *p)
 {
 	if (p->port != 0)
@@ -108,6 +132,7 @@ static void put_ports(struct room *r, const struct profile_parts *p)
 		put(r, "tcp-port = %u\n", p->config->tcp_port);
 	if (p->config->http_port != 0)
 		put_http(r, p);
+	put_sequence(r, p->config);
 }
 
 /* All that the server listens for, what costs least first. */
@@ -121,6 +146,7 @@ static void put_carriers(struct room *r, const struct config *c)
 	    {"tcp", c->tcp_port != 0},
 	    {"icmp", c->icmp != 0},
 	    {"http", c->http_port != 0},
+	    {"sequence", config_has_sequence(c)},
 	};
 	const char *joint = "carrier = ";
 

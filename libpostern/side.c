@@ -291,8 +291,10 @@ void side_go_on(struct postern_knock *k, struct side *s, struct moment now, bool
 
 	if (before == UINT64_MAX)
 		return;
-	if (held || s->exchange->phase == EXCHANGE_DONE) {
+	/* It is over, or must wait, or something else is to be sent: an answer has come. */
+	if (held || !s->exchange->held || s->exchange->phase == EXCHANGE_DONE) {
 		way_stop(p->way);
+		exchange_release(s->exchange, now.mono_ns);
 		return;
 	}
 	int result = way_step(p->way, now.mono_ns, &p->error);

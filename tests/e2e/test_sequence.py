@@ -5,15 +5,17 @@ import time
 
 import pytest
 from lab import connect
-from lab.network import v4
+from lab.network import v4, v6
 from lab.record import Recording
 from lab.sequencer import Sequencer
+from lab.user import GRANTED, NO_ANSWER
 from wire import frames, sequence
 
 PORTS = [7001, 22222, 4099, 31000, 1234, 60001, 9]
 LISTED = {"sequence": PORTS, "sequence_pieces": ["udp", "tcp", "clean"]}
 RANGE = {"sequence_range": "20000-29999", "sequence_count": 6, "sequence_pieces": ["udp", "clean"]}
 KINDS = ("udp", "clean")
+SYSTEM = 5
 
 
 def ports_of(house, low=20000, high=29999, count=6):
@@ -138,25 +140,26 @@ def test_forgeries_at_a_hundred_times_the_rate(house, kind):
 
 @pytest.mark.house(alice=False, **LISTED)
 def test_a_scan_of_all_ports_in_the_middle(house):
-    """SYNs and datagrams to each of the 65,535 ports, from the same address, between two pieces."""
-    for kind in KINDS:
-        knocker = Sequencer(house.client, house.card, PORTS, kind)
-        knock = knocker.make()
-        pieces = knocker.pieces(knock.m1)
-        knocker.send(pieces[:-1])
-        mac, own = house.server.mac("eth0"), house.client.mac("eth0")
-        source, server = v4("client"), v4("server")
-        house.client.inject(
-            "eth0",
-            (
-                frames.ethernet(
-                    mac, own, frames.packet(source, server, frames.TCP, frames.tcp_syn(source, 55555, server, p))
-                )
-                for p in range(1, 65536)
-            ),
-        )
-        knocker.send(pieces[-1:])
-        assert knocker.finish(knock, 5).verdict in ("ok", "refreshed")
+    """A SYN to each of the 65,535 ports, from the same address, when all but one of the pieces are there."""
+    knockers = [Sequencer(house.client, house.card, PORTS, kind) for kind in KINDS]
+    knocks = [knocker.make(size=1200) for knocker in knockers]
+    pieces = [knocker.pieces(knock.m1) for knocker, knock in zip(knockers, knocks)]
+    for knocker, parts in zip(knockers, pieces):
+        knocker.send(parts[:-1])
+    mac, own = house.server.mac("eth0"), house.client.mac("eth0")
+    source, server = v4("client"), v4("server")
+    house.client.inject(
+        "eth0",
+        (
+            frames.ethernet(
+                mac, own, frames.packet(source, server, frames.TCP, frames.tcp_syn(source, 55555, server, p))
+            )
+            for p in range(1, 65536)
+        ),
+    )
+    for knocker, knock, parts in zip(knockers, knocks, pieces):
+        knocker.send(parts[-1:])
+        assert knocker.finish(knock, 5).verdict in ("ok", "refreshed"), knocker.kind
 
 
 @pytest.mark.house(alice=False, **LISTED)
@@ -187,6 +190,71 @@ def test_a_copy_that_comes_first(house):
     knocker.send_piece(piece)
     assert knocker.finish(knock).verdict == "ok"
     assert capture(house, "form") == 1
+
+
+# --- the client program ---
+
+
+@pytest.mark.house(**LISTED)
+def test_the_client_without_privilege(house):
+    """Datagrams by a user who may nothing; both families, dummies and pauses."""
+    done = house.alice.postern("open", "alice", "ssh", "--carrier", "sequence", "--dummies", "3-9", "--gap", "20")
+    assert done.returncode == GRANTED, done.stderr + done.stdout
+    for address in house.addresses():
+        assert house.sshd.login(house.client, address)
+        assert connect.tcp(house.attacker, address, 22) == "silent"
+    assert capture(house, "piece-tag") >= 6
+    for pieces in ("tcp", "clean"):
+        done = house.alice.postern("ping", "alice", "--carrier", "sequence", "--pieces", pieces)
+        assert done.returncode == SYSTEM
+        assert "setcap cap_net_raw" in done.stderr, done.stderr
+
+
+def as_root(house, *words):
+    return house.client.run(house.alice.program, *words, env=house.alice.env, check=False)
+
+
+@pytest.mark.house(**LISTED)
+def test_the_client_by_syns(house):
+    profile = house.profile.read_text()
+    house.client.run("mkdir", "-p", house.alice.home / ".config/postern/profiles")
+    root = house.alice.home / ".config/postern/profiles/root"
+    root.write_text(profile.replace("name = alice", "name = root"))
+    root.chmod(0o600)
+    for pieces in ("tcp", "clean"):
+        done = as_root(house, "open", "root", "ssh", "--carrier=sequence", f"--pieces={pieces}", "--dummies=2-4")
+        assert done.returncode == GRANTED, done.stderr + done.stdout
+    assert {key[0] for key in house.postern.doors()} == {v4("client"), v6("client")}
+    assert house.sshd.login(house.client, v4("server"))
+
+
+@pytest.mark.house(**RANGE, udp_port=0)
+def test_the_profile_says_how(house):
+    """Enrolled where nothing but a rolling sequence is heard, the client takes it by itself."""
+    code, said = house.alice.json("open", "alice", "ssh")
+    assert code == GRANTED, said
+    assert capture(house, "matched") >= 2
+
+
+@pytest.mark.house(**LISTED)
+def test_a_fifth_of_the_packets_is_lost(house):
+    assert house.alice.postern("ping", "alice").returncode == GRANTED  # proven
+    house.loss(20)
+    for _ in range(3):
+        started = time.monotonic()
+        done = house.alice.postern("ping", "alice", "-4", "--carrier=sequence")
+        assert done.returncode == GRANTED, house.postern.stats()
+        assert time.monotonic() - started < 30
+
+
+@pytest.mark.house(**LISTED)
+def test_silence_ends(house):
+    """Nobody hears: four rounds, then an end."""
+    house.postern.stop()
+    started = time.monotonic()
+    done = house.alice.postern("ping", "alice", "-4", "--carrier=sequence", "--retries=0")
+    assert done.returncode == NO_ANSWER
+    assert 3.5 < time.monotonic() - started < 9
 
 
 def rss_kib(pid):
