@@ -63,27 +63,42 @@ static float lattice(uint64_t seed, int x, int y)
 	return uniform(&state) - 0.5F;
 }
 
-static float smooth_noise(uint64_t seed, float x, float y)
+/* The four points of the lattice around the point that was asked for last. */
+struct corners {
+	uint64_t seed;
+	int column, row;
+	float at[4];
+};
+
+static void find_corners(struct corners *c, uint64_t seed, int column, int row)
+{
+	if (c->seed == seed && c->column == column && c->row == row)
+		return;
+	*c = (struct corners){seed, column, row,
+	    {lattice(seed, column, row), lattice(seed, column + 1, row),
+		lattice(seed, column, row + 1), lattice(seed, column + 1, row + 1)}};
+}
+
+static float smooth_noise(struct corners *c, uint64_t seed, float x, float y)
 {
 	float left = floorf(x), top = floorf(y);
-	int column = (int)left, row = (int)top;
 	float u = x - left, v = y - top;
 
+	find_corners(c, seed, (int)left, (int)top);
 	u = u * u * (3 - 2 * u);
 	v = v * v * (3 - 2 * v);
-	float above = lattice(seed, column, row) * (1 - u) + lattice(seed, column + 1, row) * u;
-	float below =
-	    lattice(seed, column, row + 1) * (1 - u) + lattice(seed, column + 1, row + 1) * u;
+	float above = c->at[0] * (1 - u) + c->at[1] * u;
+	float below = c->at[2] * (1 - u) + c->at[3] * u;
 	return above * (1 - v) + below * v;
 }
 
-static float texture_at(const struct texture *t, float x, float y)
+static float texture_at(const struct texture *t, struct corners *c, float x, float y)
 {
 	float sum = 0, strength = 1, scale = t->scale;
 
 	for (int i = 0; i < OCTAVES && scale > 1.2F; i++) {
-		sum += strength *
-		       smooth_noise(t->seed + (uint64_t)i, x / (scale * t->stretch), y / scale);
+		float across = x / (scale * t->stretch), down = y / scale;
+		sum += strength * smooth_noise(&c[i], t->seed + (uint64_t)i, across, down);
 		strength *= t->fall;
 		scale *= 0.5F;
 	}
@@ -153,6 +168,7 @@ static void paint(const struct field *f, const struct leaf *l, uint8_t number, u
 static void draw(struct field *f, uint64_t *state)
 {
 	struct leaf leaf[LEAVES];
+	struct corners corners[OCTAVES] = {0};
 	uint8_t *seen = malloc((size_t)f->width * (size_t)f->height);
 
 	if (!seen)
@@ -164,7 +180,7 @@ static void draw(struct field *f, uint64_t *state)
 	for (int y = 0; y < f->height; y++) {
 		for (int x = 0; x < f->width; x++) {
 			const struct leaf *l = &leaf[seen[y * f->width + x]];
-			float t = texture_at(&l->texture, (float)x, (float)y);
+			float t = texture_at(&l->texture, corners, (float)x, (float)y);
 			float light = 1 + l->slope_x * (float)x + l->slope_y * (float)y;
 			light *= expf(l->contrast * 2 * t);
 			for (int c = 0; c < CHANNELS; c++)
@@ -215,7 +231,7 @@ static int bayer(int x, int y)
 static void expose(const struct field *f, uint64_t *state, float *raw)
 {
 	/* From a bright day to a dim room, of full scale. */
-	float grain = expf(between(state, -10.8F, -7.4F)), read = between(state, 0.0004F, 0.003F);
+	float grain = expf(between(state, -10.4F, -7.4F)), read = between(state, 0.0006F, 0.003F);
 
 	for (int y = 0; y < f->height; y++) {
 		for (int x = 0; x < f->width; x++) {
