@@ -356,7 +356,7 @@ static bool same_source(const struct source_config *a, const struct source_confi
 static bool same_for_all(const struct config *a, const struct config *b)
 {
 	return config_same_carriers(a, b) && a->log_level == b->log_level &&
-	       strcmp(a->capture_user, b->capture_user) == 0;
+	       a->silence == b->silence && strcmp(a->capture_user, b->capture_user) == 0;
 }
 
 /* Of what is captured now, what the new configuration wants just as it is. */

@@ -202,6 +202,31 @@ def test_the_process_keeps_nothing(house):
     assert not house.postern.log_lines("signal=31|SIGSYS|[Bb]ad system call")
 
 
+@pytest.mark.house(capture="xdp", interface=["eth0"], alice=False, sshd=False)
+def test_the_knock_port_answers_where_closed_ports_do(house):
+    """As any other: the program must not make it stand out."""
+    for silence, error in (("drop", TimeoutError), ("closed", ConnectionRefusedError)):
+        house.postern.directives["silence"] = silence
+        house.postern.write_config()
+        house.postern.reload_and_wait()
+        for address in house.addresses():
+            until(lambda a=address: works(house, a), 15, "an answer")
+            until(lambda a=address, e=error: ask(house, a) is e, 15, f"{address} {silence}")
+            assert works(house, address)
+
+
+def ask(house, address):
+    """What a stranger hears from the knock port."""
+    with house.attacker.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.3)
+        s.connect((address, Postern.PORT))
+        s.send(os.urandom(400))
+        try:
+            s.recv(100)
+        except OSError as error:
+            return type(error)
+
+
 @pytest.mark.house(capture="xdp", interface=["tun0"], start=False, alice=False, sshd=False)
 def test_a_device_without_ethernet_is_refused(house):
     tun = Tun(house.server, "tun0", "10.77.0.1/24")
