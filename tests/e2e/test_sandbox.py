@@ -1,14 +1,27 @@
 """Who is trusted with what, looked at from outside."""
 
+import json
 import os
 import re
+import subprocess
 
 import pytest
 from lab import until
 from lab.process import alive, status
+from lab.programs import PLACES, build, built
 from lab.user import GRANTED
+from test_capture import recorder
 
 CAP_NET_ADMIN = 1 << 12
+EVERYWHERE = ("nflog", "nfqueue", "savefile")
+
+
+def methods():
+    """The ways to capture that this program was built with, and what each may at its start."""
+    if not built("posternctl"):
+        return {}
+    done = subprocess.run([build() / PLACES["posternctl"], "--json", "capture", "methods"], capture_output=True)
+    return {row["method"]: row["capabilities"] for row in json.loads(done.stdout)["methods"]} if not done.returncode else {}
 
 
 def children(house):
@@ -67,6 +80,33 @@ def test_a_forbidden_call_kills_and_the_process_comes_back(house, role):
     # It died of it (SIGSYS, 31), and was not just restarted for another reason.
     until(lambda: house.postern.log_lines(rf"{role}.*(?:signal=31|SIGSYS|[Bb]ad system call)"), 5, "the death in the log")
     assert bob.open().verdict == "ok"
+
+
+@pytest.mark.parametrize("method", methods())
+@pytest.mark.house(start=False, sshd=False, alice=False)
+def test_each_way_to_capture_has_a_jail_of_its_own(house, method):
+    """It dies of a call that it does not need; the next one has nothing but what it holds open."""
+    postern, file = house.postern, house.server.folder / "knocks.pcap"
+    if method == "savefile":
+        recorder(house, file).wait_line("listening on")
+    interface = "any" if method in EVERYWHERE else "eth0"
+    postern.directives.update({"capture": method, "capture-file": file, "interface": [interface]})
+    postern.write_config()
+    postern.start(fault="capture.forbidden")
+    until(lambda: house.knocker().ping(0.3), 15, "an answer after the return")
+    until(lambda: postern.log_lines("capture.*signal=31"), 5, "the death in the log")
+    pid = postern.pid("capture")
+    found = status(pid)
+    assert all(int(found[kind], 16) == 0 for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"))
+    assert found["NoNewPrivs"] == "1" and found["Seccomp"] == "2"
+    assert "0" not in found["Uid"].split() + found["Gid"].split() + found["Groups"].split()
+    assert os.listdir(f"/proc/{pid}/root") == []
+    # It may write to auth and the log, and by nfqueue to the monitor; what is open for writing to a file is nothing.
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with open(f"/proc/{pid}/fdinfo/{fd}") as info:
+            mode = int(re.search(r"flags:\s*(\d+)", info.read())[1], 8) & 3
+        target = os.readlink(f"/proc/{pid}/fd/{fd}")
+        assert mode == os.O_RDONLY or target == "/dev/null" or not target.startswith("/"), (fd, target)
 
 
 @pytest.mark.parametrize("role", ["capture", "auth"])
