@@ -1,6 +1,5 @@
 #include "capture_cost.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,16 +50,16 @@ static size_t tree_of(pid_t pid, pid_t out[static TREE_MAX])
 static void add_ticks(struct cost *c, const char *stat)
 {
 	const char *at = strrchr(stat, ')');
-	uint64_t user = 0, kernel = 0;
+	char *end;
 
 	for (int field = 2; at != NULL && field < USER_FIELD; field++) {
 		at = strchr(at, ' ');
 		at = at != NULL ? at + 1 : NULL;
 	}
-	if (at != NULL && sscanf(at, "%" SCNu64 " %" SCNu64, &user, &kernel) == 2) {
-		c->user_ticks += user;
-		c->kernel_ticks += kernel;
-	}
+	if (at == NULL)
+		return;
+	c->user_ticks += strtoull(at, &end, 10);
+	c->kernel_ticks += strtoull(end, NULL, 10);
 }
 
 struct cost cost_of(pid_t pid)

@@ -171,7 +171,7 @@ static void draw_ticks(FILE *out, const struct panel *p, const struct axis *a,
 			draw(out, p, a->most * i / fifths);
 		return;
 	}
-	for (double power = a->least; power < a->most; power++)
+	for (int power = (int)a->least; power < (int)a->most; power++)
 		for (size_t i = 0; i < each; i++)
 			draw(out, p, within[i] * pow(10, power));
 	draw(out, p, pow(10, a->most));
