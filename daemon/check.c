@@ -37,8 +37,9 @@ static int read_config(struct config *c, const char *path, struct report *r)
 	return status;
 }
 
-static void check_methods(const struct config *c, const char *path, struct report *r)
+int check_methods(const struct config *c, const char *path, struct report *r)
 {
+	const unsigned before = r->errors;
 	char why[SIEVE_WHY_MAX];
 
 	for (unsigned i = 0; i < c->sources; i++) {
@@ -51,9 +52,9 @@ static void check_methods(const struct config *c, const char *path, struct repor
 			    "posternctl capture methods names what is",
 			    s->name, s->capture);
 		else if (s->filter[0] != '\0' && sieve_check(m, s->filter, why) != 0)
-			report_error(
-			    r, path, s->line, "source \"%s\": filter: %s", s->name, why);
+			report_error(r, path, s->line, "source \"%s\": filter: %s", s->name, why);
 	}
+	return r->errors == before ? 0 : -1;
 }
 
 /* path is filled, for messages. Returns the descriptor, or -1 and reported. */
@@ -135,7 +136,7 @@ int check_all(const char *path, const char *dir)
 	if (!c || secret_init())
 		abort();
 	if (read_config(c, path, &r) == 0) {
-		check_methods(c, path, &r);
+		(void)!check_methods(c, path, &r);
 		clients = check_clients(c, dir, &r);
 		check_key(dir, c->server_key, 1, &r);
 		check_key(dir, c->door_key, DOOR_KEYS_IN_FILE, &r);

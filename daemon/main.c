@@ -258,6 +258,7 @@ static int run_with_config(const struct options *o)
 	if (here.mode == MODE_PRINT_CONFIG)
 		return check_print(path);
 	set_name("posternd");
+	here.child.check = check_methods;
 	return monitor_main(&here.child, here.foreground);
 }
 

@@ -81,6 +81,8 @@ struct child_args {
 	unsigned
 	    generation; /* auth: of the configuration at FD_CONFIG; what its MSG_DOOR_* say until a MSG_COMMIT */
 	bool dry_run;
+	/* monitor: what it may not know itself of a configuration (check.h); NULL: nothing */
+	int (*check)(const struct config *c, const char *path, struct report *r);
 };
 
 /* Entry functions: open, jail, drop, loop. Return the process's exit status. */

@@ -21,8 +21,13 @@ static void say_report(void *arg, const char *line)
 struct law *monitor_read_law(const struct monitor *m)
 {
 	struct report r = {.say = say_report};
+	struct law *law = law_read(m->args->config_path, m->args->config_dir, &r);
 
-	return law_read(m->args->config_path, m->args->config_dir, &r);
+	if (law && m->args->check && m->args->check(&law->config, m->args->config_path, &r)) {
+		law_free(law);
+		return NULL;
+	}
+	return law;
 }
 
 static void change_too_late(void *arg)

@@ -146,13 +146,15 @@ static void become_child(const struct child_start *s, int log, bool first_start,
 
 static void keep_error(struct child *c, const uint8_t *record, size_t len)
 {
-	size_t n = 0;
+	const size_t n = len < sizeof(c->said) ? len : sizeof(c->said);
 
 	if (len < 2 || record[0] != LOG_LEVEL_ERROR)
 		return;
-	for (size_t i = 1; i < len && n < sizeof(c->said) - 1; i++)
-		c->said[n++] = record[i] >= 0x20 && record[i] < 0x7f ? (char)record[i] : '?';
-	c->said[n] = '\0';
+	memcpy(c->said, record + 1, n - 1);
+	c->said[n - 1] = '\0';
+	for (size_t i = 0; i < n - 1; i++)
+		if (c->said[i] < ' ' || c->said[i] > '~')
+			c->said[i] = '?';
 }
 
 static bool relay_one(struct child *c)
