@@ -1,11 +1,15 @@
 """Knocks in pieces along a secret sequence of ports, with others who send to the same ports."""
 
 import random
+import struct
+import subprocess
 import time
 
 import pytest
+from PIL import Image
 from lab import connect
 from lab.network import v4, v6
+from lab.programs import PLACES, build
 from lab.record import Recording
 from lab.sequencer import Sequencer
 from lab.user import GRANTED, NO_ANSWER
@@ -226,6 +230,70 @@ def test_the_client_by_syns(house):
         assert done.returncode == GRANTED, done.stderr + done.stdout
     assert {key[0] for key in house.postern.doors()} == {v4("client"), v6("client")}
     assert house.sshd.login(house.client, v4("server"))
+
+
+def photographs(house, count=2):
+    """Pictures like photographs, which everybody may read."""
+    folder = house.folder / "photos"
+    folder.mkdir()
+    for seed in range(count):
+        with open(folder / f"{seed}.jpg", "wb") as out:
+            subprocess.run([build() / PLACES["make_scene"], str(seed), "1280", "960"], stdout=out, check=True)
+    return folder
+
+
+def syns(recording):
+    """(destination, sequence number, timestamp, payload) of each IPv4 SYN, after its checksum was looked at."""
+    for _, frame in recording.frames():
+        segment = frame[34 : 14 + int.from_bytes(frame[16:18], "big")]
+        pseudo = frame[26:34] + struct.pack(">BBH", 0, frames.TCP, len(segment))
+        assert frames.checksum(pseudo + segment) == 0
+        words, flags = segment[12] >> 4, segment[13]
+        assert (words, flags) == (10, 2)
+        seq = int.from_bytes(segment[4:8], "big")
+        tsval, echo = struct.unpack(">II", segment[28:36])
+        assert segment[20:28] == bytes.fromhex("020405b40402080a") and echo == 0
+        yield int.from_bytes(segment[2:4], "big"), seq, tsval, segment[40:]
+
+
+PICTURES = {"sequence": PORTS, "sequence_pieces": ["udp", "tcp", "clean"], "sequence_cover": "png"}
+
+
+@pytest.mark.house(**PICTURES)
+def test_pictures(house):
+    """M1 hidden in a crop of a photograph, as slices of it in SYNs; who knows the key can put it together."""
+    folder = photographs(house)
+    config = house.alice.home / ".config/postern/profiles"
+    for name in ("root", "alice"):
+        text = house.profile.read_text().replace("name = alice", f"name = {name}")
+        (config / name).write_text(text + f"photos = {folder}\n")
+        house.client.run("chown", "0" if name == "root" else "65534", config / name)
+        (config / name).chmod(0o600)
+    hidden = ("--carrier=sequence", "--cover=png")
+    done = house.alice.postern("open", "alice", "ssh", *hidden)
+    assert done.returncode == GRANTED, done.stderr
+    assert house.alice.postern("ping", "alice", "--carrier=sequence", "--retries=0").returncode == NO_ANSWER
+    assert capture(house, "cover") >= 1  # what is no picture is not looked at
+
+    record = Recording(house.client, "ip and tcp and dst host " + v4("server"), direction="out")
+    env = house.alice.env | {"XDG_STATE_HOME": str(house.folder / "state-of-root")}
+    words = ("open", "root", "ssh", "-4", "--pieces=clean", "--dummies=4-8", *hidden)
+    done = house.client.run(house.alice.program, *words, env=env, check=False)
+    assert done.returncode == GRANTED, done.stderr
+    now, slices, others = sequence.step(time.time()), {}, 0
+    for port, seq, tsval, payload in syns(record):
+        said = sequence.open_clean(house.card.doors, seq, tsval, payload, range(now - 1, now + 2))
+        others += said is None
+        if said is not None:
+            assert port == PORTS[said[1] % len(PORTS)]
+            slices.setdefault(said[0], {})[said[1]] = payload
+    ((_, found),) = slices.items()
+    picture = b"".join(found[i] for i in sorted(found))
+    (house.folder / "found.png").write_bytes(picture)
+    with Image.open(house.folder / "found.png") as image:
+        image.load()
+        assert image.format == "PNG" and max(image.size) <= 256
+    assert others >= 4
 
 
 @pytest.mark.house(**RANGE, udp_port=0)

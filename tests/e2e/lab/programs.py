@@ -10,6 +10,7 @@ PLACES = {
     "posternctl": "ctl/posternctl",
     "blast": "tests/e2e/tools/blast",
     "firewall_tool": "tests/e2e/tools/firewall_tool",
+    "make_scene": "tests/stego/make_scene",
     "clockshift": "tests/e2e/tools/clockshift.so",
 }
 

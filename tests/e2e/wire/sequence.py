@@ -55,6 +55,17 @@ def seal_clean(door_keys, number, set_id, index, count, slice_):
     return seq, word ^ int.from_bytes(mask[:4], "big")
 
 
+def open_clean(door_keys, seq, tsval, slice_, numbers):
+    """(set id, index, count) of a SYN in one of these steps; None for what is no piece."""
+    mask = siphash(door_keys.sequence_mask, struct.pack(">I", seq) + slice_)
+    word = tsval ^ int.from_bytes(mask[:4], "big")
+    said = word >> 12, word >> 6 & 63, (word & 63) + 1
+    for number in numbers:
+        if tag(door_keys, number, *said, slice_)[:4] == seq.to_bytes(4, "big"):
+            return said
+    return None
+
+
 @dataclass
 class Piece:
     """One packet of a set. clean: seq and tsval are the SYN's."""
