@@ -44,6 +44,79 @@ static int world_ask(void *arg, const struct msg_door *m)
 	return 0;
 }
 
+/* --- gpg: a seal of wax says from whom and to whom, and hides nothing --- */
+
+enum { WAX_BYTES = 2, FINGERPRINT_DIGITS = 40, WAX_SERVER = 'S' };
+
+static void fingerprint_of(unsigned i, char out[static FINGERPRINT_TEXT])
+{
+	memset(out, '0', FINGERPRINT_DIGITS);
+	out[FINGERPRINT_DIGITS - 1] = (char)('1' + i);
+	out[FINGERPRINT_DIGITS] = '\0';
+}
+
+static int wax_seal(const uint8_t *plain, size_t len, const char *from_to, uint8_t *out, size_t cap)
+{
+	if (len + WAX_BYTES > cap)
+		return -1;
+	memcpy(out, from_to, WAX_BYTES);
+	memcpy(out + WAX_BYTES, plain, len);
+	return (int)len + WAX_BYTES;
+}
+
+static int wax_open(const uint8_t *in, size_t len, const char *from_to, uint8_t *out, size_t cap)
+{
+	if (len < WAX_BYTES || len - WAX_BYTES > cap || memcmp(in, from_to, WAX_BYTES) != 0)
+		return -1;
+	memcpy(out, in + WAX_BYTES, len - WAX_BYTES);
+	return (int)len - WAX_BYTES;
+}
+
+static int client_seals(void *arg, const uint8_t *plain, size_t len, uint8_t *out, size_t cap)
+{
+	const char from_to[] = {((const struct lab_client *)arg)->wax, WAX_SERVER};
+
+	return wax_seal(plain, len, from_to, out, cap);
+}
+
+static int client_opens(void *arg, const uint8_t *in, size_t len, uint8_t *out, size_t cap)
+{
+	const char from_to[] = {WAX_SERVER, ((const struct lab_client *)arg)->wax};
+
+	return wax_open(in, len, from_to, out, cap);
+}
+
+void lab_pgp(struct lab *l, unsigned i, enum pgp_status status)
+{
+	struct msg_pgp *m = &l->pgp_ask[i];
+	struct msg_pgp done = {.head = {MSG_PGP_DONE, sizeof(done)}, .id = m->id};
+	const char wax = m->fingerprint[FINGERPRINT_DIGITS - 1];
+	const char in[] = {wax, WAX_SERVER}, out[] = {WAX_SERVER, wax};
+	int len = m->head.type == MSG_PGP_OPEN
+		      ? wax_open(m->data, m->len, in, done.data, sizeof(done.data))
+		      : wax_seal(m->data, m->len, out, done.data, sizeof(done.data));
+
+	assert_true(i < l->pgp_asked);
+	done.status = status == PGP_OK && len < 0 ? PGP_REFUSED : (uint32_t)status;
+	if (done.status == PGP_OK)
+		done.len = (uint16_t)len;
+	else
+		memset(done.data, 0, sizeof(done.data));
+	assert_true(pgp_message_ok(&done, true));
+	*m = l->pgp_ask[--l->pgp_asked];
+	core_pgp_done(l->core, &done);
+}
+
+static int world_pgp(void *arg, const struct msg_pgp *m)
+{
+	struct lab *l = arg;
+
+	assert_true(pgp_message_ok(m, false) && m->head.len == sizeof(*m));
+	assert_true(l->pgp_asked < PGP_WAITING_MAX); /* the core asks no more at once */
+	l->pgp_ask[l->pgp_asked++] = *m;
+	return 0;
+}
+
 /* Reads the UDP packet that the carrier made. */
 static int world_send(void *arg, const struct route *r, const uint8_t *bytes, size_t len)
 {
@@ -77,6 +150,7 @@ struct realm *lab_realm(struct lab *l)
 	struct report r = {.say = say};
 	struct realm *realm = realm_new(++l->generation);
 	char cid[BASE64_8], public[BASE64_32], secret[BASE64_32], line[CLIENT_LINE_MAX];
+	char key[FINGERPRINT_TEXT];
 
 	assert_int_equal(config_parse(&realm->config, "lab.conf", l->config_text, &r), 0);
 	realm->clients = clients_new(&realm->config);
@@ -86,8 +160,9 @@ struct realm *lab_realm(struct lab *l)
 		base64_encode(cid, sizeof(cid), c->cid, CID_BYTES);
 		base64_encode(public, sizeof(public), c->keys.public, KEY_BYTES);
 		base64_encode(secret, sizeof(secret), c->secret, KEY_BYTES);
-		snprintf(
-		    line, sizeof(line), "%s %s %s %s %s", c->name, cid, public, secret, l->options);
+		fingerprint_of(i, key);
+		snprintf(line, sizeof(line), "%s %s %s %s %s%s%s", c->name, cid, public, secret,
+		    l->options, l->pgp ? ",openpgp=" : "", l->pgp ? key : "");
 		assert_int_equal(clients_line(realm->clients, "clients", i + 1, line, &r), 0);
 	}
 	assert_int_equal(clients_finish(realm->clients, "clients", &r), 0);
@@ -104,6 +179,7 @@ static void start_core(struct lab *l)
 	    .real_ns = world_real,
 	    .boot_ms = world_boot,
 	    .ask = world_ask,
+	    .pgp = world_pgp,
 	    .send = world_send,
 	    .store = l->store,
 	    .boot_id = l->boot_id,
@@ -125,6 +201,8 @@ static void make_client(struct lab_client *c, unsigned i)
 	client_keys_derive(&c->derived, c->secret);
 	c->address = address_v4(v4);
 	c->port = (uint16_t)(40000 + i);
+	c->wax = (char)('1' + i);
+	c->pgp = (struct pgp_ops){client_seals, client_opens, c};
 }
 
 void lab_start(struct lab *l, const char *config, const char *options, unsigned n)
@@ -146,6 +224,17 @@ void lab_start(struct lab *l, const char *config, const char *options, unsigned 
 	start_core(l);
 }
 
+void lab_use_pgp(struct lab *l)
+{
+	l->pgp = true;
+	core_swap(l->core, lab_realm(l));
+}
+
+static const struct envelope *envelope_of(const struct lab *l)
+{
+	return l->pgp ? &envelope_openpgp : &envelope_noise;
+}
+
 void lab_stop(struct lab *l)
 {
 	core_free(l->core);
@@ -156,6 +245,7 @@ void lab_restart(struct lab *l)
 {
 	core_free(l->core);
 	l->asked = 0;
+	l->pgp_asked = 0;
 	l->sent = 0;
 	start_core(l);
 }
@@ -197,7 +287,7 @@ static uint64_t next_t(struct lab *l, struct lab_client *c, uint64_t t)
 static struct envelope_keys keys_of(const struct lab *l, const struct lab_client *c)
 {
 	return (struct envelope_keys){
-	    .own = &c->keys, .peer = l->server.public, .psk = c->derived.psk};
+	    .own = &c->keys, .peer = l->server.public, .psk = c->derived.psk, .pgp = &c->pgp};
 }
 
 static void wrap(struct lab *l, struct lab_message *m, enum kind kind, uint64_t t,
@@ -225,10 +315,10 @@ static struct lab_message m1_at(
 
 	m.t = bind.t = next_t(l, c, t);
 	memcpy(bind.cid, c->cid, CID_BYTES);
-	len = envelope_noise.seal_request(
+	len = envelope_of(l)->seal_request(
 	    &m.state, &bind, &keys, plain, plain_len, body, sizeof(body));
 	assert_true(len > 0);
-	wrap(l, &m, KIND_M1, m.t, body, (size_t)len);
+	wrap(l, &m, envelope_of(l)->request, m.t, body, (size_t)len);
 	return m;
 }
 
@@ -241,9 +331,14 @@ struct lab_message lab_m1_plain(
 struct lab_message lab_m1(struct lab *l, struct lab_client *c, const struct request *q, uint64_t t)
 {
 	uint8_t plain[REQUEST_MAX];
-	int len = request_encode(q, plain, sizeof(plain));
+	struct request own = *q;
 	struct lab_message m;
+	int len;
 
+	own.has_reply_key = l->pgp && (q->flags & REQUEST_REPLY);
+	if (own.has_reply_key)
+		secret_random(own.reply_key, sizeof(own.reply_key));
+	len = request_encode(&own, plain, sizeof(plain));
 	assert_true(len > 0);
 	m = m1_at(l, c, plain, (size_t)len, t);
 	m.attempt = q->attempt;
@@ -254,12 +349,12 @@ static struct lab_message m3_at(struct lab *l, struct lab_client *c, struct lab_
     const uint8_t *plain, size_t plain_len, uint64_t t)
 {
 	struct lab_message m = *m1;
-	int len = envelope_noise.seal_answer(&m1->state, plain, plain_len, m.body, sizeof(m.body));
+	int len = envelope_of(l)->seal_answer(&m1->state, plain, plain_len, m.body, sizeof(m.body));
 
 	assert_true(len > 0);
 	m.state = m1->state;
 	m.body_len = (uint16_t)len;
-	wrap(l, &m, KIND_M3, next_t(l, c, t), m.body, m.body_len);
+	wrap(l, &m, envelope_of(l)->answer, next_t(l, c, t), m.body, m.body_len);
 	return m;
 }
 
@@ -284,7 +379,7 @@ struct lab_message lab_m3_again(struct lab *l, struct lab_client *c, const struc
 {
 	struct lab_message m = *m3;
 
-	wrap(l, &m, KIND_M3, next_t(l, c, 0), m.body, m.body_len);
+	wrap(l, &m, envelope_of(l)->answer, next_t(l, c, 0), m.body, m.body_len);
 	return m;
 }
 
@@ -414,8 +509,10 @@ void lab_orphans(struct lab *l)
 void lab_settle(struct lab *l)
 {
 	lab_turn(l);
-	while (l->asked > 0) {
+	while (l->asked > 0 || (l->pgp_asked > 0 && !l->pgp_held)) {
 		lab_monitor(l);
+		while (l->pgp_asked > 0 && !l->pgp_held)
+			lab_pgp(l, 0, PGP_OK);
 		lab_turn(l);
 	}
 }
@@ -456,6 +553,7 @@ bool lab_read(struct lab *l, struct lab_message *m, const struct lab_packet *p, 
 	struct door_keys door;
 	struct envelope_state trial = m->state;
 	struct address server = server_address(&m->from);
+	const struct envelope *e = envelope_of(l);
 	struct veiled v;
 	int len;
 
@@ -466,11 +564,10 @@ bool lab_read(struct lab *l, struct lab_message *m, const struct lab_packet *p, 
 	assert_true(address_equal(&p->from, &server) && p->from_port == LAB_PORT);
 	if (veil_open(&door.to_client, CARRIER_UDP, p->veil, p->len, plain, &v) < 0)
 		return false;
-	if (v.kind == KIND_M2)
-		len = envelope_noise.open_reply(
-		    &trial, &keys, v.body, v.body_len, reply, sizeof(reply));
+	if (v.kind == e->challenge)
+		len = e->open_challenge(&trial, &keys, v.body, v.body_len, reply, sizeof(reply));
 	else
-		len = envelope_noise.open_result(&trial, v.body, v.body_len, reply, sizeof(reply));
+		len = e->open_result(&trial, v.body, v.body_len, reply, sizeof(reply));
 	if (len < 0 || reply_decode(out, reply, (size_t)len) < 0)
 		return false;
 	assert_true(p->len <= m->len);

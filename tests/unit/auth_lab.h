@@ -31,6 +31,8 @@ struct lab_client {
 	struct address address;
 	uint16_t port;
 	uint64_t last_t;
+	char wax; /* its seal */
+	struct pgp_ops pgp;
 };
 
 /* A packet of the server's. */
@@ -81,11 +83,15 @@ struct lab {
 	bool deaf;		      /* takes no more questions */
 	enum door_status next_status; /* of the next OPEN; then DOOR_OK again */
 	unsigned fail_after;	      /* OPENs that go well before it */
-	unsigned cuts; /* closes that were to end connections, too */
+	unsigned cuts;		      /* closes that were to end connections, too */
 	unsigned asked;
 	struct msg_door ask[LAB_ASKED_MAX];
 	unsigned doors;
 	struct lab_door door[LAB_DOORS_MAX];
+	/* gpg, where the clients use it: what it was asked and has not answered */
+	bool pgp, pgp_held; /* held: lab_settle() does not have it answered */
+	unsigned pgp_asked;
+	struct msg_pgp pgp_ask[PGP_WAITING_MAX];
 	/* the network */
 	unsigned sent;
 	struct lab_packet packet[LAB_SENT_MAX];
@@ -104,6 +110,10 @@ void lab_start(struct lab *l, const char *config, const char *options, unsigned 
 void lab_stop(struct lab *l);
 /* The process dies and comes back; the store stays. */
 void lab_restart(struct lab *l);
+/* From now on all clients use openpgp; its seals are of wax (auth_lab.c). */
+void lab_use_pgp(struct lab *l);
+/* gpg answers the i-th that it was asked; PGP_OK: as is right. */
+void lab_pgp(struct lab *l, unsigned i, enum pgp_status status);
 /* A realm of what the lab's fields say now. */
 struct realm *lab_realm(struct lab *l);
 /* Time passes on all clocks. */

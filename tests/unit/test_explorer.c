@@ -42,18 +42,22 @@ enum {
 static const struct {
 	const char *name, *events;
 	unsigned forgiven;
+	bool pgp; /* the client knocks by openpgp */
 } features[] = {
-    {"nothing odd", "kkkrrrhbx", 0},
-    {"client clock wrong", "kkkrrrhbxcc", 0},
-    {"server clock steps", "kkkrrrhbxs", 0},
-    {"process dies anywhere", "kkkrrrhbxdd", 0},
-    {"death with a dead clock", "kkkrrrhbx1", 0},
-    {"disk full now and then", "kkkrrrhbxf", 0},
-    {"client loses its state", "kkkrrrhbxl", 0},
-    {"store lost", "kkkrrrhbxo", 0},
-    {"all but (lost state and bad clock)", "kkkrrrhbxcsd1of", 0},
+    {"nothing odd", "kkkrrrhbx", 0, false},
+    {"client clock wrong", "kkkrrrhbxcc", 0, false},
+    {"server clock steps", "kkkrrrhbxs", 0, false},
+    {"process dies anywhere", "kkkrrrhbxdd", 0, false},
+    {"death with a dead clock", "kkkrrrhbx1", 0, false},
+    {"disk full now and then", "kkkrrrhbxf", 0, false},
+    {"client loses its state", "kkkrrrhbxl", 0, false},
+    {"store lost", "kkkrrrhbxo", 0, false},
+    {"all but (lost state and bad clock)", "kkkrrrhbxcsd1of", 0, false},
     /* What it says later it may say with an earlier time: P2 is by the order in which it was made. */
-    {"lost state and bad clock", "kkkrrrhbxccl", LIVE | P2},
+    {"lost state and bad clock", "kkkrrrhbxccl", LIVE | P2, false},
+    {"gpg late, never, out of order", "kkkrrrhbxppp", 0, true},
+    {"gpg, and the process dies", "kkkrrrhbxddpp", 0, true},
+    {"gpg, and all but (lost state and bad clock)", "kkkrrrhbxcsd1ofpp", 0, true},
 };
 
 enum { FEATURES = sizeof(features) / sizeof(features[0]) };
@@ -206,6 +210,54 @@ static void burst(struct world *w)
 	w->l.sent = 0;
 }
 
+/* One message, one answer of gpg's, or some time. */
+static void slow_step(struct world *w)
+{
+	unsigned span = w->messages < RECENT ? w->messages : RECENT;
+
+	switch (below(5)) {
+	case 0:
+		hold_back(w);
+		deliver(w, w->messages - 1, false);
+		break;
+	case 1:
+		if (span > 0)
+			deliver(w, w->messages - 1 - below(span), percent(20));
+		break;
+	case 2:
+	case 3:
+		if (w->l.pgp_asked > 0)
+			lab_pgp(&w->l, below(w->l.pgp_asked), percent(90) ? PGP_OK : PGP_FAILED);
+		break;
+	default:
+		pass(w, below(3000));
+		break;
+	}
+}
+
+/* gpg takes its time, answers in any order, or dies with all that it was asked. */
+static void slow_gpg(struct world *w)
+{
+	unsigned before = w->l.sent;
+
+	w->l.pgp_held = true;
+	for (unsigned n = 3 + below(12); n > 0 && w->messages + 2 < MESSAGES_MAX; n--) {
+		slow_step(w);
+		if (percent(60))
+			lab_settle(&w->l);
+	}
+	if (percent(30)) {
+		core_pgp_gone(w->l.core);
+		w->l.pgp_asked = 0;
+	}
+	while (w->l.pgp_asked > 0)
+		lab_pgp(&w->l, below(w->l.pgp_asked), PGP_OK);
+	w->l.pgp_held = false;
+	lab_settle(&w->l);
+	judge_answers(w, before);
+	w->l.sent = 0;
+}
+
 static void disk_full(struct world *w)
 {
 	struct knock k = {.died = true};
@@ -260,6 +312,9 @@ static void event(struct world *w, char e)
 	case '1':
 		boot_in_1970(w);
 		break;
+	case 'p':
+		slow_gpg(w);
+		break;
 	case 'f':
 		disk_full(w);
 		break;
@@ -277,7 +332,7 @@ static void event(struct world *w, char e)
 
 /* That the histories are not empty: what happened in all of them. */
 static struct {
-	uint64_t messages, acted, replays, challenged, proven, again, known;
+	uint64_t messages, acted, replays, challenged, proven, again, known, by_pgp, pgp_late;
 } total;
 
 static void add_totals(const struct world *w)
@@ -285,6 +340,9 @@ static void add_totals(const struct world *w)
 	total.messages += w->messages;
 	for (unsigned i = 0; i < w->attempts; i++)
 		total.acted += w->acted[i];
+	for (unsigned i = 0; i < w->attempts && w->l.pgp; i++)
+		total.by_pgp += w->acted[i];
+	total.pgp_late += lab_count(&w->l, COUNT_PGP_LATE) + lab_count(&w->l, COUNT_PGP_FAILED);
 	total.replays += lab_count(&w->l, COUNT_REPLAY);
 	total.challenged += lab_count(&w->l, COUNT_CHALLENGED);
 	total.proven += lab_count(&w->l, COUNT_ANSWER_RIGHT);
@@ -293,13 +351,15 @@ static void add_totals(const struct world *w)
 }
 
 /* Returns what was violated. */
-static unsigned run(struct world *w, uint64_t seed, const char *events)
+static unsigned run(struct world *w, uint64_t seed, const char *events, bool pgp)
 {
 	static const unsigned gaps_ms[] = {100, 1000, 5000, 30000, 61000, 130000, 400000, 3600000};
 	size_t n = strlen(events);
 
 	chance_start(seed);
-	start_world(w, strpbrk(events, "cs1ol") == NULL);
+	start_world(w, strpbrk(events, "cs1olp") == NULL);
+	if (pgp)
+		lab_use_pgp(&w->l);
 	for (unsigned i = 0; i < STEPS && w->violations == 0; i++) {
 		pass(w, gaps_ms[below(8)]);
 		if (w->messages + 60 > MESSAGES_MAX || w->attempts + 4 > ATTEMPTS_MAX)
@@ -333,7 +393,7 @@ static void test_no_history_breaks_a_rule(void **state)
 	memset(&total, 0, sizeof(total));
 	for (unsigned i = 0; i < histories; i++) {
 		unsigned f = i % FEATURES;
-		unsigned found = run(w, first_seed + i, features[f].events);
+		unsigned found = run(w, first_seed + i, features[f].events, features[f].pgp);
 
 		forgiven += (found & features[f].forgiven) != 0;
 		if ((found & ~features[f].forgiven) == 0)
@@ -345,34 +405,39 @@ static void test_no_history_breaks_a_rule(void **state)
 	printf("%u histories, %u forgiven, %u bad, %.1f s\n", histories, forgiven, bad,
 	    (double)(clock() - began) / CLOCKS_PER_SEC);
 	printf("%llu messages, %llu attempts acted on; since the last death: %llu replays, "
-	       "%llu challenges, %llu proven, %llu results again, %llu attempts again\n",
+	       "%llu challenges, %llu proven, %llu results again, %llu attempts again; "
+	       "%llu by openpgp, gpg late or gone %llu times\n",
 	    (unsigned long long)total.messages, (unsigned long long)total.acted,
 	    (unsigned long long)total.replays, (unsigned long long)total.challenged,
 	    (unsigned long long)total.proven, (unsigned long long)total.again,
-	    (unsigned long long)total.known);
+	    (unsigned long long)total.known, (unsigned long long)total.by_pgp,
+	    (unsigned long long)total.pgp_late);
 	assert_int_equal(bad, 0);
 	assert_true(total.acted > histories && total.replays > histories &&
-		    total.proven > histories / 2 && total.again > 0 && total.known > 0);
+		    total.proven > histories / 4 && total.again > 0 && total.known > 0 &&
+		    total.by_pgp > histories && total.pgp_late > 0);
 }
 
-static void find(struct world *w, enum bug b, const char *events, unsigned expected)
+static void find(struct world *w, enum bug b, const char *events, bool pgp, unsigned expected)
 {
 	unsigned found = 0;
 
 	plant(b);
 	for (unsigned i = 0; i < PLANTED_HISTORIES && (found & expected) != expected; i++)
-		found |= run(w, first_seed + i, events);
+		found |= run(w, first_seed + i, events, pgp);
 	plant(BUG_NONE);
 	assert_int_equal(found & expected, expected);
 }
 
 static void test_planted_bugs_are_found(void **state)
 {
-	find(*state, BUG_MARK_NOT_SPENT, "kkkrrrhbx", ORACLE);
-	find(*state, BUG_TRUSTS_MISSING, "kkkrrrhbxo", P1 | P2);
-	find(*state, BUG_NO_WINDOW, "kkkrrrhbx", LATE);
-	find(*state, BUG_FORGETS_ATTEMPTS, "kkkrrrhbx", P1);
-	find(*state, BUG_COMMIT_AFTER, "kkkrrrhbxdd", P1 | ORACLE);
+	find(*state, BUG_MARK_NOT_SPENT, "kkkrrrhbx", false, ORACLE);
+	find(*state, BUG_MARK_NOT_SPENT, "kkkrrrhbxpp", true, ORACLE);
+	find(*state, BUG_TRUSTS_MISSING, "kkkrrrhbxo", false, P1 | P2);
+	find(*state, BUG_NO_WINDOW, "kkkrrrhbx", false, LATE);
+	find(*state, BUG_FORGETS_ATTEMPTS, "kkkrrrhbx", false, P1);
+	find(*state, BUG_FORGETS_ATTEMPTS, "kkkrrrhbx", true, P1);
+	find(*state, BUG_COMMIT_AFTER, "kkkrrrhbxdd", false, P1 | ORACLE);
 }
 
 static int setup(void **state)
