@@ -120,8 +120,8 @@ static int open_drop_run(struct run *r, const struct config *c, const struct chi
 	r->interface = c->source[a->index].interface;
 	r->method = capture_by_name(capture);
 	if (r->method == NULL) {
-		log_error(
-		    "capture_method", "capture = %s: there is no such method; use pcap", capture);
+		log_error("capture_method",
+		    "capture = %s: this posternd was built without it; use pcap", capture);
 		return CAPTURE_EXIT_CONFIG;
 	}
 	if (sandbox_user(c->capture_user, &uid, &gid) != 0)
