@@ -214,8 +214,8 @@ static void check_legacy(json_t *advice)
 	}
 }
 
-/* Does the kernel take the port for connections of this host's own? */
-static bool is_ephemeral(uint16_t port)
+/* Does the kernel take some of these ports for connections of this host's own? */
+static bool are_ephemeral(uint16_t low, uint16_t high)
 {
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 	unsigned long first = 1, last = 0;
@@ -227,12 +227,30 @@ static bool is_ephemeral(uint16_t port)
 	}
 	if (f)
 		(void)fclose(f);
-	return port >= first && port <= last;
+	return high >= first && low <= last;
+}
+
+/* Of TCP the guard drops SYNs alone, which no answer is. */
+static bool sequence_is_ephemeral(const struct config *c)
+{
+	bool some = c->sequence_range.lo != 0 &&
+		    are_ephemeral(c->sequence_range.lo, c->sequence_range.hi);
+
+	for (unsigned i = 0; i < c->sequence.len; i++)
+		some = some || are_ephemeral(c->sequence.at[i], c->sequence.at[i]);
+	return some && (c->sequence_pieces & PIECES_UDP) != 0;
 }
 
 static void check_port(json_t *advice, const struct config *config)
 {
-	if (config->silence == SILENCE_DROP && is_ephemeral(config->udp_port))
+	if (config->silence != SILENCE_DROP)
+		return;
+	if (sequence_is_ephemeral(config))
+		advice_note(advice,
+		    "Ports of the sequence lie among those that this host uses for its own "
+		    "connections, whose answers, name resolution's for example, the guard would "
+		    "drop now and then. Choose ports below them or above them");
+	if (config->udp_port != 0 && are_ephemeral(config->udp_port, config->udp_port))
 		advice_note(advice,
 		    "The knock port lies among those that this host uses for its own connections; "
 		    "now and then one"
