@@ -233,8 +233,8 @@ static bool are_ephemeral(uint16_t low, uint16_t high)
 /* Of TCP the guard drops SYNs alone, which no answer is. */
 static bool sequence_is_ephemeral(const struct config *c)
 {
-	bool some = c->sequence_range.lo != 0 &&
-		    are_ephemeral(c->sequence_range.lo, c->sequence_range.hi);
+	bool some =
+	    c->sequence_range.lo != 0 && are_ephemeral(c->sequence_range.lo, c->sequence_range.hi);
 
 	for (unsigned i = 0; i < c->sequence.len; i++)
 		some = some || are_ephemeral(c->sequence.at[i], c->sequence.at[i]);
