@@ -121,7 +121,8 @@ bool netlink_attributes(const struct nlmsghdr *m, const struct nlattr **kept, ui
 	const size_t len = mnl_nlmsg_get_payload_len(m);
 	struct keeping k = {kept, count};
 
-	memset(kept, 0, count * sizeof(kept[0]));
+	for (uint16_t i = 0; i < count; i++)
+		kept[i] = NULL;
 	/* Not mnl_attr_parse(), which rounds the message's end up. */
 	return len >= sizeof(struct nfgenmsg) &&
 	       mnl_attr_parse_payload(mnl_nlmsg_get_payload_offset(m, sizeof(struct nfgenmsg)),

@@ -21,7 +21,7 @@ static bool take_count(struct tcpdump_said *s)
 
 		while (at != NULL && at > s->line && at[-1] >= '0' && at[-1] <= '9')
 			at--;
-		if (at == end)
+		if (at == NULL || at == end)
 			continue;
 		s->dropped = strtoull(at, NULL, 10);
 		return true;
@@ -47,7 +47,9 @@ void tcpdump_take(struct tcpdump_said *s, const char *text, size_t len)
 		} else if (s->len < TCPDUMP_LINE_MAX - 1) {
 			if (c < ' ' || c > '~')
 				c = '?';
-			s->line[s->len++] = c == '"' ? '\'' : c;
+			else if (c == '"')
+				c = '\'';
+			s->line[s->len++] = c;
 		}
 	}
 }
