@@ -161,7 +161,7 @@ static void test_all_errors_are_told(void **state)
 	assert_refused(s, "clients:3:");
 	assert_refused(s, "door.key:1:");
 	assert_null(strstr(s->said, "hush"));
-	set(s, LOAD_CONFIG, "udp-port = 0\n", 13);
+	set(s, LOAD_CONFIG, "udp-port = x\n", 13);
 	assert_refused(s, "/etc/postern/posternd.conf:1:");
 }
 
