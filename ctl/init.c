@@ -90,7 +90,7 @@ static int take_port(struct ctl *c, struct init *n, const struct arguments *a)
 	if (set(c, n, "port", "udp-port", value) != CTL_OK)
 		return CTL_USAGE;
 	if (n->config.udp_port == 0)
-		return output_fail(c, CTL_USAGE, "--port: give 1 to 65535");
+		return output_fail(c, CTL_USAGE, "--port: 0 is below the minimum 1");
 	if (init_port_is_taken(n->config.udp_port))
 		return output_fail(c, CTL_USAGE,
 		    "--port: something receives at UDP port %u already; choose another one",
