@@ -10,8 +10,8 @@
 
 enum { TEXT_MAX = 4096 };
 
-/* Printed paths may be twice as long as given ones, in quotes; a service has some 150 bytes. */
-static char printed[CONFIG_SERVICES_MAX * 256 + 16384];
+/* Printed texts may be twice as long as given ones, in quotes; a service has some 150 bytes, a source 2,000. */
+static char printed[CONFIG_SERVICES_MAX * 256 + CONFIG_SOURCES_MAX * 2048 + 16384];
 static struct config first, second;
 
 static void read_back(void)
@@ -27,6 +27,8 @@ static void read_back(void)
 		abort();
 	for (i = 0; i < first.services; i++)
 		first.service[i].line = second.service[i].line;
+	for (i = 0; i < first.sources; i++)
+		first.source[i].line = second.source[i].line;
 	if (memcmp(&first, &second, sizeof(first)) != 0)
 		abort();
 }
