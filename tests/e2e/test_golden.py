@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from wire import frames, openpgp, sequence, veil
+from wire import frames, openpgp, png, sequence, veil
 from wire import request as rq
 from wire.keys import CLIENT_TO_SERVER, SERVER_TO_CLIENT, DoorKeys, Identity
 from wire.noise import Handshake, prologue
@@ -164,6 +164,20 @@ def test_resets():
         made = bytes.fromhex(GOLDEN["sequences"][f"reset_{name}"])
         segment = made[20 if name == "v4" else 40 :]
         assert segment == frames.tcp_reset(src, 7001, dst, 40000, 0x01020304, segment[20:]), name
+
+
+def test_picture():
+    g = json.loads((FILE.parent / "png.json").read_text())
+    x = {name: bytes.fromhex(text) for name, text in g.items()}
+    width, height, set_id = (int(g[name], 16) for name in ("width", "height", "set_id"))
+    assert png.nonce(width, height, set_id) == x["nonce"]
+    stream = png.words(DOOR.picture, x["nonce"])
+    assert b"".join(next(stream).to_bytes(4, "big") for _ in range(8)) == x["stream"]
+    order = png.order(DOOR.picture, width, height, set_id, 32)
+    assert b"".join(n.to_bytes(4, "big") for n in order[:8]) == x["order"]
+    assert png.read_bits(x["bits"]) == x["veil"][:1]
+    assert png.unwrap(DOOR.picture, set_id, x["png"]) == x["veil"]
+    assert png.wrap(DOOR.picture, set_id, png.decode(x["png"]), x["veil"]) is not None
 
 
 def test_openpgp():

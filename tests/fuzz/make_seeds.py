@@ -25,6 +25,11 @@ def seeds():
         yield "reply", name, bytes.fromhex(plain)
     for number, case in enumerate(GOLDEN["judgements"]):
         yield "request", f"judged-{number}", bytes.fromhex(case["request"])
+    picture = json.loads((HERE.parent / "golden" / "png.json").read_text())["png"]
+    yield "png", "golden", bytes.fromhex(picture)
+    yield "png", "interlaced", bytes.fromhex(picture.replace("08020000", "08020001", 1))
+    yield "png", "palette", bytes.fromhex(picture.replace("08020000", "08030000", 1))
+    yield "png", "cut", bytes.fromhex(picture)[:600]
     for mode in 1, 2, 3:
         yield "noise", f"unchanged-m{mode}", bytes([mode])
         yield "noise", f"changed-m{mode}", bytes([mode]) + bytes(PAYLOAD - 1) + b"\1"

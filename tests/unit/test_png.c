@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <jansson.h>
 #include <zlib.h>
 
 #include "cover.h"
@@ -248,6 +249,33 @@ static void finds_texture_cheap_and_the_ends_dear(void **state)
 	assert_int_equal(png_cost(&p, cost), 0);
 	assert_true(cost[ROUGH] > 3 * before);
 	png_picture_free(&p);
+}
+
+/* Made by another implementation. */
+static void reads_the_golden_picture(void **state)
+{
+	(void)state;
+	static uint8_t png[8192];
+	uint8_t picture_key[KEY_BYTES], veil[64], out[64], first[32], set[8];
+	uint32_t order[28 * 24];
+	struct picture p = {.width = 28, .height = 24};
+	json_t *g = json_load_file(GOLDEN_DIR "/png.json", 0, NULL);
+
+	assert_non_null(g);
+	(void)unhex(picture_key, KEY_BYTES, json_string_value(json_object_get(g, "picture_key")));
+	(void)unhex(set, sizeof(set), json_string_value(json_object_get(g, "set_id")));
+	size_t len = unhex(png, sizeof(png), json_string_value(json_object_get(g, "png")));
+	size_t veil_len = unhex(veil, sizeof(veil), json_string_value(json_object_get(g, "veil")));
+	size_t shown = unhex(first, sizeof(first), json_string_value(json_object_get(g, "order")));
+	json_decref(g);
+	struct cover_args a = {.picture_key = picture_key, .picture = &p};
+	for (size_t i = 0; i < sizeof(set); i++)
+		a.set_id = a.set_id << 8 | set[i];
+	png_order(&a, order, shown / 4);
+	for (size_t i = 0; i < shown / 4; i++)
+		assert_int_equal(order[i], first[4 * i + 2] << 8 | first[4 * i + 3]);
+	assert_int_equal(cover_png.unwrap(&a, png, len, out, sizeof(out)), veil_len);
+	assert_memory_equal(out, veil, veil_len);
 }
 
 /* ---- what others may send ---- */
@@ -526,6 +554,7 @@ int main(void)
 	    cmocka_unit_test(draws_an_order_without_repetition),
 	    cmocka_unit_test(changes_where_it_costs_least),
 	    cmocka_unit_test(finds_texture_cheap_and_the_ends_dear),
+	    cmocka_unit_test(reads_the_golden_picture),
 	    cmocka_unit_test(reads_a_plain_picture),
 	    cmocka_unit_test(refuses_other_kinds_of_pictures),
 	    cmocka_unit_test(refuses_every_other_chunk),
