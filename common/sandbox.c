@@ -321,10 +321,18 @@ static int keep_held(cap_t set, cap_t held, int cap)
 
 int sandbox_limit_capabilities(const int *caps, size_t len)
 {
+	if (limit_bounding(caps, len) == 0)
+		return sandbox_lower_capabilities(caps, len);
+	failed("capabilities");
+	return -1;
+}
+
+int sandbox_lower_capabilities(const int *caps, size_t len)
+{
 	int status = -1;
 	cap_t set = cap_init(), held = cap_get_proc();
 
-	if (!set || !held || limit_bounding(caps, len))
+	if (!set || !held)
 		goto out;
 	for (size_t i = 0; i < len; i++)
 		if (keep_held(set, held, caps[i]))

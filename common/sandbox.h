@@ -62,5 +62,7 @@ int sandbox_user(const char *name, uid_t *uid, gid_t *gid) __attribute__((warn_u
  * sets. Returns 0 or -1 and logged.
  */
 int sandbox_limit_capabilities(const int *caps, size_t len) __attribute__((warn_unused_result));
+/* The same without the bounding set: a program that is then executed as root has them all. */
+int sandbox_lower_capabilities(const int *caps, size_t len) __attribute__((warn_unused_result));
 
 #endif

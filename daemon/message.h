@@ -26,11 +26,13 @@ enum message_type {
 	MSG_DOOR_OPEN,
 	MSG_DOOR_CLOSE,
 	MSG_DOOR_QUERY,
+	MSG_COMMAND,
 	MSG_RELOAD_WANTED, /* posternctl asked for it */
 	MSG_LOADED,	   /* MSG_FILES was read: good or bad */
 	MSG_SWITCH,	   /* posternctl wants another way to capture */
 	/* monitor to auth */
 	MSG_DOOR_DONE, /* answers each OPEN, CLOSE and QUERY, in order */
+	MSG_COMMAND_DONE, /* answers each COMMAND, when it ended: in no order */
 	MSG_SOURCE,    /* a new capture: its socket comes along */
 	MSG_FILES,  /* candidate configuration: config, clients, server key, door key come along */
 	MSG_COMMIT, /* the candidate is in force now */
@@ -177,6 +179,46 @@ struct msg_door_done {
 	uint64_t id;
 	uint32_t status;  /* enum door_status */
 	uint32_t seconds; /* OPEN, QUERY: rest of time as the kernel has it */
+};
+
+enum {
+	COMMAND_ARGUMENTS = 8,
+	COMMAND_ARGUMENT_BYTES = 132, /* with its NUL */
+	COMMAND_CLIENT_BYTES = 36,
+	COMMAND_OUTPUT_BYTES = 1024,
+};
+
+/* In place of a command's index: the arguments, put together, are a line for a shell. */
+#define COMMAND_LINE UINT32_MAX
+
+/* Texts are ended by NUL, and what follows is zeros. */
+struct msg_command {
+	struct ipc_head head;
+	uint64_t id;	     /* comes back in MSG_COMMAND_DONE */
+	uint32_t generation; /* of the configuration that command counts in */
+	uint32_t command;    /* index into config.command[], or COMMAND_LINE */
+	uint32_t arguments;
+	uint8_t address[16]; /* the client's, v4-mapped for IPv4 */
+	char client[COMMAND_CLIENT_BYTES];
+	char argument[COMMAND_ARGUMENTS][COMMAND_ARGUMENT_BYTES];
+};
+
+enum run_status {
+	RUN_ENDED,   /* exit_status counts */
+	RUN_TIMEOUT, /* killed */
+	RUN_REFUSED, /* not allowed by the monitor's own configuration */
+	RUN_BUSY,    /* too many run */
+	RUN_FAILED,  /* could not be started; logged by the monitor */
+};
+
+struct msg_command_done {
+	struct ipc_head head;
+	uint64_t id;
+	uint32_t status; /* enum run_status */
+	uint8_t exit_status;
+	uint8_t unused;
+	uint16_t output_len;
+	uint8_t output[COMMAND_OUTPUT_BYTES];
 };
 
 /*

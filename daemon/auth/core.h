@@ -28,6 +28,8 @@ struct auth_world {
 	uint64_t (*boot_ms)(void *arg); /* CLOCK_BOOTTIME */
 	/* A message for the monitor. 0, or -1: no room now; core_pump() shall be called when there is. */
 	int (*ask)(void *arg, const struct msg_door *m);
+	/* A command for the monitor to run. 0, or -1: no room now. */
+	int (*run)(void *arg, const struct msg_command *m);
 	/* A request for openpgp. 0, or -1: it is not there, or has too much to do. */
 	int (*pgp)(void *arg, const struct msg_pgp *m);
 	/* An IP packet, headers and all. 0 or an errno value. */
@@ -54,6 +56,9 @@ int core_receive(struct core *c, const struct msg_knock *m, uint32_t capture)
 bool core_turn(struct core *c);
 /* Returns 0, or -E_STATE: nothing was asked that this answers. */
 int core_door_done(struct core *c, const struct msg_door_done *m)
+    __attribute__((warn_unused_result));
+/* Returns 0, or -E_STATE: nothing was asked that this answers. */
+int core_command_done(struct core *c, const struct msg_command_done *m)
     __attribute__((warn_unused_result));
 /* What became of a request for openpgp; pgp_message_ok() has passed. */
 void core_pgp_done(struct core *c, const struct msg_pgp *m);

@@ -162,6 +162,20 @@ static int plan_list(struct core *c, struct job *j)
 	return 0;
 }
 
+static int plan_run(
+    const struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
+{
+	uint32_t command;
+	struct ruling ruling = policy_run(p, &command);
+
+	if (ruling.verdict != VERDICT_OK)
+		return refuse(j, ruling.verdict, ruling.reason);
+	j->kind = JOB_RUN;
+	j->run = run_order(c, j, p->request, command);
+	record_attempt(j, r);
+	return 0;
+}
+
 /* An attempt that was acted on is answered again, and nothing is done twice. a: NULL while it is under way. */
 static int known(struct core *c, struct job *j, const struct attempt *a)
 {
@@ -186,7 +200,7 @@ static int by_verb(
 	case VERB_CLOSE:
 		return plan_close(c, j, p, r);
 	case VERB_RUN:
-		return refuse(j, VERDICT_DENIED, NULL);
+		return plan_run(c, j, p, r);
 	case VERB_PING:
 		return refuse(j, VERDICT_OK, NULL);
 	case VERB_LIST:

@@ -92,6 +92,7 @@ enum job_kind {
 	JOB_OPEN,
 	JOB_CLOSE,
 	JOB_LIST,
+	JOB_RUN,
 };
 
 struct step {
@@ -126,6 +127,7 @@ struct job {
 	uint16_t plain_len;
 	uint8_t plain[REQUEST_MAX];
 	uint8_t answer_hash[ANSWER_HASH_BYTES];
+	struct msg_command *run; /* JOB_RUN */
 	unsigned steps, at, waiting;
 	struct step step[DOORS_MAX];
 	struct reply reply;
@@ -244,6 +246,11 @@ void job_free(struct core *c, struct job *j);
 void job_run(struct core *c, struct job *j);
 struct job *job_find(struct core *c, const struct attempt_key *k);
 void jobs_free(struct core *c);
+/* run.c: what the request is to run, given. */
+struct msg_command *run_order(
+    const struct core *c, const struct job *j, const struct request *q, uint32_t command);
+/* run.c: hands the order over; the job ends when the command does. */
+void run_start(struct core *c, struct job *j);
 /* doors.c: the three verbs that need the monitor. */
 void doors_start(struct core *c, struct job *j);
 /* job.c: a verdict, and a reason for a person unless NULL. */

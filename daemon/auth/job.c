@@ -31,6 +31,7 @@ void job_free(struct core *c, struct job *j)
 		HASH_DELETE(hh, c->jobs, j);
 		HASH_DELETE(by_attempt, c->jobs_by_attempt, j);
 	}
+	free(j->run);
 	secret_wipe(j, sizeof(*j));
 	free(j);
 }
@@ -243,6 +244,10 @@ void job_run(struct core *c, struct job *j)
 	case JOB_LIST:
 		register_job(c, j);
 		doors_start(c, j);
+		break;
+	case JOB_RUN:
+		register_job(c, j);
+		run_start(c, j);
 		break;
 	}
 }

@@ -1,5 +1,6 @@
 /* policy - services, addresses, times. */
 #include <stddef.h>
+#include <string.h>
 
 #include "clock.h"
 #include "policy.h"
@@ -237,4 +238,35 @@ struct ruling policy_open(const struct policy_case *p)
 			return narrowed;
 	}
 	return r;
+}
+
+/* The command that gives a client a shell; no command of the configuration can be called so that it is meant. */
+static const char command_line[] = "command-line";
+
+static bool arguments_fit(const struct command_config *m, const struct request *q)
+{
+	if (q->arguments != m->arguments.len)
+		return false;
+	for (unsigned i = 0; i < q->arguments; i++)
+		if (!config_argument_fits(m->arguments.at[i], q->argument[i]))
+			return false;
+	return true;
+}
+
+struct ruling policy_run(const struct policy_case *p, uint32_t *command)
+{
+	const struct config *c = &p->realm->config;
+	const int i = config_command(c, p->request->command);
+
+	*command = COMMAND_LINE;
+	if (strcmp(p->request->command, command_line) == 0)
+		return p->client->command_line && c->command_line_user[0] != '\0'
+			   ? refuse(VERDICT_OK, NULL)
+			   : refuse(VERDICT_DENIED, NULL);
+	if (i < 0 || !client_has_command(p->client, (unsigned)i))
+		return refuse(VERDICT_DENIED, NULL);
+	*command = (uint32_t)i;
+	if (!arguments_fit(&c->command[i], p->request))
+		return refuse(VERDICT_DENIED, "not the arguments that the command takes");
+	return refuse(VERDICT_OK, NULL);
 }

@@ -44,6 +44,8 @@ struct ruling {
 bool policy_must_prove(const struct policy_case *p);
 /* May the client have anything at all now, from there? */
 struct ruling policy_client(const struct policy_case *p);
+/* VERB_RUN: *command gets an index into the configuration's, or COMMAND_LINE. */
+struct ruling policy_run(const struct policy_case *p, uint32_t *command);
 /* VERB_OPEN: all doors that it asks for, or none. */
 struct ruling policy_open(const struct policy_case *p);
 

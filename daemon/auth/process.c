@@ -84,6 +84,15 @@ static int world_ask(void *arg, const struct msg_door *m)
 	return -1;
 }
 
+static int world_run(void *arg, const struct msg_command *m)
+{
+	if (ipc_send(FD_PEER, m, NULL, 0) == 0)
+		return 0;
+	if (errno != EAGAIN)
+		stop(arg, EXIT_FAILURE);
+	return -1;
+}
+
 static int world_pgp(void *arg, const struct msg_pgp *m)
 {
 	struct auth *a = arg;
@@ -191,6 +200,7 @@ union monitor_message {
 	struct ipc_head head;
 	struct msg_plain plain;
 	struct msg_door_done done;
+	struct msg_command_done command;
 	struct msg_source source;
 	struct msg_pgp_plain pgp;
 	struct msg_source_state state;
@@ -211,6 +221,8 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 	switch ((enum message_type)m->head.type) {
 	case MSG_DOOR_DONE:
 		return len == sizeof(m->done) ? core_door_done(a->core, &m->done) : -1;
+	case MSG_COMMAND_DONE:
+		return len == sizeof(m->command) ? core_command_done(a->core, &m->command) : -1;
 	case MSG_SOURCE:
 		if (len != sizeof(m->source) || nfds != 1)
 			return -1;
@@ -246,6 +258,7 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 	case MSG_DOOR_OPEN:
 	case MSG_DOOR_CLOSE:
 	case MSG_DOOR_QUERY:
+	case MSG_COMMAND:
 	case MSG_RELOAD_WANTED:
 	case MSG_LOADED:
 	case MSG_SWITCH:
@@ -388,6 +401,7 @@ static int run(struct auth *a)
 	    .real_ns = world_real,
 	    .boot_ms = world_boot,
 	    .ask = world_ask,
+	    .run = world_run,
 	    .pgp = world_pgp,
 	    .send = world_send,
 	    .store = a->opening.store,

@@ -336,6 +336,11 @@ size_t clients_openpgp(const struct clients *cs)
 	return cs->openpgp;
 }
 
+bool client_has_command(const struct client *c, unsigned command)
+{
+	return (c->command[command / 64] >> (command % 64) & 1) != 0;
+}
+
 bool client_has_service(const struct client *c, unsigned service)
 {
 	return service < CONFIG_SERVICES_MAX &&

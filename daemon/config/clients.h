@@ -6,6 +6,7 @@
  * CID, PUBLIC-KEY and SECRET are base64 (8, 32, 32 bytes). Options:
  *   service=ssh (repeated)   from=PREFIX (repeated)   address=source|named|list
  *   admit=PREFIX (repeated; for address=list)  expires=YYYY-MM-DD[THH:MMZ]
+ *   command=restart-web (repeated)  command-line (any line: see posternd.conf)
  *   max-hold=SECONDS   challenge (must always prove itself)   disabled
  *   openpgp=FINGERPRINT (of its OpenPGP key, which it must use then)
  *   envelope=openpgp|any (any: it may use its other keys instead)
@@ -29,6 +30,7 @@ enum {
 	CLIENT_LINE_MAX = 4096,
 	CLIENT_PREFIXES_MAX = 8,
 	CLIENT_SERVICE_WORDS = CONFIG_SERVICES_MAX / 64,
+	CLIENT_COMMAND_WORDS = CONFIG_COMMANDS_MAX / 64,
 	FINGERPRINT_TEXT = 65, /* of an OpenPGP key: 40 or 64 hexadecimal digits, and a NUL */
 };
 
@@ -45,6 +47,8 @@ struct client {
 	uint8_t public_key[KEY_BYTES];
 	uint8_t secret[KEY_BYTES];
 	uint64_t service[CLIENT_SERVICE_WORDS]; /* bit i: config.service[i] */
+	uint64_t command[CLIENT_COMMAND_WORDS]; /* bit i: config.command[i] */
+	bool command_line;
 	enum address_policy address;
 	struct prefix *from;  /* NULL when from anywhere */
 	struct prefix *admit; /* ADDRESS_LIST */
@@ -77,6 +81,7 @@ const struct client *clients_by_name(const struct clients *cs, const char *name)
 const struct client *clients_at(const struct clients *cs, size_t i); /* in file order */
 size_t clients_index(const struct clients *cs, const struct client *c);
 bool client_has_service(const struct client *c, unsigned service);
+bool client_has_command(const struct client *c, unsigned command);
 /* May it knock with this kind of envelope, the one that is OpenPGP's or the other? */
 bool client_may_use(const struct client *c, bool openpgp);
 /* How many have an OpenPGP key. */

@@ -35,6 +35,10 @@ enum {
 	CONFIG_RANGES_MAX = 8,	 /* of a service's ports */
 	CONFIG_PORTS_MAX = 1024, /* of one service: a door has an element for each */
 	CONFIG_FORWARDS_MAX = 2,
+	CONFIG_COMMANDS_MAX = 64,
+	CONFIG_WORDS_MAX = 16, /* of a command, itself included */
+	CONFIG_WORD_MAX = 160,
+	CONFIG_ARGUMENTS_MAX = 8, /* of a command, which the client gives */
 	CONFIG_GUARDED_MAX = 4096, /* ports of all services together */
 	CONFIG_SEQUENCE_MAX = 32,
 	CONFIG_NFLOG_GROUP = 4477, /* where the firewall logs knocks for capture = nflog */
@@ -82,6 +86,21 @@ struct service {
 	uint8_t exact;	       /* 1: are for one source port, which the client names */
 	uint8_t min_prefix_v4; /* widest prefix that may be admitted; 32 and 128: hosts alone */
 	uint8_t min_prefix_v6;
+	unsigned line;
+};
+
+struct words {
+	char at[CONFIG_WORDS_MAX][CONFIG_WORD_MAX];
+	unsigned len;
+};
+
+/* command "restart-web" { run = {"/usr/bin/systemctl", "restart", "nginx"}  user = root  timeout = 30 } */
+struct command_config {
+	char name[CONFIG_NAME_MAX + 1];
+	struct words run;	/* argv; the first is a whole path */
+	struct words arguments; /* regex(7), extended, for the whole of each argument that a client gives */
+	char user[CONFIG_USER_MAX];
+	uint32_t timeout_s;
 	unsigned line;
 };
 
@@ -178,8 +197,11 @@ struct config {
 	char capture_user[CONFIG_USER_MAX];
 	char auth_user[CONFIG_USER_MAX];
 	char openpgp_user[CONFIG_USER_MAX];
+	char command_line_user[CONFIG_USER_MAX]; /* runs what clients with that permission say; "": nobody */
 	unsigned services;
 	struct service service[CONFIG_SERVICES_MAX];
+	unsigned commands;
+	struct command_config command[CONFIG_COMMANDS_MAX];
 };
 
 /*
@@ -225,6 +247,13 @@ int config_capture(const char *name);
 bool config_has_carrier(const struct config *c);
 /* Do knocks travel alike by both? */
 bool config_same_carriers(const struct config *a, const struct config *b);
+/* Index of a command by name, or -1. */
+int config_command(const struct config *c, const char *name);
+/*
+ * Does the argument match a pattern of a command's configuration, from its
+ * beginning to its end? False also for a pattern that is none.
+ */
+bool config_argument_fits(const char *pattern, const char *argument);
 /* How many ports a service has, and the i-th. */
 unsigned service_ports(const struct service *s);
 uint16_t service_port(const struct service *s, unsigned i);

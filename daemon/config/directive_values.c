@@ -181,6 +181,23 @@ static int set_path(const struct directive *d, void *at, const char *value, char
 	return 0;
 }
 
+static int add_word(struct words *list, const char *value, char *why)
+{
+	if (value[0] == '\0' && list->len == 0) /* the default */
+		return 0;
+	if (!is_printable(value) || strlen(value) >= CONFIG_WORD_MAX) {
+		(void)snprintf(why, DIRECTIVE_WHY_MAX,
+		    "a word has at most %d characters, all of them printable", CONFIG_WORD_MAX - 1);
+		return -1;
+	}
+	if (list->len == CONFIG_WORDS_MAX) {
+		(void)snprintf(why, DIRECTIVE_WHY_MAX, "there may be %d words", CONFIG_WORDS_MAX);
+		return -1;
+	}
+	(void)snprintf(list->at[list->len++], CONFIG_WORD_MAX, "%s", value);
+	return 0;
+}
+
 static int set_user(const struct directive *d, void *at, const char *value, char *why)
 {
 	static const char letters[] =
@@ -193,7 +210,7 @@ static int set_user(const struct directive *d, void *at, const char *value, char
 		    log_quote(quoted, value, len));
 		return -1;
 	}
-	if (strcmp(value, "root") == 0) {
+	if (d->kind == DIRECTIVE_USER && strcmp(value, "root") == 0) {
 		(void)snprintf(why, DIRECTIVE_WHY_MAX,
 		    "root may do too much; give a user that nothing else runs as");
 		return -1;
@@ -330,6 +347,10 @@ int directive_set(
 		return set_path(d, at, value, why);
 	case DIRECTIVE_USER:
 		return set_user(d, at, value, why);
+	case DIRECTIVE_ANY_USER:
+		return value[0] == '\0' ? 0 : set_user(d, at, value, why);
+	case DIRECTIVE_WORDS:
+		return add_word(at, value, why);
 	case DIRECTIVE_TEXT:
 		return set_text(d, at, value, why);
 	case DIRECTIVE_TOKEN:
@@ -390,6 +411,16 @@ static void print_interfaces(const struct plain_sources *c, FILE *out)
 	(void)fputc('}', out);
 }
 
+static void print_words(const struct words *list, FILE *out)
+{
+	(void)fputc('{', out);
+	for (unsigned i = 0; i < list->len; i++) {
+		(void)fputs(i > 0 ? ", " : "", out);
+		print_quoted(list->at[i], out);
+	}
+	(void)fputc('}', out);
+}
+
 static void print_prefixes(const struct prefixes *list, FILE *out)
 {
 	char text[PREFIX_TEXT];
@@ -418,11 +449,15 @@ void directive_print(const struct directive *d, const void *base, FILE *out)
 		return;
 	case DIRECTIVE_PATH:
 	case DIRECTIVE_USER:
+	case DIRECTIVE_ANY_USER:
 	case DIRECTIVE_TEXT:
 	case DIRECTIVE_TOKEN:
 	case DIRECTIVE_WEB_PATH:
 	case DIRECTIVE_INTERFACE:
 		print_quoted(at, out);
+		return;
+	case DIRECTIVE_WORDS:
+		print_words(at, out);
 		return;
 	case DIRECTIVE_PREFIXES:
 		print_prefixes(at, out);
@@ -462,7 +497,11 @@ void directive_range(const struct directive *d, FILE *out)
 	case DIRECTIVE_PATH:
 		(void)fputs("path", out);
 		return;
+	case DIRECTIVE_WORDS:
+		(void)fputs("words", out);
+		return;
 	case DIRECTIVE_USER:
+	case DIRECTIVE_ANY_USER:
 		(void)fputs("user", out);
 		return;
 	case DIRECTIVE_TEXT:

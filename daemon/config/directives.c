@@ -84,6 +84,8 @@ const struct directive directives_global[] = {
 	"user that the auth process runs as"},
     {"openpgp-user", DIRECTIVE_USER, AT(config, openpgp_user), 0, 0, "_postern-openpgp", NULL,
 	"user that gpg runs as, where a client uses OpenPGP"},
+    {"command-line-user", DIRECTIVE_ANY_USER, AT(config, command_line_user), 0, 0, "", NULL,
+	"user that runs any line which a client with that permission gives; none: they may not"},
     {"capture", DIRECTIVE_NAME, AT(config, plain.capture), 0, 0, "pcap", directives_captures,
 	"how packets are captured"},
     {"capture-file", DIRECTIVE_PATH, AT(config, plain.file), 0, 0, "/run/postern/capture.pcap",
@@ -136,6 +138,18 @@ const struct directive directives_source[] = {
     {.name = NULL},
 };
 
+const struct directive directives_command[] = {
+    {"run", DIRECTIVE_WORDS, AT(command_config, run), 0, 0, NULL, NULL,
+	"the program, by its whole path, and its arguments: {\"/bin/ls\", \"-l\"}"},
+    {"arguments", DIRECTIVE_WORDS, AT(command_config, arguments), 0, 0, "", NULL,
+	"a pattern for each further argument, which the client gives: regex(7), extended"},
+    {"user", DIRECTIVE_ANY_USER, AT(command_config, user), 0, 0, NULL, NULL,
+	"user that it runs as"},
+    {"timeout", DIRECTIVE_NUMBER, AT(command_config, timeout_s), 1, 3600, "30", NULL,
+	"seconds after which it is killed"},
+    {.name = NULL},
+};
+
 size_t directives_count(const struct directive *table)
 {
 	size_t n = 0;
@@ -147,7 +161,7 @@ size_t directives_count(const struct directive *table)
 
 bool directive_is_list(const struct directive *d)
 {
-	return d->kind == DIRECTIVE_INTERFACES || d->kind == DIRECTIVE_RANGES ||
+	return d->kind == DIRECTIVE_INTERFACES || d->kind == DIRECTIVE_RANGES || d->kind == DIRECTIVE_WORDS ||
 	       d->kind == DIRECTIVE_FORWARDS || d->kind == DIRECTIVE_PREFIXES ||
 	       d->kind == DIRECTIVE_PORTS || d->kind == DIRECTIVE_BITS;
 }

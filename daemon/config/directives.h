@@ -24,6 +24,8 @@ enum directive_kind {
 	DIRECTIVE_PORTS,    /* a list, perhaps empty; stored into a struct port_list */
 	DIRECTIVE_RANGE,    /* of ports, or nothing; stored into a struct port_range */
 	DIRECTIVE_RANGES,   /* a list of ports and ranges; stored into a struct port_ranges */
+	DIRECTIVE_WORDS,    /* a list, perhaps empty; stored into a struct words */
+	DIRECTIVE_ANY_USER, /* root as well, or nothing */
 	DIRECTIVE_FORWARDS, /* a list, perhaps empty; stored into a struct forwards */
 	DIRECTIVE_BITS,	    /* a list of words, stored as the bits that they stand for */
 	DIRECTIVE_INTERFACE,
@@ -55,6 +57,7 @@ enum { DIRECTIVES_MAX = 48 };
 extern const struct directive directives_global[];
 extern const struct directive directives_service[];
 extern const struct directive directives_source[];
+extern const struct directive directives_command[];
 /* The ways to capture, by number. */
 extern const struct directive_word directives_captures[];
 

@@ -41,6 +41,23 @@ static void take_service(const struct reading *g, const char *value)
 		g->client->service[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
+static void take_command(const struct reading *g, const char *value)
+{
+	int i = config_command(g->config, value);
+
+	if (i < 0)
+		fault(g, value,
+		    "is not a command of posternd.conf; name it there, or take command= away here");
+	else
+		g->client->command[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static void take_command_line(const struct reading *g, const char *value)
+{
+	(void)value;
+	g->client->command_line = true;
+}
+
 static void take_prefix(
     const struct reading *g, const char *value, struct prefix **list, uint8_t *len)
 {
@@ -202,6 +219,8 @@ static const struct option {
 	void (*take)(const struct reading *g, const char *value);
 } table[] = {
     {"service", true, true, take_service},
+    {"command", true, true, take_command},
+    {"command-line", false, false, take_command_line},
     {"from", true, true, take_from},
     {"address", true, false, take_address},
     {"admit", true, true, take_admit},

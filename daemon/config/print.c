@@ -35,6 +35,9 @@ void config_print(const struct config *c, FILE *out)
 	for (i = 0; i < c->services; i++)
 		print_section(
 		    "service", c->service[i].name, directives_service, &c->service[i], out);
+	for (i = 0; i < c->commands; i++)
+		print_section(
+		    "command", c->command[i].name, directives_command, &c->command[i], out);
 }
 
 static const char *standard_text(const struct directive *d)

@@ -1,11 +1,13 @@
 /* sections - see sections.h. */
 #include "sections.h"
 
+#include <regex.h>
 #include <stddef.h>
 #include <string.h>
 
 _Static_assert(offsetof(struct service, name) == 0, "section_item.name");
 _Static_assert(offsetof(struct source_config, name) == 0, "section_item.name");
+_Static_assert(offsetof(struct command_config, name) == 0, "section_item.name");
 
 /* ---- service ---- */
 
@@ -199,11 +201,99 @@ void sections_plain(struct config *c)
 		c->needs |= config_needs(c->source[i].capture, 0);
 }
 
+/* ---- command ---- */
+
+static unsigned command_line(const struct config *c, const char *name)
+{
+	int i = config_command(c, name);
+
+	return i < 0 ? 0 : c->command[i].line;
+}
+
+static void name_command(union section_item *i, const char *name, unsigned line)
+{
+	(void)snprintf(i->command.name, sizeof(i->command.name), "%s", name);
+	i->command.line = line;
+}
+
+static bool is_pattern(const char *text)
+{
+	regex_t r;
+
+	if (regcomp(&r, text, REG_EXTENDED | REG_NOSUB) != 0)
+		return false;
+	regfree(&r);
+	return true;
+}
+
+static void check_command(
+    const struct config *c, const union section_item *item, const struct section_place *at)
+{
+	/* What is asked for by this name is a line for a shell. */
+	static const char reserved[] = "command-line";
+
+	const struct command_config *m = &item->command;
+	char quoted[LOG_QUOTE_MAX];
+
+	(void)c;
+	if (strcmp(m->name, reserved) == 0)
+		report_error(at->r, at->file, m->line,
+		    "command \"%s\": this name has a meaning of its own; give it another",
+		    reserved);
+	if (at->line_of(at->slots, "run") != 0 && m->run.at[0][0] != '/')
+		report_error(at->r, at->file, at->line_of(at->slots, "run"),
+		    "run: %s is not a whole path; give the program's, from / on",
+		    log_quote(quoted, m->run.at[0], strlen(m->run.at[0])));
+	if (m->arguments.len > CONFIG_ARGUMENTS_MAX)
+		report_error(at->r, at->file, at->line_of(at->slots, "arguments"),
+		    "arguments: a client can give %d at most", CONFIG_ARGUMENTS_MAX);
+	for (unsigned i = 0; i < m->arguments.len; i++)
+		if (!is_pattern(m->arguments.at[i]))
+			report_error(at->r, at->file, at->line_of(at->slots, "arguments"),
+			    "arguments: %s is not a regular expression; see regex(7)",
+			    log_quote(quoted, m->arguments.at[i], strlen(m->arguments.at[i])));
+	if (m->user[0] == '\0' && at->line_of(at->slots, "user") != 0)
+		report_error(at->r, at->file, at->line_of(at->slots, "user"),
+		    "user: it is empty; give the name of a user");
+}
+
+static bool keep_command(struct config *c, const union section_item *i)
+{
+	if (c->commands >= CONFIG_COMMANDS_MAX)
+		return false;
+	c->command[c->commands++] = i->command;
+	return true;
+}
+
+int config_command(const struct config *c, const char *name)
+{
+	for (unsigned i = 0; i < c->commands; i++)
+		if (strcmp(c->command[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+bool config_argument_fits(const char *pattern, const char *argument)
+{
+	char whole[CONFIG_WORD_MAX + sizeof("^()$")];
+	regex_t r;
+	bool fits;
+
+	(void)snprintf(whole, sizeof(whole), "^(%s)$", pattern);
+	if (regcomp(&r, whole, REG_EXTENDED | REG_NOSUB) != 0)
+		return false;
+	fits = regexec(&r, argument, 0, NULL, 0) == 0;
+	regfree(&r);
+	return fits;
+}
+
 const struct section sections[SECTIONS] = {
     {"service", directives_service, CONFIG_SERVICES_MAX, service_line, name_service, check_service,
 	keep_service},
     {"source", directives_source, CONFIG_SOURCES_MAX, source_line, name_source, check_source,
 	keep_source},
+    {"command", directives_command, CONFIG_COMMANDS_MAX, command_line, name_command, check_command,
+	keep_command},
 };
 
 unsigned config_idle_times(const struct config *c, uint32_t out[static CONFIG_SERVICES_MAX])

@@ -15,6 +15,7 @@ union section_item {
 	char name[CONFIG_NAME_MAX + 1];
 	struct service service;
 	struct source_config source;
+	struct command_config command;
 };
 
 /* Where to complain, and in which line a directive of the section was given (0: it was not). */
@@ -39,7 +40,7 @@ struct section {
 	bool (*keep)(struct config *c, const union section_item *i);
 };
 
-enum { SECTIONS = 2 };
+enum { SECTIONS = 3 };
 
 extern const struct section sections[SECTIONS];
 

@@ -12,7 +12,7 @@
 #include "report.h"
 
 enum {
-	TEXT_SECTIONS_MAX = CONFIG_SERVICES_MAX + CONFIG_SOURCES_MAX + 1
+	TEXT_SECTIONS_MAX = CONFIG_SERVICES_MAX + CONFIG_SOURCES_MAX + CONFIG_COMMANDS_MAX + 1
 }; /* the one too many has a line, too */
 
 struct text {

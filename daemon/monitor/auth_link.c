@@ -69,6 +69,12 @@ static int serve_door(struct auth_link *l, const void *msg)
 	return 0;
 }
 
+static int serve_command(struct auth_link *l, const void *msg)
+{
+	l->events->command(l->arg, msg);
+	return 0;
+}
+
 static int serve_reload_wanted(struct auth_link *l, const void *msg)
 {
 	(void)msg;
@@ -109,6 +115,7 @@ static const struct verb verbs[] = {
     {MSG_DOOR_OPEN, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_CLOSE, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_QUERY, sizeof(struct msg_door), serve_door},
+    {MSG_COMMAND, sizeof(struct msg_command), serve_command},
     {MSG_RELOAD_WANTED, sizeof(struct msg_plain), serve_reload_wanted},
     {MSG_LOADED, sizeof(struct msg_loaded), serve_loaded},
     {MSG_PGP_WANTED, sizeof(struct msg_pgp_plain), serve_pgp_wanted},

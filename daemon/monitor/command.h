@@ -40,7 +40,6 @@ enum command_outcome {
 	COMMAND_ENDED,	  /* by itself: exit_status counts */
 	COMMAND_SIGNALED, /* exit_status is 128 and the signal's number, as shells say it */
 	COMMAND_TIMEOUT,  /* killed: its time was over */
-	COMMAND_UNSTARTED,
 };
 
 struct command_end {

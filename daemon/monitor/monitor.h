@@ -14,6 +14,7 @@
 #include "pgp_link.h"
 #include "process.h"
 #include "reload.h"
+#include "runs.h"
 #include "sources.h"
 
 struct monitor {
@@ -24,6 +25,7 @@ struct monitor {
 	struct law *before;    /* what law replaced; its descriptors are not used any more */
 	uint32_t before_generation;
 	struct guard guard;
+	struct runs runs;
 	struct auth_link auth;
 	struct sources sources;
 	struct pgp_link pgp;

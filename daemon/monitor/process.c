@@ -142,6 +142,22 @@ static void pgp_wanted(void *arg, enum pgp_wanted wanted)
 		pgp_link_want(&m->pgp, wanted == PGP_WANTED);
 }
 
+static void command(void *arg, const struct msg_command *msg)
+{
+	struct monitor *m = arg;
+
+	runs_serve(&m->runs, &m->law->config, m->reload.generation, msg);
+}
+
+/* An auth that is gone meanwhile has nobody to tell. */
+static void command_ended(void *arg, const struct msg_command_done *done)
+{
+	struct monitor *m = arg;
+
+	if (m->auth.ready)
+		(void)!auth_link_send(&m->auth, done, NULL, 0);
+}
+
 static void reload_wanted(void *arg)
 {
 	struct monitor *m = arg;
@@ -180,7 +196,8 @@ static int switch_wanted(void *arg, const struct msg_switch *msg)
 	if (!method || (msg->index >= CONFIG_SOURCES_MAX && msg->index != SWITCH_ALL_SOURCES))
 		return -1;
 	if (m->sources.switching) {
-		answer_switch(m, msg->id, false, "another switch is under way; try again in a moment");
+		answer_switch(
+		    m, msg->id, false, "another switch is under way; try again in a moment");
 	} else if (msg->generation != m->reload.generation ||
 		   (msg->index >= m->law->config.sources && msg->index != SWITCH_ALL_SOURCES)) {
 		answer_switch(m, msg->id, false, "the configuration has just changed; try again");
@@ -223,6 +240,7 @@ static const struct auth_events auth_events = {
     .source_ready = source_ready,
     .source_bad = source_bad,
     .door = door,
+    .command = command,
     .reload_wanted = reload_wanted,
     .pgp_wanted = pgp_wanted,
     .loaded = loaded,
@@ -378,17 +396,23 @@ static void allow_locked_memory(void)
 		log_debug("memlock", "error=\"%s\"", strerror(errno));
 }
 
-static int give_up_rights(void)
+/*
+ * What commands run as root shall find the rights of root; they get them from
+ * the bounding set, at their start, and so only where there are commands.
+ */
+static int give_up_rights(bool commands)
 {
 	const struct rlimit no_core = {0, 0};
+	const size_t len = sizeof(capabilities) / sizeof(capabilities[0]);
 
 	allow_locked_memory();
-	if (setrlimit(RLIMIT_CORE, &no_core) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+	if (setrlimit(RLIMIT_CORE, &no_core) ||
+	    (!commands && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))) {
 		log_error("start_failed", "error=\"%s\"", strerror(errno));
 		return -1;
 	}
-	return sandbox_limit_capabilities(
-	    capabilities, sizeof(capabilities) / sizeof(capabilities[0]));
+	return commands ? sandbox_lower_capabilities(capabilities, len)
+			: sandbox_limit_capabilities(capabilities, len);
 }
 
 /* A user that is missing must be told now, not by a child that dies again and again. */
@@ -441,12 +465,13 @@ static int open_all(struct monitor *m)
 		return -1;
 	/* Without it a late interface is found by looking for it now and then. */
 	(void)!links_open(&m->links, m->loop, link_changed, m);
-	return give_up_rights();
+	return give_up_rights(c->commands > 0 || c->command_line_user[0] != '\0');
 }
 
 static int run(struct monitor *m)
 {
 	auth_link_init(&m->auth, m->loop, &auth_events, m);
+	runs_open(&m->runs, m->loop, command_ended, m);
 	sources_init(&m->sources, m->loop, m->args, m->empty, &sources_ops, m);
 	sources_set(&m->sources, &m->law->config);
 	pgp_link_init(&m->pgp, m->loop, m->args, m->empty, &pgp_link_ops, m);
@@ -464,6 +489,7 @@ static void close_all(struct monitor *m)
 	const int fds[] = {m->signals, m->control, m->empty, m->pidfile, m->waiter};
 
 	links_close(&m->links);
+	runs_close(&m->runs);
 	guard_close(&m->guard);
 	notify_close(&m->notify);
 	if (m->pidfile >= 0)

@@ -44,6 +44,17 @@ static int world_ask(void *arg, const struct msg_door *m)
 	return 0;
 }
 
+static int world_run(void *arg, const struct msg_command *m)
+{
+	struct lab *l = arg;
+
+	if (l->deaf)
+		return -1;
+	l->run = *m;
+	l->runs++;
+	return 0;
+}
+
 /* --- gpg: a seal of wax says from whom and to whom, and hides nothing --- */
 
 enum { WAX_BYTES = 2, FINGERPRINT_DIGITS = 40, WAX_SERVER = 'S' };
@@ -179,6 +190,7 @@ static void start_core(struct lab *l)
 	    .real_ns = world_real,
 	    .boot_ms = world_boot,
 	    .ask = world_ask,
+	    .run = world_run,
 	    .pgp = world_pgp,
 	    .send = world_send,
 	    .store = l->store,

@@ -83,7 +83,9 @@ struct lab {
 	bool deaf;		      /* takes no more questions */
 	enum door_status next_status; /* of the next OPEN; then DOOR_OK again */
 	unsigned fail_after;	      /* OPENs that go well before it */
-	unsigned cuts;		      /* closes that were to end connections, too */
+	unsigned runs;		      /* commands that were handed over; the last of them: */
+	struct msg_command run;
+	unsigned cuts; /* closes that were to end connections, too */
 	unsigned asked;
 	struct msg_door ask[LAB_ASKED_MAX];
 	unsigned doors;

@@ -442,6 +442,58 @@ static void assert_round_trip(void)
 	assert_memory_equal(&before, &parsed, sizeof(before));
 }
 
+static void test_commands(void **state)
+{
+	const struct command_config *c = &parsed.command[0];
+
+	(void)state;
+	assert_int_equal(
+	    parse("udp-port = 1\n" SERVICE
+		  "command \"restart-web\" {\n  run = {\"/usr/bin/systemctl\", "
+		  "\"restart\", \"nginx\"}\n  user = root\n  arguments = {\"[a-z]+\"}\n}\n"),
+	    0);
+	assert_int_equal(parsed.commands, 1);
+	assert_int_equal(config_command(&parsed, "restart-web"), 0);
+	assert_int_equal(config_command(&parsed, "restart"), -1);
+	assert_int_equal(c->run.len, 3);
+	assert_string_equal(c->run.at[2], "nginx");
+	assert_string_equal(c->arguments.at[0], "[a-z]+");
+	assert_string_equal(c->user, "root");
+	assert_int_equal(c->timeout_s, 30);
+}
+
+#define COMMAND(inside) "udp-port = 1\n" SERVICE "command \"c\" { " inside " }\n"
+
+static void test_commands_that_are_none(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(COMMAND("run = {ls} user = nobody")), -1);
+	assert_string_equal(
+	    said, "f:3: run: \"ls\" is not a whole path; give the program's, from / on\n");
+	assert_int_equal(parse(COMMAND("run = {\"\"} user = nobody")), -1);
+	assert_int_equal(
+	    parse(COMMAND("run = {/bin/ls} user = nobody arguments = {\"[a-z\"}")), -1);
+	assert_string_equal(
+	    said, "f:3: arguments: \"[a-z\" is not a regular expression; see regex(7)\n");
+	/* Both halves would be bound at one end alone. */
+	assert_int_equal(
+	    parse(COMMAND("run = {/bin/ls} user = nobody arguments = {\"a)|(b\"}")), -1);
+	assert_int_equal(parse(COMMAND("run = {/bin/ls}")), -1);
+	assert_int_equal(parse("udp-port = 1\n" SERVICE
+			       "command \"command-line\" { run = {/bin/ls} user = nobody }\n"),
+	    -1);
+	assert_string_equal(said,
+	    "f:3: command \"command-line\": this name has a meaning of its own; give it another\n");
+}
+
+static void test_any_line_is_warned_of(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\n" SERVICE "command-line-user = nobody\n"), 0);
+	assert_non_null(strstr(said, "f:3: warning: command-line-user: clients with the option "
+				     "command-line may run anything as nobody"));
+}
+
 static void test_ports_of_a_service(void **state)
 {
 	const struct service *s = &parsed.service[0];
@@ -561,7 +613,7 @@ static void test_manual_has_the_table(void **state)
 {
 	static char page[65536], part[16384];
 	static const struct directive *const tables[] = {
-	    directives_global, directives_service, directives_source};
+	    directives_global, directives_service, directives_source, directives_command};
 	FILE *f = fopen(GOLDEN_DIR "/../../doc/posternd.conf.5.scd", "r");
 	size_t i;
 
@@ -588,6 +640,7 @@ static void test_tables_fit(void **state)
 	assert_true(directives_count(directives_global) < DIRECTIVES_MAX);
 	assert_true(directives_count(directives_service) < DIRECTIVES_MAX);
 	assert_true(directives_count(directives_source) < DIRECTIVES_MAX);
+	assert_true(directives_count(directives_command) < DIRECTIVES_MAX);
 	for (d = directives_global; d->name != NULL; d++)
 		assert_true(strlen(d->help) > 0);
 }
@@ -727,6 +780,9 @@ int main(void)
 	    cmocka_unit_test(test_paths_and_users),
 	    cmocka_unit_test(test_no_service_is_a_warning),
 	    cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_commands),
+	    cmocka_unit_test(test_commands_that_are_none),
+	    cmocka_unit_test(test_any_line_is_warned_of),
 	    cmocka_unit_test(test_ports_of_a_service),
 	    cmocka_unit_test(test_forwards),
 	    cmocka_unit_test(test_print_reads_back),
