@@ -10,6 +10,7 @@ Under a path that ends in `.*` each line has a name and its value.
 import json
 import re
 import sys
+from pathlib import Path
 
 BLOCK = re.compile(r"<!-- golden: (\S+) -->\n```\n(.*?)```", re.S)
 # What must be shown; the rest may be.
@@ -27,6 +28,7 @@ NEEDED = {
     "sequences.clean.*",
     "sequences.rolling.now",
     "sequences.reset_v4",
+    *(f"picture.{part}" for part in ("nonce", "stream", "order", "bits", "png")),
 }
 
 
@@ -80,7 +82,9 @@ def problems(golden, document):
 def main():
     golden_path, document_path = sys.argv[1:]
     with open(golden_path) as golden, open(document_path) as document:
-        found = list(problems(json.load(golden), document.read()))
+        whole = json.load(golden)
+        whole["picture"] = json.loads((Path(golden_path).parent / "png.json").read_text())
+        found = list(problems(whole, document.read()))
     for problem in found:
         print(f"{document_path}: {problem}", file=sys.stderr)
     return 1 if found else 0
