@@ -14,7 +14,7 @@ static bool is_clean(const struct sequence_settings *s)
 
 static uint64_t gap_of(const struct sequence_settings *s, unsigned packets)
 {
-	uint64_t most = (uint64_t)PLAN_ROUND_MAX_MS * NS_PER_MS / packets;
+	uint64_t most = (uint64_t)PLAN_ROUND_MAX_MS * NS_PER_MS / (packets > 0 ? packets : 1);
 	uint64_t gap = (uint64_t)s->gap_ms * NS_PER_MS;
 
 	return gap < most ? gap : most;

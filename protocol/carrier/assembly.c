@@ -242,8 +242,9 @@ static bool make_room(struct assembly *a, const struct set *own, size_t len)
 	while (a->sets > ASSEMBLY_SETS || a->free_blocks < blocks_for(len)) {
 		struct set *v = victim(a);
 		bool is_own = v == own;
-		lose(a, v);
-		if (is_own)
+		if (v)
+			lose(a, v);
+		if (!v || is_own)
 			return false;
 	}
 	return true;

@@ -413,6 +413,109 @@ static struct odds try_often(unsigned sides, bool challenges, uint64_t delay_ns)
 	return o;
 }
 
+static void the_wait_begins_when_the_message_is_out(void **state)
+{
+	struct sim *s = *state;
+	struct exchange *x = s->side[0];
+	struct exchange_packet out;
+	struct moment now = sim_moment(s);
+
+	exchange_wake(x, now.mono_ns);
+	assert_true(exchange_send(x, now, &out));
+	assert_true(out.message.first);
+	exchange_hold(x);
+	assert_true(x->due_ns == UINT64_MAX);
+	now.mono_ns += 10 * second;
+	assert_false(exchange_send(x, now, &out));
+	exchange_release(x, now.mono_ns);
+	assert_true(x->due_ns == now.mono_ns + 300 * ms);
+	exchange_release(x, now.mono_ns + second); /* it is not held any more */
+	assert_true(x->due_ns == now.mono_ns + 300 * ms);
+	exchange_hold(x);
+	exchange_hurry(x, now.mono_ns);
+	assert_true(exchange_send(x, now, &out));
+	exchange_stop(x, EXCHANGE_STOPPED, 0);
+	exchange_hold(x);
+	assert_false(x->held);
+}
+
+/* An answer counts for the M1s that went by its own carrier. */
+static void each_knock_has_its_carrier(void **state)
+{
+	struct sim *s = *state;
+	struct exchange *x = s->side[0];
+	struct exchange_packet out;
+
+	s->delay_ns[0] = 200 * ms;
+	sim_run(s, 200 * ms); /* the first is at the server, its answer on the way */
+	assert_int_equal(x->tries, 1);
+	exchange_carrier(x, &sender_sequence, x->cover);
+	assert_true(exchange_send(x, (struct moment){300 * ms, sim_moment(s).real_ns}, &out));
+	assert_ptr_equal(out.sender, &sender_sequence);
+	assert_int_equal(x->tries, 2);
+	const struct sim_packet *answer = recorded(s, false, 0);
+	assert_false(
+	    exchange_receive(x, sim_moment(s), &sender_sequence, answer->bytes, answer->len));
+	assert_true(exchange_receive(x, sim_moment(s), &sender_udp, answer->bytes, answer->len));
+	assert_granted(s, 0);
+}
+
+/* Grey noise that is never the same. */
+static int take_picture(void *arg, size_t veil_len, struct picture *out)
+{
+	static uint8_t sample[256 * 256 * 3];
+	unsigned *taken = arg;
+
+	(void)veil_len;
+	secret_random(sample, sizeof(sample));
+	for (size_t i = 0; i < sizeof(sample); i++)
+		sample[i] = (uint8_t)(100 + sample[i] % 8);
+	*out = (struct picture){.width = 200, .height = 190, .channels = 3, .sample = sample};
+	(*taken)++;
+	return 0;
+}
+
+static void a_picture_for_each_knock(void **state)
+{
+	struct sim *s = *state;
+	struct exchange *x = s->side[0];
+	struct exchange_packet out;
+	uint8_t veil[VEIL_ROOM];
+	struct moment now = sim_moment(s);
+	unsigned taken = 0;
+
+	exchange_carrier(x, &sender_sequence, &cover_png);
+	x->pictures = (struct pictures){.take = take_picture, .arg = &taken};
+	exchange_wake(x, now.mono_ns);
+	for (unsigned i = 1; i <= 3; i++) {
+		exchange_hurry(x, now.mono_ns);
+		assert_true(exchange_send(x, now, &out));
+		assert_int_equal(taken, i);
+		assert_true(out.message.first && out.message.is_picture);
+		assert_true(out.message.len <= COVER_MAX);
+		assert_memory_equal(out.message.bytes, "\x89PNG", 4);
+		struct cover_args args = {
+		    .picture_key = out.message.door->picture, .set_id = out.message.set_id};
+		int len =
+		    cover_png.unwrap(&args, out.message.bytes, out.message.len, veil, sizeof(veil));
+		assert_int_equal(len, 200 * 190 / PICTURE_RATE);
+		assert_true(veil_gate_ok(&out.message.door->to_server, veil, (size_t)len));
+	}
+}
+
+static void without_a_picture_nothing_is_sent(void **state)
+{
+	struct sim *s = *state;
+	struct exchange *x = s->side[0];
+	struct exchange_packet out;
+
+	exchange_carrier(x, &sender_sequence, &cover_png);
+	exchange_wake(x, 0);
+	assert_false(exchange_send(x, sim_moment(s), &out));
+	assert_int_equal(x->outcome, EXCHANGE_FAILED);
+	assert_int_equal(x->error, ENODATA);
+}
+
 static void assert_odds(unsigned sides, bool challenges, uint64_t delay_ns, unsigned least)
 {
 	struct odds o = try_often(sides, challenges, delay_ns);
@@ -462,6 +565,10 @@ int main(void)
 	    TEST(strict_goes_on_when_the_address_is_right),
 	    TEST(the_former_door_key_is_tried_now_and_then),
 	    TEST(without_a_t_nothing_is_sent),
+	    TEST(the_wait_begins_when_the_message_is_out),
+	    TEST(each_knock_has_its_carrier),
+	    TEST(a_picture_for_each_knock),
+	    TEST(without_a_picture_nothing_is_sent),
 	    cmocka_unit_test(a_fifth_lost_lets_95_of_100_in),
 	    cmocka_unit_test(a_fifth_lost_lets_95_of_100_in_through_a_challenge),
 	};

@@ -247,6 +247,26 @@ static void assert_odds(
 	assert_true(both >= both_least);
 }
 
+/* While pieces of the one are repeated, the other's newer M1 was answered: they are void. */
+static void what_was_overtaken_begins_anew(void **state)
+{
+	struct sim *s = *state;
+	struct exchange_packet out;
+
+	s->pair.lasts_ns = 30 * ms;
+	pair_begin(&s->pair, sim_moment(s));
+	assert_true(exchange_send(s->side[0], sim_moment(s), &out));
+	exchange_hold(s->side[0]);
+	assert_int_equal(pair_next(&s->pair, sim_moment(s)), -1);
+	assert_true(pair_due(&s->pair) == 80 * ms); /* 50, and what the first takes */
+	s->dead[0] = true;
+	s->recorded = 1; /* it has begun */
+	sim_run(s, 82 * ms);
+	assert_granted(s, 1);
+	assert_false(s->side[0]->held);
+	assert_int_equal(s->side[0]->sent, 2);
+}
+
 static void a_fifth_lost(void **state)
 {
 	(void)state;
@@ -279,6 +299,7 @@ int main(void)
 	    TEST(a_challenge_lost_to_the_other_is_made_good),
 	    TEST(even_if_the_other_is_deaf),
 	    TEST(the_quick_family_does_not_always_overtake_the_slow_one),
+	    TEST(what_was_overtaken_begins_anew),
 	    cmocka_unit_test(a_fifth_lost),
 	    cmocka_unit_test(a_fifth_lost_through_challenges),
 	};

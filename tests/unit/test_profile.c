@@ -88,6 +88,34 @@ static void defaults_are_those_of_the_manual(void **state)
 	profile_free(p);
 }
 
+static void sequences_are_read(void **state)
+{
+	(void)state;
+	struct postern_profile *p =
+	    parse_good(FIRST NEEDED "carrier = sequence\nsequence = 7, 9 65535,1  4242\n"
+				    "sequence-pieces = clean\ndummies = 4-12\ngap = 0\n");
+	const struct sequence_settings *q = &p->settings.sequence;
+
+	assert_int_equal(q->ports.ports, 5);
+	assert_int_equal(q->ports.port[2], 65535);
+	assert_int_equal(q->ports.pieces, SEQUENCE_CLEAN);
+	assert_int_equal(q->dummies_min, 4);
+	assert_int_equal(q->dummies_max, 12);
+	assert_int_equal(q->gap_ms, 0);
+	profile_free(p);
+	p = parse_good(
+	    FIRST NEEDED "sequence-range = 20000-29999\nsequence-count = 6\ndummies = 3\n");
+	q = &p->settings.sequence;
+	assert_int_equal(q->ports.ports, 6);
+	assert_int_equal(q->ports.lo, 20000);
+	assert_int_equal(q->ports.hi, 29999);
+	assert_int_equal(q->ports.pieces, SEQUENCE_UDP);
+	assert_int_equal(q->dummies_min, 3);
+	assert_int_equal(q->dummies_max, 3);
+	assert_int_equal(q->gap_ms, 5);
+	profile_free(p);
+}
+
 static const struct {
 	const char *text;
 	const char *told; /* one of the lines */
@@ -108,6 +136,20 @@ static const struct {
     {FIRST NEEDED "envelope = brown\n", "a.postern:11: envelope: is not known to this program"},
     {FIRST NEEDED "cover = hat\n", "a.postern:11: cover: is not known to this program"},
     {FIRST NEEDED "confirm = maybe\n", "a.postern:11: confirm: is not known to this program"},
+    {FIRST NEEDED "sequence = 1 2 3 4\n", "a.postern:11: sequence: must name at least 5 ports"},
+    {FIRST NEEDED "sequence = 1 2 3 4 0\n", "a.postern:11: sequence: must be port numbers"},
+    {FIRST NEEDED "sequence = 1 2 3 4 1\n", "a.postern:11: sequence: names a port twice"},
+    {FIRST NEEDED "sequence = 1 2 3 4 5\nsequence-range = 7-99\n",
+	"a.postern:12: sequence-range: stands beside sequence: remove one"},
+    {FIRST NEEDED "sequence-range = 99-7\n", "a.postern:11: sequence-range: must be a range"},
+    {FIRST NEEDED "sequence-range = 7\n", "a.postern:11: sequence-range: must be a range"},
+    {FIRST NEEDED "sequence-range = 1-31\n", "a.postern: sequence-range must have four times"},
+    {FIRST NEEDED "sequence-count = 4\n", "a.postern:11: sequence-count: must be a number from 5"},
+    {FIRST NEEDED "sequence-pieces = sctp\n", "a.postern:11: sequence-pieces: must be udp, tcp"},
+    {FIRST NEEDED "dummies = 9-4\n", "a.postern:11: dummies: must be how many packets"},
+    {FIRST NEEDED "dummies = 65\n", "a.postern:11: dummies: must be how many packets"},
+    {FIRST NEEDED "gap = 1001\n", "a.postern:11: gap: must be the longest pause"},
+    {FIRST NEEDED "carrier = sequence\n", "a.postern: sequence: is missing, and the carrier"},
     {FIRST NEEDED "service = ssh tcp\n", "a.postern:11: service: must be NAME PROTOCOL PORT"},
     {FIRST NEEDED "service = ssh tcp 22 23\n", "a.postern:11: service: must be NAME PROTOCOL PORT"},
     {FIRST NEEDED "service = SSH tcp 22\n", "a.postern:11: service: the name must be"},
@@ -259,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_all_of_it),
 	    cmocka_unit_test(defaults_are_those_of_the_manual),
+	    cmocka_unit_test(sequences_are_read),
 	    cmocka_unit_test(refuses_bad_ones),
 	    cmocka_unit_test(tells_all_that_is_wrong),
 	    cmocka_unit_test(never_tells_a_secret),
