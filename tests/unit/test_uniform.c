@@ -192,7 +192,8 @@ static void enrol(struct client *c)
 /* One M1 as a client makes it. Returns its length. */
 static size_t knock(struct client *c, uint8_t packet[static VEIL_ROOM])
 {
-	const struct envelope_keys k = {&c->own, c->server.public, c->keys.psk, c->shared};
+	const struct envelope_keys k = {
+	    .own = &c->own, .peer = c->server.public, .psk = c->keys.psk, .shared = c->shared};
 	struct veiled v = {.kind = KIND_M1};
 	struct envelope_state state;
 	uint8_t body[BODY_MAX];
