@@ -30,6 +30,15 @@ def seeds():
     yield "png", "interlaced", bytes.fromhex(picture.replace("08020000", "08020001", 1))
     yield "png", "palette", bytes.fromhex(picture.replace("08020000", "08030000", 1))
     yield "png", "cut", bytes.fromhex(picture)[:600]
+    token = b"Q" * 512
+    yield "http", "cookie", b"\4GET / HTTP/1.1\r\nHost: h\r\nCookie: a=b; sid=" + token + b"\r\n\r\n"
+    yield "http", "path", b"\2GET /a/" + token + b" HTTP/1.1\r\nHost: h\r\n\r\n"
+    head = b"X-Forwarded-For: 192.0.2.7, 10.0.0.2\r\nCookie: sid="
+    yield "http", "proxy", b"\5" + head + token + b"\r\n\r\n"
+    yield "http", "socks", b"\0\5\0\5\0\0\1\x0a\0\0\1\0\x50"
+    yield "http", "socks-password", b"\1\5\2\1\0\5\0\0\3\1h\0\x50"
+    yield "http", "address", b"\0http://www.example.org:8080/a/b"
+    yield "http", "via", b"\0socks5://user:password@[2001:db8::1]:1080"
     for mode in 1, 2, 3:
         yield "noise", f"unchanged-m{mode}", bytes([mode])
         yield "noise", f"changed-m{mode}", bytes([mode]) + bytes(PAYLOAD - 1) + b"\1"
