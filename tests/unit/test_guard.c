@@ -331,6 +331,7 @@ static void test_no_start_without_a_guard(void **state)
 	guard_close(&g);
 	fake.bad_port = s->config.udp_port;
 	assert_int_equal(guard_open(&g, s->loop, &s->config, false), -1);
+	guard_close(&g);
 }
 
 int main(void)
