@@ -2,9 +2,10 @@
 
 import argparse
 import contextlib
-import json
 import os
 import platform
+import re
+import shutil
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "e2e"))
 
+from captures import METHODS, Captures  # noqa: E402
 from lab import Lab  # noqa: E402
 from peers import ADDRESSES, DROP_BY_DEFAULT, SERVICE_PORT, Fwknop, Knockd, Ours, blast_argv  # noqa: E402
 from probe import Cost, resident_kib  # noqa: E402
@@ -30,6 +32,14 @@ class Bench:
     def __init__(self, lab, build, quick):
         self.lab, self.build, self.quick = lab, build, quick
         self.results = {}
+        self.captures = self._ours = None
+        self.methods = []
+        self.has_peers = shutil.which("fwknopd") is not None
+
+    def our_peer(self):
+        """One installation for all that is measured of it."""
+        self._ours = self._ours or Ours(self.lab, self.build)
+        return self._ours
 
     def say(self, text):
         print(f"  {text}", file=sys.stderr, flush=True)
@@ -109,7 +119,7 @@ class Bench:
     # --- one system each ---
 
     def ours(self):
-        ours = Ours(self.lab, self.build)
+        ours = self.our_peer()
         for clients in (1, 1000, 100000):
             ours.start(clients)
             self.keep(ours, f"start, s, {clients} clients", round(ours.start_s, 3))
@@ -163,9 +173,13 @@ class Bench:
             self.lab.client.ip("addr", "add", f"{address}/24", "dev", "eth0")
         listener = self.lab.server.start("/usr/bin/python3", "-c", LISTENER, name="listener")
         listener.wait_line("listening")
-        for name in ("ours", "fwknop", "knockd"):
+        for name in ("ours", "fwknop", "knockd", "capture"):
             if not only or name in only:
                 getattr(self, name)()
+
+    def capture(self):
+        self.captures = Captures(self, self.methods)
+        self.captures.run()
 
 
 def table(results):
@@ -180,19 +194,32 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=Path)
     parser.add_argument("--quick", action="store_true", help="fewer samples")
-    parser.add_argument("--only", action="append", choices=("ours", "fwknop", "knockd"))
+    parser.add_argument("--only", action="append", choices=("ours", "fwknop", "knockd", "capture"))
+    parser.add_argument("--method", action="append", choices=METHODS, help="of the ways to capture this one")
     parser.add_argument("--write", action="store_true", help="keep the table in bench/RESULTS.md")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with contextlib.closing(Lab("attacker", build=args.build)) as lab:
         bench = Bench(lab, args.build.resolve(), args.quick)
+        bench.methods = args.method
         bench.run(args.only)
     head = f"{platform.release()}, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}"
-    text = f"{head}\n\n{table(bench.results)}\n"
-    print(text)
-    print(json.dumps(bench.results))
+    parts = {}
+    if bench.results:
+        parts["# One run of `bench/run`"] = f"{head}\n\n{table(bench.results)}\n"
+    if bench.captures:
+        parts["# The ways to capture"] = f"{head}\n\n{bench.captures.table()}\n"
+    for title, text in parts.items():
+        print(f"{title}\n\n{text}")
     if args.write:
-        (HERE / "RESULTS.md").write_text(f"# One run of `bench/run`\n\n{text}")
+        write(HERE / "RESULTS.md", parts)
+
+
+def write(file, parts):
+    """Replaces the parts that were measured; the others stay as they were."""
+    kept = re.split(r"^(?=# )", file.read_text() if file.exists() else "", flags=re.M)
+    old = {part.split("\n", 1)[0]: part.split("\n", 1)[1].strip() + "\n" for part in kept if part.strip()}
+    file.write_text("\n".join(f"{title}\n\n{text}" for title, text in (old | parts).items()))
 
 
 if __name__ == "__main__":

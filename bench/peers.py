@@ -106,6 +106,13 @@ class Ours(Peer):
     def knocks(self, count, rate, first=0, clients=1):
         return self.client(*self._knock_argv(count, rate, first, clients, 0))
 
+    def begin_knocks(self, count, rate, first=0, clients=1):
+        """The same in the background, from where it begins to send: the Process, whose last line is the JSON."""
+        argv = ["taskset", "-c", LOAD_CPU, *self._knock_argv(count, rate, first, clients, 0)]
+        running = self.lab.client.start(*argv, name="knocks")
+        running.wait_line("^sending", 60)
+        return running
+
     def replays(self, count, rate, first, clients, times):
         """The daemon's cost while count spent knocks come again, times over: CPU seconds."""
         argv = self.lab.client.argv(["taskset", "-c", LOAD_CPU, *self._knock_argv(count, rate, first, clients, times)])
