@@ -239,7 +239,8 @@ int main(int argc, char **argv)
 	    &r, argv[ARG_SERVER], (uint16_t)strtoul(argv[ARG_PORT], NULL, 10), argv[ARG_BASE]);
 	prepare(&r, argv[ARG_KEYS], strtoul(argv[ARG_FIRST], NULL, 10),
 	    strtoul(argv[ARG_CLIENTS], NULL, 10));
-	fputs("sending\n", stderr); /* what was costly is behind us: whoever adds load does it now */
+	fputs(
+	    "sending\n", stderr); /* what was costly is behind us: whoever adds load does it now */
 	seconds = send_all(&r);
 	linger(&r);
 	unanswered = report(&r, seconds);
