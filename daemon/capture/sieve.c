@@ -70,6 +70,13 @@ struct sieve *sieve_new(const char *filter)
 	return s;
 }
 
+void sieve_free(struct sieve *s)
+{
+	for (size_t i = 0; i < LINKS; i++)
+		pcap_freecode(&s->program[i]);
+	free(s);
+}
+
 bool sieve_passes(const struct sieve *s, const struct capture_frame *frame)
 {
 	const struct pcap_pkthdr head = {

@@ -21,6 +21,7 @@ int sieve_check(const struct capture_method *m, const char *filter, char why[sta
     __attribute__((warn_unused_result));
 /* For all kinds of frames that it means something for. Given to the caller; aborts when there is no memory. */
 struct sieve *sieve_new(const char *filter);
+void sieve_free(struct sieve *s);
 /* What it means nothing for does not pass. */
 bool sieve_passes(const struct sieve *s, const struct capture_frame *frame);
 

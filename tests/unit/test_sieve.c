@@ -13,7 +13,10 @@ static bool passes(const char *filter, struct shape shape)
 	const struct capture_frame frame = {
 	    .bytes = f.bytes, .caplen = f.len, .len = f.len, .link = shape.link};
 
-	return sieve_passes(s, &frame);
+	const bool result = sieve_passes(s, &frame);
+
+	sieve_free(s);
+	return result;
 }
 
 static void test_all_kinds_of_frames(void **state)
