@@ -242,7 +242,8 @@ static size_t band_row_bytes(const struct photo *p)
 /* The mean of each four pixels of two rows, from the first field's left edge on. */
 static void halve(const struct photo *p, const uint8_t *above, const uint8_t *below, uint8_t *out)
 {
-	size_t left = (p->width - p->columns * HALF * PHOTO_FIELD) / 2 * p->channels;
+	size_t spare = p->width - (size_t)p->columns * HALF * PHOTO_FIELD;
+	size_t left = spare / 2 * p->channels;
 	size_t len = band_row_bytes(p);
 
 	for (size_t i = 0; i < len; i++) {

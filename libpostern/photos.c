@@ -239,10 +239,13 @@ static bool try_field(
 /* Numbers 0 to len - 1 in any order. */
 static void shuffle(unsigned *number, unsigned len)
 {
-	for (unsigned i = 0; i < len; i++) {
-		unsigned j = secret_random_below(i + 1);
-		number[i] = number[j];
-		number[j] = i;
+	for (unsigned i = 0; i < len; i++)
+		number[i] = i;
+	for (unsigned i = len; i > 1; i--) {
+		unsigned j = secret_random_below(i);
+		unsigned kept = number[j];
+		number[j] = number[i - 1];
+		number[i - 1] = kept;
 	}
 }
 
@@ -423,6 +426,7 @@ static void check_file(struct check *c, FILE *f, struct spent *seen)
 	c->photo = &photo;
 	if (result == PHOTO_OK)
 		result = photo_bands(f, &photo, check_band, c);
+	c->photo = NULL;
 	if (result != PHOTO_OK) {
 		c->out->left = c->out->used = 0;
 		c->out->why = photo_word(result);

@@ -1,4 +1,5 @@
 /* Where a profile's pictures come from. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +20,9 @@ int profile_read_photos(struct profile_reading *s, char *value)
 		return profile_complain(
 		    s, "must be a folder's whole path, beginning with '/' or '~/'");
 	}
-	size_t len = strlen(start) + strlen(value) + 1;
-	char *path = malloc(len);
-	if (!path)
+	char *path = NULL;
+	if (asprintf(&path, "%s%s", start, value) < 0)
 		return profile_complain(s, "has no memory");
-	(void)strcpy(stpcpy(path, start), value);
 	free(s->p->photos);
 	s->p->photos = path;
 	return 0;

@@ -121,7 +121,7 @@ static void add_channel(const struct picture *p, int channel, struct plane *plan
 int png_cost(const struct picture *p, float *cost)
 {
 	size_t pixels = (size_t)p->width * p->height;
-	float *both = malloc(2 * pixels * sizeof(*both));
+	float *both = calloc(2 * pixels, sizeof(*both));
 	struct plane plane = {.width = p->width, .height = p->height};
 
 	if (!both)

@@ -161,7 +161,7 @@ int png_decode(const uint8_t *in, size_t len, struct picture *out)
 {
 	struct reader r = reader_of(in, len);
 	const uint8_t *head = read_view(&r, sizeof(signature));
-	struct picture p;
+	struct picture p = {0};
 
 	if (!head)
 		return -E_SHORT;
@@ -173,10 +173,11 @@ int png_decode(const uint8_t *in, size_t len, struct picture *out)
 		err = read_head(r, &p);
 	if (err < 0)
 		return err;
-	p.sample = malloc(picture_bytes(&p));
+	size_t bytes = picture_bytes(&p);
+	p.sample = bytes > 0 ? malloc(bytes) : NULL;
 	if (!p.sample)
 		return -E_FULL;
-	err = decode_samples(in, len, p.sample, picture_bytes(&p));
+	err = decode_samples(in, len, p.sample, bytes);
 	if (err < 0)
 		png_picture_free(&p);
 	else

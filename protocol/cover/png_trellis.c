@@ -136,8 +136,8 @@ int trellis_write(
 	struct walk w = {.blocks = len * 8, .cost = cost};
 	size_t chosen_bytes = w.blocks * WIDTH * sizeof(w.chosen[0]);
 
-	w.wanted = malloc(w.blocks + 1);
-	w.chosen = malloc(chosen_bytes + 1);
+	w.wanted = calloc(w.blocks + 1, 1);
+	w.chosen = calloc(chosen_bytes + 1, 1);
 	int err = w.wanted && w.chosen ? 0 : -E_FULL;
 	if (err == 0) {
 		find_wanted(bit, bytes, w.blocks, w.wanted);
