@@ -16,6 +16,7 @@ BLOCK = re.compile(r"<!-- golden: (\S+) -->\n```\n(.*?)```", re.S)
 # What must be shown; the rest may be.
 NEEDED = {
     "keys.*",
+    *(f"openpgp.{part}" for part in ("signed_request", "signed_challenge", "answer_body", "result_body")),
     "judgements",
     *(f"exchanges.{name}.0.{part}" for name in ("open", "challenge") for part in ("plain", "body", "packet")),
     *(f"exchanges.open.1.{part}" for part in ("plain", "body", "packet")),
@@ -84,6 +85,7 @@ def main():
     with open(golden_path) as golden, open(document_path) as document:
         whole = json.load(golden)
         whole["picture"] = json.loads((Path(golden_path).parent / "png.json").read_text())
+        whole["openpgp"] = json.loads((Path(golden_path).parent / "openpgp.json").read_text())
         found = list(problems(whole, document.read()))
     for problem in found:
         print(f"{document_path}: {problem}", file=sys.stderr)
