@@ -44,6 +44,10 @@ struct law *monitor_read_law(const struct monitor *m);
 /* Ready, and on how many interfaces: to the service manager. */
 void monitor_tell_status(struct monitor *m);
 
+/* For auth_events and sources_ops; arg: the monitor. */
+int monitor_switch_wanted(void *arg, const struct msg_switch *msg);
+void monitor_switched(void *arg, bool ok, const char *why);
+
 extern const struct reload_ops monitor_reload_ops; /* arg: the monitor */
 
 #endif

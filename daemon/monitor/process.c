@@ -172,42 +172,6 @@ static int loaded(void *arg, const struct msg_loaded *msg)
 	return reload_loaded(&m->reload, msg->generation, msg->ok == 1);
 }
 
-static void answer_switch(struct monitor *m, uint32_t id, bool ok, const char *why)
-{
-	struct msg_switched msg = {.head = {MSG_SWITCHED, sizeof(msg)}, .ok = ok, .id = id};
-
-	(void)snprintf(msg.why, sizeof(msg.why), "%s", why);
-	(void)!auth_link_send(&m->auth, &msg, NULL, 0);
-}
-
-static void switched(void *arg, bool ok, const char *why)
-{
-	struct monitor *m = arg;
-
-	answer_switch(m, m->switch_id, ok, why);
-}
-
-/* Sources are known by their number in one configuration, ways to capture by theirs in our table. */
-static int switch_wanted(void *arg, const struct msg_switch *msg)
-{
-	struct monitor *m = arg;
-	const char *method = config_capture_name(msg->method);
-
-	if (!method || (msg->index >= CONFIG_SOURCES_MAX && msg->index != SWITCH_ALL_SOURCES))
-		return -1;
-	if (m->sources.switching) {
-		answer_switch(
-		    m, msg->id, false, "another switch is under way; try again in a moment");
-	} else if (msg->generation != m->reload.generation ||
-		   (msg->index >= m->law->config.sources && msg->index != SWITCH_ALL_SOURCES)) {
-		answer_switch(m, msg->id, false, "the configuration has just changed; try again");
-	} else {
-		m->switch_id = msg->id;
-		sources_switch(&m->sources, msg->index, method);
-	}
-	return 0;
-}
-
 /*
  * Captures without auth are of no use: they end, and start when it is back.
  * An auth that says at the very start that it cannot work will not work the
@@ -244,7 +208,7 @@ static const struct auth_events auth_events = {
     .reload_wanted = reload_wanted,
     .pgp_wanted = pgp_wanted,
     .loaded = loaded,
-    .switch_wanted = switch_wanted,
+    .switch_wanted = monitor_switch_wanted,
     .gone = auth_gone,
     .start = auth_start,
 };
@@ -328,7 +292,7 @@ static const struct sources_ops sources_ops = {
     .config = config_for_capture,
     .needs = needs_changed,
     .state = state_changed,
-    .switched = switched,
+    .switched = monitor_switched,
     .changed = sources_changed,
 };
 

@@ -85,6 +85,8 @@ bool sources_idle(const struct sources *all);	 /* no process is left */
 /* How many are ready, of how many. */
 unsigned sources_count(const struct sources *all, unsigned *of);
 
+/* The firewall is told when captures need something else of it. Returns 0; -1 and logged. */
+int sources_tell_needs(struct sources *all) __attribute__((warn_unused_result));
 /* For worker.c: it has another state. */
 void sources_worker_changed(struct sources *all);
 /* For worker.c: a place where it can read, and the firewall's rules for it. Returns 0; -1 not now. */
