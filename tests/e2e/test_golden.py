@@ -142,6 +142,25 @@ def test_datagrams():
         assert made[head:] == frames.udp(src, 62201, dst, 40000, payload), name
 
 
+def test_answers():
+    """What the server crafts by tcp and icmp."""
+    made = {name: bytes.fromhex(text) for name, text in GOLDEN["answers"].items()}
+    v4, v6 = ("192.0.2.1", "192.0.2.7"), ("2001:db8::1", "2001:db8::7")
+    ack = 0x01020304 + 1 + 400
+    for name, (src, dst), times in (
+        ("tcp_v4", v4, (0x87868584, 0xA1A2A3A4)),
+        ("tcp_v6", v6, (0x87868584, 0xA1A2A3A4)),
+        ("tcp_bare", v4, None),
+    ):
+        segment = made[name][40 if src == v6[0] else 20 :]
+        payload = segment[40 if times else 20 :]
+        expected = frames.tcp_syn_ack(src, 62202, dst, 40000, 0x83828180, ack, times, payload)
+        assert segment == expected and len(payload) == 51, name
+    for name, (src, dst) in (("icmp_v4", v4), ("icmp_v6", v6)):
+        message = made[name][40 if src == v6[0] else 20 :]
+        assert message == frames.echo_reply(src, dst, 0x1234, 7, message[8:]) and len(message) == 59, name
+
+
 def test_sequences():
     made = GOLDEN["sequences"]
     covered, now = bytes.fromhex(made["covered"]), made["time_s"]

@@ -25,6 +25,8 @@ NEEDED = {
     "replies.run",
     "datagrams.v4",
     "datagrams.v6",
+    "answers.tcp_v4",
+    "answers.icmp_v6",
     "sequences.plain.pieces.0",
     "sequences.clean.*",
     "sequences.rolling.now",

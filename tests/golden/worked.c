@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answers.h"
 #include "emit.h"
 #include "envelope.h"
 #include "pieces.h"
@@ -341,6 +342,7 @@ void worked_examples(FILE *out)
 	tell_keys(&s);
 	tell_exchanges(&s);
 	tell_pieces(&s.e);
+	tell_answers(&s.e);
 	tell_sets(&s.e, &s.door);
 	emit_close(&s.e, '}');
 	script_end();

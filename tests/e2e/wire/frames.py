@@ -4,6 +4,7 @@ import ipaddress
 import struct
 
 UDP, TCP, FRAGMENT, NO_NEXT = 17, 6, 44, 59
+ICMPV6 = 58
 HOP_BY_HOP, ROUTING, DESTINATION = 0, 43, 60
 
 
@@ -48,6 +49,31 @@ def tcp_syn(src, sport, dst, dport, seq=1000, payload=b"", tsval=None):
 
     length = 4 * words + len(payload)
     return head(checksum(_pseudo(src, dst, TCP, length) + head(0) + payload)) + payload
+
+
+def tcp_syn_ack(src, sport, dst, dport, seq, ack, times=None, payload=b""):
+    """As Linux answers on a link of 1,500 bytes. times: its own clock and the one it echoes; None: no options."""
+    v6 = is_v6(src)
+    options = b""
+    if times:
+        options = struct.pack(">BBHBBBBIIBBBB", 2, 4, 1440 if v6 else 1460, 4, 2, 8, 10, *times, 1, 3, 3, 7)
+    words, window = 5 + len(options) // 4, 64260 if v6 else 65160
+
+    def head(sum_):
+        return struct.pack(">HHIIBBHHH", sport, dport, seq, ack, words << 4, 0x12, window, sum_, 0) + options
+
+    whole = head(0) + payload
+    return head(checksum(_pseudo(src, dst, TCP, len(whole)) + whole)) + payload
+
+
+def echo_reply(src, dst, ident, number, payload):
+    v6 = is_v6(src)
+
+    def head(sum_):
+        return struct.pack(">BBHHH", 129 if v6 else 0, 0, sum_, ident, number)
+
+    pseudo = _pseudo(src, dst, ICMPV6, 8 + len(payload)) if v6 else b""
+    return head(checksum(pseudo + head(0) + payload)) + payload
 
 
 def tcp_reset(src, sport, dst, dport, ack, payload=b""):
