@@ -457,7 +457,7 @@ static void start(struct live_scene *s, const struct capture_method *method, con
 	door_keys_derive(&keys, door_key);
 	s->keys = keys.to_server;
 	s->capture = live_start(
-	    interface, live_config(config, sizeof(config), method->name, LIVE_NEAR, "nobody"));
+	    interface, live_config(config, sizeof(config), method->name, interface, "nobody"));
 	live_expect(&s->capture, MSG_CAPTURE_READY, &ready, sizeof(ready));
 }
 
@@ -652,8 +652,9 @@ static void says_how_it_ended(void **state)
 
 	live_make_pair();
 	for (size_t i = 0; i < COUNT_OF(starts); i++) {
-		s.capture = live_start(starts[i].interface,
-		    live_config(config, sizeof(config), method->name, LIVE_NEAR, starts[i].user));
+		s.capture = live_start(
+		    starts[i].interface, live_config(config, sizeof(config), method->name,
+					     starts[i].interface, starts[i].user));
 		assert_int_equal(live_end(&s.capture), starts[i].status);
 	}
 	s.capture = live_start(LIVE_NEAR, "udp-port = many\n");
@@ -869,6 +870,7 @@ int main(void)
 	    XDP(counts_what_the_kernel_dropped),
 	    XDP(gives_everything_up),
 	    XDP(lives_through_down_and_up),
+	    XDP(says_how_it_ended),
 	    XDP(ends_politely),
 	    XDP(obeys_only_what_is_of_ours),
 	    XDP(drops_what_auth_cannot_take),

@@ -338,7 +338,7 @@ static void keeps_many_addresses(void **state)
 static void make_segment(
     struct frame *f, bool v6, uint8_t proto, const uint8_t *head, size_t head_len)
 {
-	static uint8_t none[VEIL_ROOM];
+	static uint8_t none[60 + VEIL_ROOM];
 	struct shape shape = {
 	    .link = LINK_ETHERNET, .v6 = v6, .proto = proto, .mac = mac, .payload = none};
 
