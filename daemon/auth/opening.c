@@ -180,7 +180,8 @@ int opening_and_jail(struct opening *o, const struct child_args *args, struct re
 	log_set_level(c->log_level);
 	status = EXIT_FAILURE;
 	if (read_boot_id(o) < 0 || open_signals(o) < 0 || prepare_store(o, args, c, uid, gid) < 0 ||
-	    raw_open(&o->raw) < 0 || jail(o, uid, gid) < 0)
+	    raw_open(&o->raw, (c->needs & NEED_UDP) != 0 ? c->udp_port : 0) < 0 ||
+	    jail(o, uid, gid) < 0)
 		goto out;
 	status = EXIT_SUCCESS;
 out:

@@ -5,6 +5,7 @@ import json
 import pytest
 from lab.network import v4, v6
 from lab.postern import Postern
+from lab.programs import PLACES
 from lab.user import GRANTED
 from test_capture import SECOND, opens_both, second_cable, works
 
@@ -57,3 +58,19 @@ def test_the_check_says_what_it_shows_and_needs(house):
     house.server.run("sh", "-c", one["command"])
     assert works(house, v4("server")) and works(house, v6("server"))
     assert not [one for one in check(house)["advice"] if one.get("about") == "knocks"]
+
+
+@pytest.mark.house(start=False, capture="udp", interface=["any"])
+def test_a_container_without_raw_sockets(house):
+    """Knocks come by the socket, and answers leave by others at the same port that hear nothing."""
+    postern = house.postern
+    postern.write_config()
+    program = [postern.bin / PLACES["posternd"], "-f", "-c", postern.config]
+    postern.process = house.server.start("setpriv", "--bounding-set", "-net_raw", *program, name="posternd")
+    postern.process.wait_line("^monitor: ready")
+    assert postern.log_lines("no-raw-socket")
+    opens_both(house)
+    for number in range(16):  # none of them goes to a socket that is deaf
+        bob = house.knocker(six=number % 2 == 1)
+        assert bob.ping().verdict == "ok"
+        bob.close()
