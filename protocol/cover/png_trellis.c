@@ -112,7 +112,8 @@ static void walk_back(const struct walk *w, uint8_t *flip)
 		state = state << 1 | w->wanted[i];
 		for (size_t c = WIDTH; c-- > 0;) {
 			size_t at = i * WIDTH + c;
-			flip[at] = w->chosen[at][state / 8] >> (state % 8) & 1U;
+			flip[at] =
+			    (uint8_t)((unsigned)w->chosen[at][state / 8] >> (state % 8) & 1U);
 			state ^= flip[at] ? column[c] : 0U;
 		}
 	}
