@@ -81,7 +81,7 @@ def test_what_would_take_packets_from_others_is_kept_apart(house):
     flood.kill()
     assert {r["method"] for r in rows} == {"udp", "xdp", "nfqueue"}
     for row in rows:
-        assert row["lost"] == 0 and RATE * 0.9 < row["seen"] < RATE * 1.1, row
+        assert row["lost"] == 0 and RATE / 2 < row["seen"] < RATE * 2, row
     assert "xdp" not in house.server.ip("link", "show", "dev", "eth0")
     assert "NFQUEUE" not in house.server.run("iptables-nft", "-t", "raw", "-S").stdout
 
