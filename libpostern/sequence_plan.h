@@ -16,7 +16,7 @@ enum {
 	PLAN_ROUND_MAX_MS =
 	    5000, /* a server forgets a set after 30 s: four rounds and the pauses fit */
 	PLAN_ROUNDS = 4,
-	PLAN_PAUSE_MS = 500, /* after a round; doubled after each */
+	PLAN_PAUSE_MS = 300, /* after a round; doubled after each */
 };
 
 /* One packet: what it bears lies in the plan's bytes. */

@@ -348,7 +348,7 @@ def test_silence_ends(house):
     started = time.monotonic()
     done = house.alice.postern("ping", "alice", "-4", "--carrier=sequence", "--retries=0")
     assert done.returncode == NO_ANSWER
-    assert 3.5 < time.monotonic() - started < 9
+    assert 2.5 < time.monotonic() - started < 8
 
 
 def rss_kib(pid):
