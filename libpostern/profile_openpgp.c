@@ -54,8 +54,8 @@ int profile_read_openpgp_block(struct profile_reading *s, char *value)
 	more = realloc(o->block, o->block_len + len);
 	if (!more)
 		abort();
-	memcpy(more + o->block_len, part, len);
 	o->block = more;
+	memcpy(o->block + o->block_len, part, len);
 	o->block_len += len;
 	return 0;
 }

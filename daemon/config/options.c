@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -174,7 +175,7 @@ bool fingerprint_read(char out[static FINGERPRINT_TEXT], const char *text)
 	    strspn(text, "0123456789abcdefABCDEF") != len)
 		return false;
 	for (size_t i = 0; i <= len; i++)
-		out[i] = text[i] >= 'a' ? (char)(text[i] - 'a' + 'A') : text[i];
+		out[i] = (char)toupper((unsigned char)text[i]);
 	return true;
 }
 

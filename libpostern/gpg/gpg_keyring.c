@@ -53,8 +53,11 @@ static void read_user(const char *uid, char *out, size_t cap)
 {
 	size_t i = 0;
 
-	for (; uid && uid[i] && i + 1 < cap; i++)
-		out[i] = uid[i] >= ' ' && uid[i] < 0x7f ? uid[i] : '?';
+	for (; uid && uid[i] && i + 1 < cap; i++) {
+		out[i] = uid[i];
+		if (out[i] < ' ' || out[i] >= 0x7f)
+			out[i] = '?';
+	}
 	out[i] = '\0';
 }
 
