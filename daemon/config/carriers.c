@@ -132,6 +132,34 @@ static void check_sequence(const struct config *c, const struct section_place *a
 		check_service_beside(c, at, &c->service[i]);
 }
 
+/* What ways to capture hear, that do not hear all. */
+static const struct {
+	const char *capture, *hears;
+	bool tcp, icmp;
+} partly[] = {
+    {"udp", "udp", false, false},
+    {"nfqueue", "udp", false, false},
+    {"xdp", "udp, tcp and icmp", true, true},
+};
+
+static void check_hearing(
+    const struct config *c, const struct source_config *s, const struct section_place *at)
+{
+	for (size_t i = 0; i < sizeof(partly) / sizeof(partly[0]); i++) {
+		bool tcp = c->tcp_port != 0, icmp = c->icmp != 0;
+		bool some = c->udp_port != 0 || (tcp && partly[i].tcp) || (icmp && partly[i].icmp);
+		bool all = c->http_port == 0 && !config_has_sequence(c) &&
+			   (!tcp || partly[i].tcp) && (!icmp || partly[i].icmp);
+
+		if (strcmp(s->capture, partly[i].capture) != 0 || all)
+			continue;
+		(some ? report_warning : report_error)(at->r, at->file, s->line,
+		    "source \"%s\": %s hears knocks by %s alone; for what else is in use take "
+		    "another capture",
+		    s->name, s->capture, partly[i].hears);
+	}
+}
+
 /* A value that was refused is no reason to say that there is none. */
 static bool was_given(const struct section_place *at)
 {
@@ -150,6 +178,8 @@ void carriers_check(const struct config *c, const struct section_place *at)
 	check_port(c, at, IPPROTO_TCP, c->tcp_port);
 	check_http(c, at);
 	check_sequence(c, at);
+	for (unsigned i = 0; i < c->sources; i++)
+		check_hearing(c, &c->source[i], at);
 	if (!config_has_carrier(c) && (at->r->errors == 0 || !was_given(at)))
 		report_error(at->r, at->file, 0,
 		    "no carrier is in use; give udp-port, tcp-port, icmp = yes, http-port or "

@@ -733,6 +733,19 @@ static void test_faults_of_carriers(void **state)
 	    "2001:db8::/32\n");
 }
 
+static void test_what_captures_hear(void **state)
+{
+	(void)state;
+	assert_faults("tcp-port = 9\ncapture = udp\n" SERVICE,
+	    "f: source \"any\": udp hears knocks by udp alone; for what else is in use take another "
+	    "capture\n");
+	assert_faults("http-port = 80\nsource a { interface = eth0\n capture = xdp }\n" SERVICE,
+	    "f:2: source \"a\": xdp hears knocks by udp, tcp and icmp alone; for what else is in "
+	    "use take another capture\n");
+	assert_int_equal(
+	    parse("udp-port = 9\nicmp = yes\ninterface = eth0\ncapture = xdp\n" SERVICE), 0);
+}
+
 static void test_same_carriers(void **state)
 {
 	(void)state;
@@ -762,6 +775,7 @@ int main(void)
 	    cmocka_unit_test(test_faults_of_sequences),
 	    cmocka_unit_test(test_faults_of_carriers),
 	    cmocka_unit_test(test_same_carriers),
+	    cmocka_unit_test(test_what_captures_hear),
 	    cmocka_unit_test(test_all_that_may_be_said),
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_every_fault_is_told_with_its_line),
