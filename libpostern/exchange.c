@@ -156,15 +156,20 @@ struct message {
 	size_t len;
 };
 
+/* No answer may be longer than what it answers: so M1 may need more than its body does. */
+static size_t need_of(const struct exchange *x, const struct message *m)
+{
+	size_t need = veil_need(m->kind, m->len);
+
+	return need < x->least && x->least <= m->sender->room ? x->least : need;
+}
+
 /* The whole length; 0 when there is none that fits. */
 static size_t length_of(const struct exchange *x, const struct message *m, size_t fixed)
 {
 	size_t room = x->narrow ? VEIL_MIN_CLIENT : m->sender->room;
-	size_t need = veil_need(m->kind, m->len);
+	size_t need = need_of(x, m);
 
-	/* No answer may be longer than what it answers. */
-	if (need < x->least && x->least <= m->sender->room)
-		need = x->least;
 	if (fixed > 0)
 		return fixed >= need && fixed <= m->sender->room ? fixed : 0;
 	return veil_length_client(need, need > room ? need : room);
@@ -198,7 +203,7 @@ static int hide(struct exchange *x, const struct message *m, struct cover_args *
 	for (int i = 0; i < PICTURES_TRIED && len == -E_SHORT; i++) {
 		errno = ENODATA;
 		if (!x->pictures.take ||
-		    x->pictures.take(x->pictures.arg, veil_need(m->kind, m->len), &picture) < 0)
+		    x->pictures.take(x->pictures.arg, need_of(x, m), &picture) < 0)
 			return -E_FORMAT;
 		args->picture = &picture;
 		len = seal(x, m, x->cover, args);

@@ -266,9 +266,8 @@ static bool read_band(struct rows *r, const struct photo *p, uint8_t *line, uint
 	return true;
 }
 
-/* Bands first to last, in one pass. */
-static enum photo_result walk(
-    FILE *f, const struct photo *p, unsigned first, unsigned last, photo_band_fn *each, void *arg)
+enum photo_result photo_bands(
+    FILE *f, const struct photo *p, unsigned first, photo_band_fn *each, void *arg)
 {
 	struct rows *r = calloc(1, sizeof(*r));
 	uint8_t *line = malloc(HALF * (size_t)p->width * p->channels);
@@ -280,7 +279,7 @@ static enum photo_result walk(
 		r->f = f;
 		bool good =
 		    rows_start(r, p) && rows_skip(r, p, top + first * HALF * PHOTO_FIELD, line);
-		for (unsigned i = first; good && i <= last; i++) {
+		for (unsigned i = first; good && i < p->bands; i++) {
 			good = read_band(r, p, line, band);
 			if (good && !each(arg, i, band))
 				break;
@@ -292,34 +291,4 @@ static enum photo_result walk(
 	free(line);
 	free(r);
 	return result;
-}
-
-enum photo_result photo_bands(FILE *f, const struct photo *p, photo_band_fn *each, void *arg)
-{
-	return walk(f, p, 0, p->bands - 1, each, arg);
-}
-
-struct keep {
-	size_t len;
-	uint8_t *bytes;
-};
-
-static bool keep_band(void *arg, unsigned band, const uint8_t *pixels)
-{
-	struct keep *k = arg;
-
-	(void)band;
-	k->bytes = malloc(k->len);
-	if (k->bytes)
-		memcpy(k->bytes, pixels, k->len);
-	return false;
-}
-
-enum photo_result photo_band(FILE *f, const struct photo *p, unsigned band, uint8_t **out)
-{
-	struct keep k = {.len = PHOTO_FIELD * band_row_bytes(p)};
-	enum photo_result result = walk(f, p, band, band, keep_band, &k);
-
-	*out = k.bytes;
-	return result == PHOTO_OK && !k.bytes ? PHOTO_MEMORY : result;
 }

@@ -52,16 +52,12 @@ const char *photo_word(enum photo_result r);
 enum photo_result photo_look(FILE *f, struct photo *out) __attribute__((warn_unused_result));
 
 /*
- * Decode down to one band. out is given (free): PHOTO_FIELD rows of columns * PHOTO_FIELD pixels,
- * in channels samples each. f is at its beginning again or anywhere, and is read from its
- * beginning.
+ * Decode, and call each with every band from the first that is wanted down, until it returns false.
+ *   f       is read from its beginning, wherever it stands
+ *   pixels  PHOTO_FIELD rows of columns * PHOTO_FIELD pixels, borrowed for the call
  */
-enum photo_result photo_band(FILE *f, const struct photo *p, unsigned band, uint8_t **out)
-    __attribute__((warn_unused_result));
-
-/* The same for each band from the top, in one go; each returns false to end it. */
 typedef bool photo_band_fn(void *arg, unsigned band, const uint8_t *pixels);
-enum photo_result photo_bands(FILE *f, const struct photo *p, photo_band_fn *each, void *arg)
-    __attribute__((warn_unused_result));
+enum photo_result photo_bands(FILE *f, const struct photo *p, unsigned first, photo_band_fn *each,
+    void *arg) __attribute__((warn_unused_result));
 
 #endif

@@ -249,40 +249,71 @@ static void shuffle(unsigned *number, unsigned len)
 	}
 }
 
-static bool search_band(struct search *s, FILE *f, const struct photo *photo, unsigned number)
-{
-	unsigned column[PHOTO_SIDE_MAX / (2 * PHOTO_FIELD)];
-	uint8_t *band = NULL;
-	bool found = false;
+/* Where a search stands in one photograph. */
+struct walk {
+	struct search *s;
+	const struct photo *photo;
+	unsigned end; /* the band to stop before */
+	bool found;
+};
 
-	shuffle(column, photo->columns);
-	for (unsigned i = 0; i < photo->columns && !found && s->error == 0; i++) {
-		s->at.field = number * photo->columns + column[i];
-		if (spent_has_field(&s->spent, s->at.photo, s->at.field))
-			continue;
-		if (!band && photo_band(f, photo, number, &band) != PHOTO_OK)
-			break;
-		found = try_field(s, photo, band, column[i]);
+static bool search_band(void *arg, unsigned band, const uint8_t *pixels)
+{
+	struct walk *w = arg;
+	struct search *s = w->s;
+	unsigned column[PHOTO_SIDE_MAX / (2 * PHOTO_FIELD)];
+
+	shuffle(column, w->photo->columns);
+	for (unsigned i = 0; i < w->photo->columns && !w->found && s->error == 0; i++) {
+		s->at.field = band * w->photo->columns + column[i];
+		if (!spent_has_field(&s->spent, s->at.photo, s->at.field))
+			w->found = try_field(s, w->photo, pixels, column[i]);
 	}
-	free(band);
-	return found;
+	return !w->found && s->error == 0 && band + 1 < w->end;
+}
+
+/* Any band that has a field left; as many as there are bands when none has. */
+static unsigned draw_band(const struct search *s, const struct photo *photo)
+{
+	unsigned band[PHOTO_SIDE_MAX / (2 * PHOTO_FIELD)];
+
+	shuffle(band, photo->bands);
+	for (unsigned i = 0; i < photo->bands; i++) {
+		for (unsigned c = 0; c < photo->columns; c++) {
+			if (!spent_has_field(&s->spent, s->at.photo, band[i] * photo->columns + c))
+				return band[i];
+		}
+	}
+	return photo->bands;
+}
+
+/* From some band down, then from the top to there: two passes at most. */
+static enum photo_result search_photo(struct walk *w, FILE *f)
+{
+	unsigned first = draw_band(w->s, w->photo);
+	enum photo_result result = PHOTO_OK;
+
+	w->end = w->photo->bands;
+	if (first < w->photo->bands)
+		result = photo_bands(f, w->photo, first, search_band, w);
+	w->end = first;
+	if (result == PHOTO_OK && !w->found && w->s->error == 0 && first > 0 &&
+	    draw_band(w->s, w->photo) < w->photo->bands)
+		result = photo_bands(f, w->photo, 0, search_band, w);
+	return result;
 }
 
 static bool search_file(struct search *s, FILE *f)
 {
-	unsigned band[PHOTO_SIDE_MAX / (2 * PHOTO_FIELD)];
 	struct photo photo;
-	bool found = false;
+	struct walk w = {.s = s, .photo = &photo};
 
-	if (!f || photo_look(f, &photo) != PHOTO_OK || !hash_file(f, s->at.photo)) {
+	if (!f || photo_look(f, &photo) != PHOTO_OK || !hash_file(f, s->at.photo) ||
+	    search_photo(&w, f) != PHOTO_OK)
 		s->unusable++;
-		return false;
-	}
-	shuffle(band, photo.bands);
-	for (unsigned i = 0; i < photo.bands && !found && s->error == 0; i++)
-		found = search_band(s, f, &photo, band[i]);
-	s->empty += !found;
-	return found;
+	else
+		s->empty += !w.found;
+	return w.found;
 }
 
 static bool search_files(struct search *s, const struct photos *p, const struct files *files)
@@ -315,7 +346,8 @@ static void say_none(const struct photos *p, const struct search *s, struct trou
 		return;
 	}
 	trouble_say(t,
-	    "%s: no picture is left to hide a knock in (%u photographs are used up, %u files "
+	    "%s: no picture is left to hide a knock in (%u photographs have no place left, %u "
+	    "files "
 	    "cannot "
 	    "be used): add photographs of your own, JPEG or PNG of 400x400 pixels and more; "
 	    "'postern cover check' says what each is good for",
@@ -425,7 +457,7 @@ static void check_file(struct check *c, FILE *f, struct spent *seen)
 	}
 	c->photo = &photo;
 	if (result == PHOTO_OK)
-		result = photo_bands(f, &photo, check_band, c);
+		result = photo_bands(f, &photo, 0, check_band, c);
 	c->photo = NULL;
 	if (result != PHOTO_OK) {
 		c->out->left = c->out->used = 0;
