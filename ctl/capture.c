@@ -259,12 +259,31 @@ static int tell(struct compare *k, const char *plot, int status)
 	return status;
 }
 
+/* What belongs to the one kind of comparison does not go with the other. */
+static int check_kind(struct ctl *c, const struct arguments *a, bool self)
+{
+	static const char *const of_live[] = {"interface", "port"};
+
+	if (!self && arguments_value(a, "rate") != NULL)
+		return output_fail(c, CTL_USAGE,
+		    "--rate: what comes in by itself has no rate of ours; it goes with "
+		    "--self-test");
+	for (size_t i = 0; self && i < sizeof(of_live) / sizeof(of_live[0]); i++)
+		if (arguments_value(a, of_live[i]) != NULL)
+			return output_fail(c, CTL_USAGE,
+			    "--%s: the self-test makes its own traffic; leave one of them out",
+			    of_live[i]);
+	return CTL_OK;
+}
+
 /* All that is asked for, checked before anything begins. */
 static int prepare(
     struct compare *k, const struct arguments *a, bool self, char filter[static CAPTURE_FILTER_MAX])
 {
 	int status = take_methods(k, a);
 
+	if (status == CTL_OK)
+		status = check_kind(k->ctl, a, self);
 	if (status == CTL_OK)
 		status = take_number(k->ctl, a, "seconds", SECONDS_MOST, &k->seconds);
 	if (status == CTL_OK)

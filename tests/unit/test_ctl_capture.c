@@ -151,6 +151,11 @@ static void refuses_in_one_sentence(void **state)
 	assert_int_equal(
 	    lab_run(l, "capture", "compare", "--self-test", "--rate", "many", NULL), CTL_USAGE);
 	assert_true(lab_said(l, "errors", "--rate many: a number"));
+	assert_int_equal(lab_run(l, "capture", "compare", "--rate", "5", NULL), CTL_USAGE);
+	assert_true(lab_said(l, "errors", "--rate: what comes in by itself has no rate"));
+	assert_int_equal(
+	    lab_run(l, "capture", "compare", "--self-test", "--port", "5", NULL), CTL_USAGE);
+	assert_true(lab_said(l, "errors", "--port: the self-test makes its own traffic"));
 	if (geteuid() != 0)
 		return;
 	assert_int_equal(
