@@ -1,10 +1,12 @@
 """Every carrier brings a knock to a real sshd's door, and says what to allow where it cannot."""
 
+import contextlib
 import os
 import re
+import socket
 
 import pytest
-from lab import connect, nft, record, web
+from lab import connect, nft, record, scan, web
 from lab.network import v4, v6
 from lab.user import GRANTED, NO_ANSWER, USAGE
 from lab.wait import until
@@ -317,3 +319,45 @@ def test_junk_at_every_port_is_met_with_silence(house):
     assert bob.ping().verdict == "ok"
     assert not seen.stop()
     assert house.all_closed()
+
+
+def echoes(host, address, data):
+    """How often a ping is answered, and by nothing but an echo."""
+    host.sysctl(PINGS, "0 2147483647")
+    six = ":" in address
+    family, proto, kind = (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128) if six else (socket.AF_INET, socket.IPPROTO_ICMP, 8)
+    count = 0
+    with host.socket(family, socket.SOCK_DGRAM, proto) as s:
+        s.sendto(bytes([kind]) + bytes(7) + data, (address, 0))
+        s.settimeout(0.4)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                assert s.recv(2048)[8:] == data
+                count += 1
+    return count
+
+
+@pytest.mark.parametrize("silence", BOTH)
+@pytest.mark.parametrize("six", [False, True], ids=["v4", "v6"])
+def test_the_tcp_port_looks_like_its_neighbours(house, silence, six):
+    house.client.sysctl(PINGS, "0 2147483647")
+    assert house.alice.postern("open", "alice", "--carrier", "tcp").returncode == GRANTED
+    address = house.addresses()[six]
+    ports = f"{TCP_PORT - 3}-{TCP_PORT + 3}"
+    for options in (("-sS",), ("-sA",), ("-sF",), ("-sS", "--data-length", "200")):
+        found = scan.nmap(house.attacker, address, *options, "-p", ports)
+        states = set(found.values())
+        assert len(found) in (0, 7) and len(states) <= 1, (options, found)
+    # Nor does a ping, short or long, show that some are knocks.
+    assert [echoes(house.attacker, address, os.urandom(size)) for size in (56, 600)] == [1, 1]
+
+
+@pytest.mark.house(silence="drop", interface="any", capture="nflog", **ALL, **WEB, setup=lambda h: nft.load(h.server, WEB_HOST))
+def test_the_firewalls_log_hears_them_all(house):
+    house.client.sysctl(PINGS, "0 2147483647")
+    web.Nginx(house.server, v4("server"))
+    known(house)
+    for carrier in ("tcp", "icmp"):
+        assert opened(house, "--carrier", carrier)
+    assert house.alice.postern("close", "alice", "ssh").returncode == GRANTED
+    assert by_web(house)["tested"]
