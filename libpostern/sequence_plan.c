@@ -22,11 +22,11 @@ static uint64_t gap_of(const struct sequence_settings *s, unsigned packets)
 
 uint64_t plan_lasts_ns(const struct sequence_settings *s)
 {
-	/* Of a message without a cover, which is what usually travels. */
-	size_t slice = is_clean(s) ? SEQUENCE_CLEAN_SLICE : SEQUENCE_PLAIN_SLICE;
-	unsigned packets = (unsigned)(VEIL_ROOM / slice) + 1 + s->dummies_max;
+	/* Clean ones are those of a picture, mostly. */
+	unsigned pieces = is_clean(s) ? SEQUENCE_CLEAN_MAX : VEIL_ROOM / SEQUENCE_PLAIN_SLICE;
+	unsigned packets = pieces + s->dummies_max;
 
-	return gap_of(s, packets) * packets;
+	return gap_of(s, packets) * packets / 2;
 }
 
 static struct plan_packet *add(struct plan *p, uint16_t port)

@@ -37,7 +37,7 @@ struct plan {
 /* Returns 0, or -E_SHORT when the message does not go into so many pieces. */
 int plan_make(struct plan *p, const struct sequence_settings *s, const struct sender_message *m);
 
-/* Of settings alone, the longest that one round can last. */
+/* By the settings alone: how long a round lasts, about. */
 uint64_t plan_lasts_ns(const struct sequence_settings *s);
 
 #endif

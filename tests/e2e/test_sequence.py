@@ -4,6 +4,7 @@ import random
 import struct
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -12,7 +13,7 @@ from lab.network import v4, v6
 from lab.programs import PLACES, build
 from lab.record import Recording
 from lab.sequencer import Sequencer
-from lab.user import GRANTED, NO_ANSWER
+from lab.user import GRANTED, NO_ANSWER, User
 from wire import frames, sequence
 
 PORTS = [7001, 22222, 4099, 31000, 1234, 60001, 9]
@@ -256,6 +257,54 @@ def test_the_client_by_syns(house, silence):
         assert done.returncode == GRANTED, done.stderr + done.stdout
     assert {key[0] for key in house.postern.doors()} == {v4("client"), v6("client")}
     assert house.sshd.login(house.client, v4("server"))
+
+
+class Nat:
+    """Two hosts behind the client's address, which only the client's table of connections can tell apart."""
+
+    def __init__(self, house):
+        client = house.client
+        self.hosts = [house._namespace(f"inner{n}") for n in (1, 2)]
+        client.sysctl("net.ipv4.ip_forward", 1)
+        for n, inner in enumerate(self.hosts, 1):
+            inner.ip("link", "add", "eth0", "type", "veth", "peer", "name", f"down{n}")
+            inner.ip("link", "set", f"down{n}", "netns", client.name)
+            client.ip("addr", "add", f"10.99.{n}.1/24", "dev", f"down{n}")
+            client.ip("link", "set", f"down{n}", "up")
+            inner.ip("addr", "add", f"10.99.{n}.2/24", "dev", "eth0")
+            inner.ip("link", "set", "eth0", "up")
+            inner.ip("route", "add", "default", "via", f"10.99.{n}.1")
+        nft.load(
+            client,
+            "table ip hide { chain post { type nat hook postrouting priority srcnat;\n"
+            "oifname eth0 masquerade random\n}\n}",
+        )
+
+
+@pytest.mark.house(**LISTED)
+def test_two_behind_a_nat_at_the_same_moment(house):
+    nat = Nat(house)
+    users = [User(inner, f"u{n}") for n, inner in enumerate(nat.hosts)]
+    for n, user in enumerate(users):
+        user.import_profile(house.postern.add_client(f"u{n}", server="server.lab"))
+    house.postern.reload_and_wait()
+    words = ("ping", "-4", "--carrier=sequence")
+    with ThreadPoolExecutor(2) as pool:
+        for pieces in KINDS:
+
+            def knock(user, pieces=pieces):
+                name = user.home.name[-2:]
+                argv = (user.program, *words, f"--pieces={pieces}", name)
+                if pieces == "udp":
+                    return user.run(*argv)
+                home = user.home / ".config/postern/profiles" / name
+                user.host.run("chown", "0", home)
+                env = user.env | {"XDG_STATE_HOME": str(user.home / "root")}
+                return user.host.run(*argv, env=env, check=False)
+
+            for done in pool.map(knock, users):
+                assert done.returncode == GRANTED, done.stderr
+                assert v4("client") in done.stdout
 
 
 def photographs(house, count=2):
