@@ -164,6 +164,23 @@ static int served(const struct scene *s)
 	return recv(s->service, &id, 1, 0) == 1 ? id : -1;
 }
 
+/* The same, of what is on its way: the kernel may bring it from another thread of its own. */
+static int served_soon(const struct scene *s)
+{
+	live_await(s->service);
+	return served(s);
+}
+
+/* Reads until so many frames in all were heard. */
+static void hear_until(const struct scene *s, struct heard *h, unsigned frames, unsigned max)
+{
+	while (h->frames < frames) {
+		live_await(capture_nfqueue.fd(s->self));
+		assert_int_equal(capture_nfqueue.read(s->self, max, hear, h), CAPTURE_UP);
+	}
+	assert_int_equal(h->frames, frames);
+}
+
 static void knocks_stay_and_the_rest_goes_on(void **state)
 {
 	struct capture_stats stats;
@@ -176,7 +193,7 @@ static void knocks_stay_and_the_rest_goes_on(void **state)
 		say(id > 3, id);
 	assert_int_equal(served(&s), -1); /* all wait */
 	for (uint8_t id = 1; id <= 6; id++) {
-		assert_int_equal(capture_nfqueue.read(s.self, 1, hear, &h), CAPTURE_UP);
+		hear_until(&s, &h, id, 1);
 		assert_int_equal(h.id, id);
 		assert_int_equal(h.v4, id <= 3);
 		assert_int_equal(h.ifindex, if_nametoindex("lo"));
@@ -190,7 +207,7 @@ static void knocks_stay_and_the_rest_goes_on(void **state)
 	/* Many at once, and answers that the kernel was not asked for are none of ours. */
 	for (unsigned i = 0; i < 2 * BATCH; i++)
 		say(i % 3 == 0, i % 4 == 0 ? 2 : 3);
-	assert_int_equal(capture_nfqueue.read(s.self, 4 * BATCH, hear, &h), CAPTURE_UP);
+	hear_until(&s, &h, 6 + 2 * BATCH, 4 * BATCH);
 	turn(&s);
 	for (unsigned i = 0; i < 2 * BATCH - BATCH / 2; i++)
 		assert_int_equal(served(&s), 3);
@@ -214,7 +231,8 @@ static void all_goes_on_when_it_dies(void **state)
 	start(&s, 1 << 20);
 	for (uint8_t id = 1; id <= 4; id++)
 		say(false, id);
-	assert_int_equal(capture_nfqueue.read(s.self, 2, hear, &h), CAPTURE_UP);
+	hear_until(&s, &h, 1, 1);
+	hear_until(&s, &h, 2, 1);
 	assert_int_equal(served(&s), -1);
 	capture_nfqueue.close(s.self);
 	s.self = NULL;
@@ -225,7 +243,7 @@ static void all_goes_on_when_it_dies(void **state)
 	assert_int_equal(served(&s), 3);
 	assert_int_equal(served(&s), 4);
 	say(true, 6); /* and from now on nothing waits */
-	assert_int_equal(served(&s), 6);
+	assert_int_equal(served_soon(&s), 6);
 	assert_null(s.why);
 	finish(&s);
 }
@@ -249,8 +267,10 @@ static void a_full_queue_lets_packets_by_and_counts_them(void **state)
 		assert_int_equal(capture_nfqueue.read(s.self, BATCH, hear, &h), CAPTURE_UP);
 	} while (h.frames != before);
 	say(false, 3); /* its number tells what is missing */
-	assert_int_equal(capture_nfqueue.read(s.self, BATCH, hear, &h), CAPTURE_UP);
+	hear_until(&s, &h, before + 1, BATCH);
 	assert_int_equal(h.id, 3);
+	while (served(&s) >= 0) /* no verdict was given yet: these went by, and late */
+		by++;
 	capture_nfqueue.stats(s.self, &stats);
 	assert_int_equal(stats.seen, FRAMES + 1);
 	assert_int_equal(stats.lost, by);
@@ -273,7 +293,7 @@ static void verdicts_wait_for_room(void **state)
 		continue;
 	say(false, 1);
 	say(false, 2);
-	assert_int_equal(capture_nfqueue.read(s.self, BATCH, hear, &h), CAPTURE_UP);
+	hear_until(&s, &h, 2, BATCH);
 	turn(&s);
 	turn(&s);
 	assert_int_equal(served(&s), -1);
