@@ -17,6 +17,16 @@ static void note_closed(json_t *closed, const char *what)
 	(void)json_array_append_new(closed, model_text(what));
 }
 
+/* It is one door, whichever family the word comes over. */
+static int set_close(struct knocking *k, const struct settings *s)
+{
+	int status = postern_knock_set(k->knock, POSTERN_ANY, 1);
+
+	if (status == POSTERN_OK && s->kill)
+		status = postern_knock_set(k->knock, POSTERN_CUT, 1);
+	return status;
+}
+
 static int close_session(
     struct knocking *k, const struct settings *s, uint64_t session, json_t *model, json_t *closed)
 {
@@ -26,9 +36,8 @@ static int close_session(
 	if (status != POSTERN_OK)
 		return status;
 	status = postern_knock_session(k->knock, session);
-	/* It is one door, whichever family the word comes over. */
 	if (status == POSTERN_OK)
-		status = postern_knock_set(k->knock, POSTERN_ANY, 1);
+		status = set_close(k, s);
 	if (status != POSTERN_OK)
 		return model_status(model, k->lib, status);
 	status = knocking_run(k, model);
@@ -48,7 +57,7 @@ static int close_service(struct knocking *k, const struct settings *s, const cha
 		return status;
 	status = postern_knock_service(k->knock, service);
 	if (status == POSTERN_OK)
-		status = postern_knock_set(k->knock, POSTERN_ANY, 1);
+		status = set_close(k, s);
 	if (status != POSTERN_OK)
 		return model_status(model, k->lib, status);
 	status = knocking_run(k, model);

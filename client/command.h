@@ -34,15 +34,18 @@ struct settings {
 	int family;
 	bool has_hold, has_retries, has_session;
 	bool challenge, strict, all, json, quiet;
+	bool single_use, kill, exact, has_idle, has_source_port;
+	uint32_t idle_s, source_port;
 	uint32_t hold_s;
 	uint32_t retries;
 	uint64_t session;
 	unsigned addresses;
 	const char *address[ADDRESSES_MAX];
 	const char *travel[TRAVELS]; /* NULL: as the profile has it */
-	const char *name;    /* import */
-	const char *profile; /* connect */
-	const char *output;  /* cover show */
+	const char *name;	     /* import */
+	const char *profile;	     /* connect */
+	const char *line;	     /* run */
+	const char *output;	     /* cover show */
 	unsigned operands;
 	char **operand;
 };
@@ -62,9 +65,17 @@ enum option_bit {
 	TAKES_NAME = 1 << 10,
 	TAKES_PROFILE = 1 << 11,
 	TAKES_TRAVEL = 1 << 12,
+	TAKES_NARROW = 1 << 13,
+	TAKES_KILL = 1 << 14,
+	TAKES_LINE = 1 << 15,
+	TAKES_EXACT = 1 << 16,
 	TAKES_OUTPUT = 1 << 20,
-	TAKES_KNOCK = TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_JSON | TAKES_QUIET,
+	TAKES_KNOCK = TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_JSON |
+		      TAKES_QUIET,
 };
+
+/* Beside those of enum postern_status: what was run says that it failed. */
+enum { EXIT_COMMAND_FAILED = 7 };
 
 /* Fills model; returns an exit status, which is an enum postern_status. */
 typedef int command_fn(struct postern *p, const struct settings *s, json_t *model);
@@ -79,7 +90,7 @@ struct command {
 };
 
 command_fn command_import, command_open, command_close, command_ping, command_list, command_connect,
-    command_ssh_config, command_profiles, command_cover;
+    command_run, command_ssh_config, command_profiles, command_cover;
 
 /* All of them, ended by one without a name. */
 extern const struct command commands[];

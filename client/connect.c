@@ -15,7 +15,7 @@
 #include "model.h"
 #include "pipe.h"
 
-enum { CONNECT_WAIT_MS = 10000, PORT_MAX = 65535 };
+enum { CONNECT_WAIT_MS = 10000, PORT_MAX = 65535, PORT_TEXT = 6 };
 
 /* ---- the connection ---- */
 
@@ -23,18 +23,21 @@ enum { CONNECT_WAIT_MS = 10000, PORT_MAX = 65535 };
  * From the address that knocked: the door is for it, and a host may have
  * several (IPv6's temporary ones).
  */
-static int bind_to(int sock, const char *local, int family)
+static int bind_to(int sock, const char *local, int family, const char *port)
 {
 	struct addrinfo hints = {
 	    .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
 	struct addrinfo *own = NULL;
 	int on = 1;
 
-	if (getaddrinfo(local, NULL, &hints, &own) != 0) {
+	if (getaddrinfo(local, port, &hints, &own) != 0) {
 		errno = EADDRNOTAVAIL;
 		return -1;
 	}
-	(void)setsockopt(sock, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (port)
+		(void)setsockopt(sock, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	else
+		(void)setsockopt(sock, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	int done = bind(sock, own->ai_addr, own->ai_addrlen);
 	freeaddrinfo(own);
 	return done;
@@ -69,14 +72,14 @@ static void tune(int sock)
 }
 
 /* Returns a connected socket, or -1 with errno. */
-static int connect_to(const struct addrinfo *to, const char *local)
+static int connect_to(const struct addrinfo *to, const char *local, const char *port)
 {
 	int sock = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (sock < 0)
 		return -1;
 	tune(sock);
-	if (bind_to(sock, local, to->ai_family) == 0 &&
+	if (bind_to(sock, local, to->ai_family, port) == 0 &&
 	    (connect(sock, to->ai_addr, to->ai_addrlen) == 0 ||
 		(errno == EINPROGRESS && finish_connect(sock) == 0)))
 		return sock;
@@ -87,7 +90,8 @@ static int connect_to(const struct addrinfo *to, const char *local)
 }
 
 /* To host's addresses of the family that was let in. */
-static int connect_host(const struct postern_answer *a, const char *host, const char *port)
+static int connect_host(
+    const struct postern_answer *a, const char *host, const char *port, const char *from)
 {
 	struct addrinfo hints = {
 	    .ai_family = a->family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
@@ -99,11 +103,47 @@ static int connect_host(const struct postern_answer *a, const char *host, const 
 		return -1;
 	}
 	for (const struct addrinfo *to = list; to && sock < 0; to = to->ai_next)
-		sock = connect_to(to, a->local);
+		sock = connect_to(to, a->local, from);
 	int why = errno;
 	freeaddrinfo(list);
 	errno = why;
 	return sock;
+}
+
+/*
+ * A port of ours that nobody else gets while the socket is there. The door is
+ * asked for before it is known which address will knock, so the socket is for
+ * all of them, and the connection's own is bound beside it.
+ */
+struct reserved {
+	int sock; /* -1: none */
+	char port[PORT_TEXT];
+};
+
+static int reserve_family(struct reserved *r, int family)
+{
+	struct sockaddr_storage any = {.ss_family = (sa_family_t)family};
+	socklen_t len =
+	    family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	int on = 1;
+
+	r->sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (r->sock < 0)
+		return -1;
+	if (setsockopt(r->sock, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 &&
+	    bind(r->sock, (const struct sockaddr *)&any, len) == 0 &&
+	    getsockname(r->sock, (struct sockaddr *)&any, &len) == 0 &&
+	    getnameinfo((const struct sockaddr *)&any, len, NULL, 0, r->port, sizeof(r->port),
+		NI_NUMERICSERV) == 0)
+		return 0;
+	(void)close(r->sock);
+	r->sock = -1;
+	return -1;
+}
+
+static int reserve(struct reserved *r)
+{
+	return reserve_family(r, AF_INET6) == 0 ? 0 : reserve_family(r, AF_INET);
 }
 
 /* ---- the command ---- */
@@ -157,18 +197,34 @@ static int ask_port(struct knocking *k, uint16_t port)
 	return postern_knock_port(k->knock, IPPROTO_TCP, port);
 }
 
-static int knock(struct knocking *k, const struct settings *s, uint16_t port, json_t *model)
+static int ask_narrow(struct knocking *k, const struct settings *s, const struct reserved *r)
+{
+	uint16_t port = 0;
+	int status = POSTERN_OK;
+
+	if (s->single_use)
+		status = postern_knock_set(k->knock, POSTERN_SINGLE_USE, 1);
+	if (status == POSTERN_OK && r->sock >= 0 && read_port(r->port, &port))
+		status = postern_knock_set(k->knock, POSTERN_SOURCE_PORT, port);
+	return status;
+}
+
+static int knock(struct knocking *k, const struct settings *s, uint16_t port,
+    const struct reserved *r, json_t *model)
 {
 	int status = knocking_make(k, s, POSTERN_OPEN, model);
 
 	if (status != POSTERN_OK)
 		return status;
 	status = ask_port(k, port);
+	if (status == POSTERN_OK)
+		status = ask_narrow(k, s, r);
 	return status == POSTERN_OK ? knocking_run(k, model) : model_status(model, k->lib, status);
 }
 
 /* Through the door that was opened, from the address that it was opened for. */
-static int go_through(struct knocking *k, const struct settings *s, json_t *model)
+static int go_through(
+    struct knocking *k, const struct settings *s, const struct reserved *r, json_t *model)
 {
 	const struct postern_answer *a;
 	const char *host = s->operand[0];
@@ -178,7 +234,8 @@ static int go_through(struct knocking *k, const struct settings *s, json_t *mode
 	errno = EADDRNOTAVAIL;
 	for (size_t i = 0; sock < 0 && (a = postern_knock_answer(k->knock, i)); i++) {
 		if (a->status == POSTERN_OK)
-			sock = connect_host(a, same ? a->server : host, s->operand[1]);
+			sock = connect_host(a, same ? a->server : host, s->operand[1],
+			    r->sock >= 0 ? r->port : NULL);
 	}
 	if (sock < 0)
 		return model_error(model, POSTERN_SYSTEM,
@@ -197,17 +254,23 @@ static int go_through(struct knocking *k, const struct settings *s, json_t *mode
 
 int command_connect(struct postern *p, const struct settings *s, json_t *model)
 {
+	struct reserved r = {.sock = -1};
 	struct knocking k;
 	uint16_t port = 0;
 
 	if (!read_port(s->operand[1], &port))
 		return model_error(model, POSTERN_BAD_ARGUMENT,
 		    "connect: '%s' is not a port: a number from 1 to 65535", s->operand[1]);
+	if (s->exact && reserve(&r) < 0)
+		return model_error(
+		    model, POSTERN_SYSTEM, "connect: no port of its own: %s", strerror(errno));
 	int status = find_profile(&k, p, s, port, model);
 	if (status == POSTERN_OK)
-		status = knock(&k, s, port, model);
+		status = knock(&k, s, port, &r, model);
 	if (status == POSTERN_OK)
-		status = go_through(&k, s, model);
+		status = go_through(&k, s, &r, model);
+	if (r.sock >= 0)
+		(void)close(r.sock);
 	knocking_end(&k);
 	return status;
 }

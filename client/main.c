@@ -15,14 +15,17 @@ const struct command commands[] = {
     {"import", "FILE", "bring in a profile that the server's administrator made", 1, 1,
 	TAKES_NAME | TAKES_JSON | TAKES_QUIET, command_import},
     {"open", "PROFILE [SERVICE...]", "open doors: the services named, or all of the profile", 1,
-	MANY, TAKES_KNOCK | TAKES_HOLD | TAKES_ADDRESS | TAKES_STRICT, command_open},
+	MANY, TAKES_KNOCK | TAKES_HOLD | TAKES_NARROW | TAKES_ADDRESS | TAKES_STRICT, command_open},
     {"close", "PROFILE [SERVICE...]", "close doors: the services named, one session, or all", 1,
-	MANY, TAKES_KNOCK | TAKES_SESSION | TAKES_ALL, command_close},
+	MANY, TAKES_KNOCK | TAKES_SESSION | TAKES_ALL | TAKES_KILL, command_close},
+    {"run", "PROFILE [COMMAND [ARGUMENT...]]", "have the server run one of its commands", 1, 10,
+	TAKES_KNOCK | TAKES_LINE, command_run},
     {"ping", "PROFILE", "is it heard, which address does the server see, what time has it", 1, 1,
 	TAKES_KNOCK, command_ping},
     {"list", "PROFILE", "this client's open doors", 1, 1, TAKES_KNOCK, command_list},
     {"connect", "HOST PORT", "knock, then be a pipe to HOST PORT: ssh's ProxyCommand", 2, 2,
-	TAKES_PROFILE | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES, command_connect},
+	TAKES_PROFILE | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_EXACT,
+	command_connect},
     {"ssh-config", "[PROFILE]", "lines for ~/.ssh/config, so that plain ssh knocks", 0, 1, 0,
 	command_ssh_config},
     {"profiles", "", "the profiles that are here", 0, 0, TAKES_JSON, command_profiles},
@@ -53,7 +56,9 @@ static void print_commands(FILE *out)
 	}
 	(void)fprintf(out,
 	    "\nExit status: 0 granted, 1 denied, 2 no answer, 3 bad usage, 4 bad profile, "
-	    "5 system error.\n'postern help COMMAND' has the options; postern(1) has the rest.\n");
+	    "5 system error, "
+	    "7 a command failed.\n'postern help COMMAND' has the options; postern(1) has the "
+	    "rest.\n");
 }
 
 static void print_command(const struct command *c)

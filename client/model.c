@@ -39,16 +39,21 @@ json_t *model_new(const char *command)
 
 json_t *model_text(const char *text)
 {
-	size_t room = 4 * strlen(text) + 1;
+	return model_bytes(text, strlen(text));
+}
+
+json_t *model_bytes(const char *text, size_t bytes)
+{
+	size_t room = 4 * bytes + 1;
 	char *out = malloc(room);
 	size_t len = 0;
 
 	if (!out)
 		abort();
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		if ((c >= 0x20 && c < 0x7f) || c == '\n')
-			out[len++] = *text;
+	for (size_t i = 0; i < bytes; i++) {
+		unsigned char c = (unsigned char)text[i];
+		if ((c >= 0x20 && c < 0x7f) || c == '\n' || c == '\t')
+			out[len++] = text[i];
 		else
 			len += (size_t)snprintf(out + len, room - len, "\\x%02x", c);
 	}

@@ -28,6 +28,8 @@
 json_t *model_new(const char *command);
 /* A string with everything but printable ASCII and newlines as \xNN. Given. */
 json_t *model_text(const char *text);
+/* The same of so many bytes. */
+json_t *model_bytes(const char *text, size_t bytes);
 /* Sets a member, taking value. */
 void model_set(json_t *object, const char *key, json_t *value);
 

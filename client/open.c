@@ -44,6 +44,12 @@ static int ask(struct knocking *k, const struct settings *s, char named[static N
 		status = ask_addresses(k, s, named);
 	if (status == POSTERN_OK && s->has_hold)
 		status = postern_knock_set(k->knock, POSTERN_HOLD_S, s->hold_s);
+	if (status == POSTERN_OK && s->has_idle)
+		status = postern_knock_set(k->knock, POSTERN_IDLE_S, s->idle_s);
+	if (status == POSTERN_OK && s->single_use)
+		status = postern_knock_set(k->knock, POSTERN_SINGLE_USE, 1);
+	if (status == POSTERN_OK && s->has_source_port)
+		status = postern_knock_set(k->knock, POSTERN_SOURCE_PORT, s->source_port);
 	if (status == POSTERN_OK && s->strict)
 		status = postern_knock_set(k->knock, POSTERN_STRICT, 1);
 	return status;

@@ -53,7 +53,8 @@ static bool read_number(const char *text, size_t len, uint32_t max, uint32_t *ou
 	return true;
 }
 
-static const char *read_hold(struct settings *s, const char *value)
+/* Seconds, or with a unit. */
+static bool read_time(const char *value, uint32_t *out)
 {
 	static const struct {
 		char letter;
@@ -71,9 +72,55 @@ static const char *read_hold(struct settings *s, const char *value)
 		}
 	}
 	if (!read_number(value, len, UINT32_MAX / unit, &n))
-		return "must be seconds, or like 30m or 2h";
-	s->hold_s = n * unit;
-	s->has_hold = true;
+		return false;
+	*out = n * unit;
+	return true;
+}
+
+static const char no_time[] = "must be seconds, or like 30m or 2h";
+
+static const char *read_hold(struct settings *s, const char *value)
+{
+	s->has_hold = read_time(value, &s->hold_s);
+	return s->has_hold ? NULL : no_time;
+}
+
+static const char *read_idle(struct settings *s, const char *value)
+{
+	s->has_idle = read_time(value, &s->idle_s);
+	return s->has_idle ? NULL : no_time;
+}
+
+static const char *read_single_use(struct settings *s, const char *value)
+{
+	(void)value;
+	s->single_use = true;
+	return NULL;
+}
+
+static const char *read_source_port(struct settings *s, const char *value)
+{
+	s->has_source_port = read_number(value, strlen(value), UINT16_MAX, &s->source_port);
+	return s->has_source_port && s->source_port > 0 ? NULL : "must be a port from 1 to 65535";
+}
+
+static const char *read_exact(struct settings *s, const char *value)
+{
+	(void)value;
+	s->exact = true;
+	return NULL;
+}
+
+static const char *read_kill(struct settings *s, const char *value)
+{
+	(void)value;
+	s->kill = true;
+	return NULL;
+}
+
+static const char *read_line(struct settings *s, const char *value)
+{
+	s->line = value;
 	return NULL;
 }
 
@@ -208,6 +255,19 @@ static const struct option_spec specs[] = {
     {TAKES_ADDRESS, 'a', "address", "ADDRESS",
 	"open for this address or prefix, not for the one this comes from; twice for two families",
 	read_address},
+    {TAKES_NARROW, 'I', "idle", "TIME", "close it after so long without traffic", read_idle},
+    {TAKES_NARROW, '1', "single-use", NULL, "close it behind the first connection",
+	read_single_use},
+    {TAKES_NARROW, 'P', "source-port", "PORT", "open it for connections from this port alone",
+	read_source_port},
+    {TAKES_EXACT, 'x', "exact", NULL,
+	"open it for this one connection's port alone (not behind a NAT that changes ports)",
+	read_exact},
+    {TAKES_EXACT, '1', "single-use", NULL, "close it behind this connection", read_single_use},
+    {TAKES_KILL, 'K', "kill", NULL, "end the connections as well that came in through the door",
+	read_kill},
+    {TAKES_LINE, 'l', "command-line", "LINE", "have a shell run this, not a command by its name",
+	read_line},
     {TAKES_SESSION, 's', "session", "ID", "close the door of this session", read_session},
     {TAKES_ALL, 'A', "all", NULL, "close all doors of this client", read_all},
     {TAKES_FAMILY, '4', NULL, NULL, "knock over IPv4 alone", read_v4},

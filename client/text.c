@@ -193,6 +193,18 @@ static void print_cover(const json_t *model)
 	    get_number(model, "hidden"), get_number(model, "encoded"));
 }
 
+/* Its output as it came, but for what a terminal would obey. */
+static void print_run(const json_t *model)
+{
+	const char *output = get_text(model, "output");
+	const size_t len = strlen(output);
+
+	printf("%s%s", output, len > 0 && output[len - 1] != '\n' ? "\n" : "");
+	if (get_number(model, "exit_status") != 0)
+		(void)fprintf(stderr, "postern: the command ended with status %lld\n",
+		    get_number(model, "exit_status"));
+}
+
 static void print_body(const json_t *model)
 {
 	const char *command = get_text(model, "command");
@@ -206,6 +218,8 @@ static void print_body(const json_t *model)
 		print_answers(answers, print_list);
 	else if (strcmp(command, "close") == 0)
 		print_closed(model);
+	else if (strcmp(command, "run") == 0)
+		print_run(model);
 	else if (strcmp(command, "import") == 0)
 		print_import(model);
 	else if (strcmp(command, "cover") == 0)

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static void say(struct report *r, const char *file, unsigned line, const char *mark,
     const char *format, va_list args) __attribute__((format(printf, 5, 0)));
@@ -40,4 +41,9 @@ void report_warning(struct report *r, const char *file, unsigned line, const cha
 	va_start(args, format);
 	say(r, file, line, "warning: ", format, args);
 	va_end(args);
+}
+
+bool report_is_warning(const char *line)
+{
+	return strstr(line, ": warning: ") != NULL;
 }

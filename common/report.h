@@ -5,6 +5,7 @@
 #ifndef POSTERN_COMMON_REPORT_H
 #define POSTERN_COMMON_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { REPORT_LINE_MAX = 512 };
@@ -22,5 +23,7 @@ void report_error(struct report *r, const char *file, unsigned line, const char 
     __attribute__((format(printf, 4, 5)));
 void report_warning(struct report *r, const char *file, unsigned line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Which of the two a line that say() got comes from. */
+bool report_is_warning(const char *line);
 
 #endif

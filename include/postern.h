@@ -73,6 +73,7 @@ enum postern_status {
 enum postern_verb {
 	POSTERN_OPEN = 1,
 	POSTERN_CLOSE = 2,
+	POSTERN_RUN = 3, /* a command of the server's */
 	POSTERN_PING = 4,
 	POSTERN_LIST = 5,
 };
@@ -198,6 +199,10 @@ enum postern_option {
 	POSTERN_CHALLENGE, /* 1: have the server challenge us, as when a clock is in doubt */
 	POSTERN_STRICT,	   /* 1: stop when the server sees another address than we send from */
 	POSTERN_ANY,	   /* 1: one family granted is enough; the other is then left alone */
+	POSTERN_IDLE_S,	   /* for POSTERN_OPEN: a door that closes after so many seconds without traffic */
+	POSTERN_SINGLE_USE, /* 1, for POSTERN_OPEN: a door that closes behind the first connection */
+	POSTERN_SOURCE_PORT, /* for POSTERN_OPEN: a door for connections from this port alone */
+	POSTERN_CUT, /* 1, for POSTERN_CLOSE: end the connections that came in through the door, too */
 };
 
 /*
@@ -224,6 +229,9 @@ POSTERN_CHECKED int postern_knock_port(struct postern_knock *k, uint8_t protocol
 POSTERN_CHECKED int postern_knock_admit(struct postern_knock *k, const char *prefix);
 /* For POSTERN_CLOSE: this one, as a door has it, in place of a service. */
 POSTERN_CHECKED int postern_knock_session(struct postern_knock *k, uint64_t session);
+/* For POSTERN_RUN: the command by the server's name for it, once; then up to 8 arguments of up to 128 bytes. */
+POSTERN_CHECKED int postern_knock_command(struct postern_knock *k, const char *name);
+POSTERN_CHECKED int postern_knock_argument(struct postern_knock *k, const char *text);
 POSTERN_CHECKED int postern_knock_set(
     struct postern_knock *k, enum postern_option option, uint32_t value);
 
@@ -284,6 +292,9 @@ struct postern_answer {
 	const struct postern_door *door;
 	const char *carrier; /* by which it went, the last of them if it was tried by several */
 	bool tested; /* OK because a connection to the service came through: no answer was to come */
+	int exit_status; /* of a command; -1: none came back */
+	size_t output_len;
+	const char *output; /* how its output begins, as it came: never print it as it is */
 };
 
 /*

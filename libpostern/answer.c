@@ -17,6 +17,10 @@ static void fill_reply(const struct postern_profile *p, struct side *s)
 	a->verdict = (enum postern_verdict)r->verdict;
 	memcpy(s->reason, r->reason, sizeof(s->reason));
 	a->reason = s->reason;
+	a->exit_status = r->has_exit_status ? r->exit_status : -1;
+	memcpy(s->output, r->output, r->output_len);
+	a->output = s->output;
+	a->output_len = r->output_len;
 	a->doors = r->doors;
 	a->door = s->door;
 	for (unsigned i = 0; i < r->doors; i++) {
@@ -76,7 +80,9 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 	    .sent = x->sent,
 	    .clock_ahead_ns = x->clock_ahead_ns,
 	    .round_trip_ns = x->round_trip_ns,
-	    .reason = ""};
+	    .reason = "",
+	    .output = "",
+	    .exit_status = -1};
 	a->carrier = x->sender->name;
 	a->tested = x->outcome == EXCHANGE_TESTED;
 	memcpy(a->server, target->text, sizeof(a->server));

@@ -25,7 +25,7 @@ int postern_knock_new(struct postern *p, struct postern_profile *profile, enum p
 	library_begin(p);
 	*out = NULL;
 	if (verb != POSTERN_OPEN && verb != POSTERN_CLOSE && verb != POSTERN_PING &&
-	    verb != POSTERN_LIST) {
+	    verb != POSTERN_LIST && verb != POSTERN_RUN) {
 		trouble_say(&p->errors, "there is no such verb: %d", (int)verb);
 		return POSTERN_BAD_ARGUMENT;
 	}
@@ -37,6 +37,7 @@ int postern_knock_new(struct postern *p, struct postern_profile *profile, enum p
 	k->lib = p;
 	k->profile = profile;
 	k->request.verb = (enum verb)verb;
+	secret_random(&k->request.attempt, sizeof(k->request.attempt));
 	k->request.flags = REQUEST_REPLY;
 	k->retries = RETRIES_DEFAULT;
 	k->family = AF_UNSPEC;
@@ -142,6 +143,69 @@ int postern_knock_session(struct postern_knock *k, uint64_t session)
 	return POSTERN_OK;
 }
 
+int postern_knock_command(struct postern_knock *k, const char *name)
+{
+	must_be_new(k);
+	library_begin(k->lib);
+	if (k->request.verb != VERB_RUN || k->request.command[0] != '\0')
+		return refuse(k, "one command, and for run alone", name);
+	if (!name_is_valid(name))
+		return refuse(
+		    k, "is not a command's name (1 to 32 of a-z, 0-9, '-' and '_')", name);
+	memcpy(k->request.command, name, strlen(name) + 1);
+	return POSTERN_OK;
+}
+
+int postern_knock_argument(struct postern_knock *k, const char *text)
+{
+	struct request *q = &k->request;
+
+	must_be_new(k);
+	library_begin(k->lib);
+	if (q->verb != VERB_RUN || q->arguments == ARGUMENTS_MAX)
+		return refuse(k, "up to 8 arguments, for run alone", text);
+	if (text[0] == '\0' || strlen(text) > ARGUMENT_MAX)
+		return refuse(k, "an argument has 1 to 128 bytes", text);
+	memcpy(q->argument[q->arguments++], text, strlen(text) + 1);
+	return POSTERN_OK;
+}
+
+static int set_idle(struct postern_knock *k, uint32_t value)
+{
+	if (k->request.verb != VERB_OPEN || value > HOLD_MAX_S)
+		return refuse(k, "at most a year of seconds, for open", "idle");
+	k->request.has_idle = true;
+	k->request.idle_s = value;
+	return POSTERN_OK;
+}
+
+static int set_single_use(struct postern_knock *k, bool on)
+{
+	if (k->request.verb != VERB_OPEN)
+		return refuse(k, "only a door that is opened can be for one use", "single-use");
+	k->request.single_use = on;
+	return POSTERN_OK;
+}
+
+static int set_source_port(struct postern_knock *k, uint32_t value)
+{
+	if (k->request.verb != VERB_OPEN || value == 0 || value > UINT16_MAX)
+		return refuse(k, "a port from 1 to 65535, for open", "source port");
+	k->request.has_source_port = true;
+	k->request.source_port = (uint16_t)value;
+	return POSTERN_OK;
+}
+
+static int set_cut(struct postern_knock *k, bool on)
+{
+	if (k->request.verb != VERB_CLOSE)
+		return refuse(k, "only close can end connections", "kill");
+	k->request.flags &= (uint16_t)~REQUEST_CUT;
+	if (on)
+		k->request.flags |= REQUEST_CUT;
+	return POSTERN_OK;
+}
+
 static int set_family(struct postern_knock *k, uint32_t value)
 {
 	if (value != AF_UNSPEC && value != AF_INET && value != AF_INET6)
@@ -196,6 +260,14 @@ int postern_knock_set(struct postern_knock *k, enum postern_option option, uint3
 		return POSTERN_OK;
 	case POSTERN_STRICT:
 		return set_strict(k, value != 0);
+	case POSTERN_IDLE_S:
+		return set_idle(k, value);
+	case POSTERN_SINGLE_USE:
+		return set_single_use(k, value != 0);
+	case POSTERN_SOURCE_PORT:
+		return set_source_port(k, value);
+	case POSTERN_CUT:
+		return set_cut(k, value != 0);
 	case POSTERN_ANY:
 		k->any = value != 0;
 		return POSTERN_OK;
@@ -213,6 +285,8 @@ static int check_whole(struct postern_knock *k)
 		return refuse(k, "needs a service or a port", "open");
 	if (q->verb == VERB_CLOSE && q->services == 0 && !q->has_session)
 		return refuse(k, "needs a service or a session", "close");
+	if (q->verb == VERB_RUN && q->command[0] == '\0')
+		return refuse(k, "needs a command", "run");
 	return POSTERN_OK;
 }
 

@@ -45,6 +45,7 @@ struct side {
 	struct postern_answer answer;
 	struct postern_door door[DOORS_MAX];
 	char reason[REASON_MAX + 1];
+	char output[OUTPUT_MAX];
 };
 
 struct postern_knock {

@@ -199,7 +199,9 @@ void side_open(struct postern_knock *k, struct side *s)
 	probe_init(&s->probe);
 	s->exchange = exchange_new(k->profile, &memory);
 	s->exchange->pictures = (struct pictures){take_picture, k};
-	uint64_t attempt = s->exchange->request.attempt;
+	/* What is run, is run once, whichever family the word comes over. */
+	uint64_t attempt =
+	    k->request.verb == VERB_RUN ? k->request.attempt : s->exchange->request.attempt;
 	s->exchange->request = k->request;
 	s->exchange->request.attempt = attempt;
 	exchange_carrier(s->exchange, lane_of(k, s)->sender, k->profile->cover);

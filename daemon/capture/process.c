@@ -138,7 +138,8 @@ static int open_drop_run(struct run *r, const struct config *c, const struct chi
 static void say(void *arg, const char *line)
 {
 	(void)arg;
-	log_error("config", "%s", line);
+	if (!report_is_warning(line)) /* the monitor has told those */
+		log_error("config", "%s", line);
 }
 
 /*

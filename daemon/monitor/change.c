@@ -12,7 +12,7 @@
 static void say_report(void *arg, const char *line)
 {
 	(void)arg;
-	if (strstr(line, ": warning: "))
+	if (report_is_warning(line))
 		log_warning("config", "%s", line);
 	else
 		log_error("config", "%s", line);

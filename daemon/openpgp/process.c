@@ -115,7 +115,8 @@ static int hear_signals(struct openpgp *o)
 static void say(void *arg, const char *line)
 {
 	(void)arg;
-	log_error("config", "%s", line);
+	if (!report_is_warning(line)) /* the monitor has told those */
+		log_error("config", "%s", line);
 }
 
 static struct config *read_config(const char *path)

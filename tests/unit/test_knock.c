@@ -145,7 +145,7 @@ static void refuses_what_cannot_be_asked(void **state)
 	assert_int_equal(postern_knock_admit(l->knock, "192.0.2.2"), POSTERN_BAD_ARGUMENT);
 	assert_int_equal(postern_knock_set(l->knock, POSTERN_RETRIES, 16), POSTERN_BAD_ARGUMENT);
 	assert_int_equal(postern_knock_set(l->knock, POSTERN_FAMILY, 77), POSTERN_BAD_ARGUMENT);
-	assert_int_equal(postern_knock_new(l->lib, l->profile, (enum postern_verb)3, &none),
+	assert_int_equal(postern_knock_new(l->lib, l->profile, (enum postern_verb)6, &none),
 	    POSTERN_BAD_ARGUMENT);
 	for (char name[] = "a"; name[0] < 'h'; name[0]++)
 		good(l, postern_knock_service(l->knock, name));

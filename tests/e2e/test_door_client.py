@@ -1,0 +1,214 @@
+"""What a client may ask of a door, and of a server beside doors: with the real programs."""
+
+import re
+import socket
+import time
+
+import pytest
+from lab import connect, until
+from lab.network import v4
+from lab.user import DENIED, GRANTED, USAGE
+from test_firewall_backend import serve
+
+S4, S6 = v4("server"), "fd88::1"
+FAILED = 7
+IDLE = 2
+SSH = dict(name="ssh", proto="tcp", port=22, hold=60, max_hold=3600)
+QUIET = dict(name="quiet", proto="tcp", port=2200, hold=60, max_hold=60, idle=IDLE)
+BRIEF = dict(name="brief", proto="tcp", port=2201, hold=1, max_hold=60, cut="yes")
+SPARE = pytest.mark.house(sshd=False, start=False, services=(SSH, QUIET, BRIEF))
+
+
+def begin(house, options="service=quiet,service=brief", more=""):
+    """Starts with more in the configuration, and more allowed to alice."""
+    house.postern.write_config(house.postern.config_text() + more)
+    clients = house.postern.etc / "clients"
+    clients.write_text(re.sub(r"(?m)^(alice .*)$", rf"\1,{options}", clients.read_text()))
+    house.postern.start()
+
+
+def knock(house, *args, status=GRANTED):
+    done = house.alice.postern(*args)
+    assert done.returncode == status, (args, done.stdout, done.stderr)
+    return done.stdout
+
+
+def state(house, port, source=0, server=S4):
+    """As connect.tcp(), from a port of one's own."""
+    with house.client.socket(connect.family(server), socket.SOCK_STREAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        s.bind(("", source))
+        s.settimeout(0.3)
+        try:
+            s.connect((server, port))
+            return "open"
+        except TimeoutError:
+            return "silent"
+
+
+# --- narrow doors ---
+
+
+@SPARE
+@pytest.mark.parametrize("server", [S4, S6], ids=["v4", "v6"])
+def test_single_use(house, server):
+    begin(house)
+    serve(house.server)
+    knock(house, "open", "alice", "ssh", "--single-use")
+    assert [session["closes"] for session in house.postern.sessions()] == 2 * ["once"]
+    assert [state(house, 22, server=server) for _ in range(2)] == ["open", "silent"]
+    assert "no door" not in knock(house, "list", "alice")  # that of the other family
+    assert len(house.postern.sessions()) == 1
+
+
+@SPARE
+def test_idle_and_what_a_server_has_of_it(house):
+    begin(house)
+    serve(house.server, 2200)
+    knock(house, "open", "alice", "quiet")
+    assert state(house, 2200) == "open"
+    until(lambda: state(house, 2200) == "silent", IDLE + 3, "the idle door's end")
+    knock(house, "open", "alice", "quiet", "--idle", "1h")
+    assert {session["closes"] for session in house.postern.sessions()} == {f"idle {IDLE} s"}
+    done = house.alice.postern("open", "alice", "ssh", "--idle", "1")
+    assert done.returncode == DENIED
+    assert "no idle time is configured that is as short" in done.stderr
+
+
+@SPARE
+def test_a_source_port(house):
+    begin(house)
+    serve(house.server)
+    knock(house, "open", "alice", "ssh", "--source-port", "40001", "-4")
+    assert [state(house, 22, p) for p in (0, 40001, 40002, 40001)] == ["silent", "open", "silent", "open"]
+    assert {s["closes"] for s in house.postern.sessions()} == {"by time, port 40001"}
+    assert house.alice.postern("open", "alice", "ssh", "--source-port", "0").returncode == USAGE
+
+
+@pytest.mark.house()
+def test_ssh_through_a_door_for_its_own_connection(house):
+    """A neighbour behind the same address finds nothing, though ssh is up."""
+    proxy = house.alice.start("connect", S4, "22", "--profile", "alice", "--exact", "--single-use", "-4")
+    proxy.wait_line("SSH-2.0")
+    assert connect.tcp(house.client, S4, 22) == "silent"
+    assert [s for s in house.postern.sessions() if not re.fullmatch(r"once, port \d+", s["closes"])] == []
+
+
+@SPARE
+def test_closing_may_kill(house):
+    begin(house)
+    serve(house.server)
+    knock(house, "open", "alice", "ssh", "-4")
+    with house.client.socket() as s:
+        s.settimeout(2)
+        s.connect((S4, 22))
+        assert s.recv(10) == b"hello"
+        knock(house, "close", "alice", "ssh")
+        s.send(b"alive")
+        time.sleep(0.2)
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        knock(house, "close", "alice", "ssh")  # nothing is open any more: fine
+        knock(house, "open", "alice", "ssh", "-4")
+        knock(house, "close", "alice", "ssh", "--kill")
+        with pytest.raises(ConnectionResetError):
+            s.recv(10)
+    assert house.postern.log_lines("connections_cut")
+
+
+@SPARE
+def test_a_service_may_end_its_connections_with_the_door(house):
+    begin(house)
+    serve(house.server, 2201)
+    knock(house, "open", "alice", "brief", "-4")
+    with house.client.socket() as s:
+        s.settimeout(10)
+        s.connect((S4, 2201))
+        assert s.recv(10) == b"hello"
+        with pytest.raises(ConnectionResetError):
+            s.recv(10)
+
+
+# --- commands ---
+
+COMMANDS = """
+command "say" { run = {"/bin/echo", "said:"}  arguments = {"[a-z ;&$()]+"}  user = nobody }
+command "who" { run = {"/bin/sh", "-c", "id -un; grep -E 'CapEff|NoNewPrivs' /proc/self/status"}  user = root }
+command "fail" { run = {"/bin/sh", "-c", "echo broken; exit 9"}  user = nobody }
+command "hang" { run = {"/bin/sleep", "1000"}  user = nobody  timeout = 1 }
+command "flood" { run = {"/bin/sh", "-c", "head -c 1000000 /dev/zero | tr '\\\\0' x"}  user = nobody }
+command "slow" { run = {"/bin/sh", "-c", "echo once >>MARK; sleep 2; echo over"}  user = root }
+"""
+ALL = ",".join(f"command={name}" for name in ("say", "who", "fail", "hang", "flood", "slow"))
+
+
+def with_commands(house, options=ALL, more=""):
+    begin(house, options, COMMANDS.replace("MARK", str(house.folder / "mark")) + more)
+
+
+@SPARE
+def test_a_command_and_what_it_says(house):
+    with_commands(house)
+    assert knock(house, "run", "alice", "say", "hello; id & $(id)") == "said: hello; id & $(id)\n"
+    done = house.alice.postern("run", "alice", "fail")
+    assert (done.returncode, done.stdout) == (FAILED, "broken\n")
+    assert "ended with status 9" in done.stderr
+    status, told = house.alice.json("run", "alice", "fail")
+    assert (status, told["output"], told["exit_status"]) == (FAILED, "broken\n", 9)
+
+
+@SPARE
+def test_a_command_of_root_has_the_rights_of_root(house):
+    with_commands(house)
+    said = knock(house, "run", "alice", "who")
+    own = (house.server.run("grep", "CapEff", "/proc/self/status").stdout).split()[1]
+    assert said.startswith("root\n")
+    assert f"CapEff:\t{own}" in said
+    assert "NoNewPrivs:\t0" in said
+    for role in ("capture", "auth"):  # but nobody else has more than before
+        status = open(f"/proc/{house.postern.pid(role)}/status").read()
+        assert "CapEff:\t0000000000000000" in status
+        assert "NoNewPrivs:\t1" in status
+
+
+@SPARE
+def test_what_a_client_may_not_run(house):
+    with_commands(house, "command=say")
+    for words in (["fail"], ["nonsense"], ["say"], ["say", "UPPER"], ["say", "a", "b"], ["--command-line", "id"]):
+        done = house.alice.postern("run", "alice", *words)
+        assert done.returncode == DENIED, (words, done.stdout, done.stderr)
+    assert not house.postern.log_lines(r"command id=")
+
+
+@SPARE
+def test_commands_that_hang_or_flood(house):
+    with_commands(house)
+    done = house.alice.postern("run", "alice", "hang")
+    assert done.returncode == DENIED
+    assert "took too long and was killed" in done.stderr
+    said = knock(house, "run", "alice", "flood", "-4")
+    assert 100 < len(said) <= 1025
+    assert set(said) == {"x", "\n"}
+    assert house.alice.postern("ping", "alice").returncode == GRANTED
+
+
+@SPARE
+def test_a_slow_command_runs_once(house):
+    """The client asks again and again while it waits; doors open meanwhile."""
+    with_commands(house)
+    serve(house.server)
+    waiting = house.alice.start("run", "alice", "slow")
+    until(lambda: (house.folder / "mark").exists(), 5, "its beginning")
+    knock(house, "open", "alice", "ssh", "-4")
+    assert state(house, 22) == "open"
+    waiting.wait_line("over", 20)
+    assert (house.folder / "mark").read_text() == "once\n"
+
+
+@SPARE
+def test_any_line_is_a_permission_of_its_own(house):
+    with_commands(house, "command-line", "command-line-user = nobody\n")
+    long = "echo " + 40 * "abcdefgh"
+    assert knock(house, "run", "alice", "--command-line", "echo $((6*7)); id -un") == "42\nnobody\n"
+    assert knock(house, "run", "alice", "--command-line", long) == 40 * "abcdefgh" + "\n"
+    assert house.postern.log_lines("warning.*command-line-user: clients with the option command-line may run anything")
