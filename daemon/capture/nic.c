@@ -21,6 +21,5 @@ bool nic_mac(int fd, uint32_t ifindex, uint8_t mac[static 6])
 	if (ioctl(fd, SIOCGIFNAME, &r) != 0 || ioctl(fd, SIOCGIFHWADDR, &r) != 0)
 		return false;
 	memcpy(mac, r.ifr_hwaddr.sa_data, 6);
-	return r.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
-	       r.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+	return r.ifr_hwaddr.sa_family == ARPHRD_ETHER || r.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
 }
