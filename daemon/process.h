@@ -11,7 +11,8 @@
  *             landlock. Opens its source as root, locks the filter, drops.
  *             Holds the client-to-server half of the door keys, which auth
  *             gives it. Parses packets, checks the gate, opens the veil, hands
- *             over what is inside. Talks to auth alone.
+ *             over what is inside. Talks to auth alone. By tcpdump it has two
+ *             processes of its own behind it: capture/keeper.h.
  *   auth      own user, empty root, seccomp, landlock. Holds server key, door
  *             key, clients, store, raw sockets that only send. Checks labels,
  *             opens envelopes, decides, answers; asks the monitor for doors;
