@@ -22,7 +22,7 @@ KNOCKS_AT_FULL_SPEED = 2000
 NUMBER = 4500  # of the counting readers' group and queue
 METHODS = ("pcap", "afpacket", "tcpdump", "nflog", "nfqueue", "udp", "xdp")
 EVERYWHERE = ("nflog", "nfqueue", "udp")
-COLUMNS = ("posternd: strangers/s, no knock lost", "reader: packets/s, none lost", "of the reader's",
+COLUMNS = ("posternd: strangers/s, no knock lost", "reader: packets/s, as few lost", "of the reader's",
            "posternd: CPU us a packet", "reader: CPU us a packet", "knocks answered at the sender's full speed")
 
 
@@ -116,7 +116,7 @@ class Captures:
         server = self.lab.server
         tool = self.build / "bench" / "bench-counter"
         if method == "tcpdump":
-            command = f"tcpdump --immediate-mode -i eth0 -Q in -nn -w - udp dst port {KNOCK_PORT} | cat > /dev/null"
+            command = f"tcpdump --immediate-mode -B 16384 -i eth0 -Q in -nn -w - udp dst port {KNOCK_PORT} | cat > /dev/null"
             reader, ready = server.start("taskset", "-c", DAEMON_CPU, "sh", "-c", command, name="reader"), "listening on"
         else:
             source = [str(NUMBER)] if method in ("nflog", "nfqueue") else ["eth0", str(KNOCK_PORT)]
@@ -163,7 +163,8 @@ class Captures:
         def attempt(rate):
             count, seen, real, cpu = self.read(method, rate)
             self.bench.say(f"{method:9} {real:8.0f} packets/s: the reader saw {seen} of {count}, {cpu:.2f} us a packet")
-            return seen >= count, real, cpu
+            # A knock in so many is lost where one packet in so many is.
+            return count - seen < count / (KNOCKS if rate else KNOCKS_AT_FULL_SPEED), real, cpu
 
         self.rules(method)
         found = highest(attempt)
