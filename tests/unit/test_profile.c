@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -116,6 +117,22 @@ static void sequences_are_read(void **state)
 	profile_free(p);
 }
 
+static void photographs_are_under_home(void **state)
+{
+	(void)state;
+	struct postern_profile *p;
+
+	assert_int_equal(setenv("HOME", "/home/a", 1), 0);
+	p = parse_good(FIRST NEEDED "carrier = sequence\nsequence = 1 2 3 4 5\n"
+				    "cover = png\nphotos = ~/pictures of mine\n");
+	assert_string_equal(p->photos, "/home/a/pictures of mine");
+	assert_string_equal(p->cover->name, "png");
+	profile_free(p);
+	p = parse_good(FIRST NEEDED "photos = /srv/p\n");
+	assert_string_equal(p->photos, "/srv/p");
+	profile_free(p);
+}
+
 static const struct {
 	const char *text;
 	const char *told; /* one of the lines */
@@ -134,6 +151,10 @@ static const struct {
     {FIRST NEEDED "carrier =\n", "a.postern:11: carrier: has no value"},
     {FIRST NEEDED "carrier = pigeon\n", "a.postern:11: carrier: is not known to this program"},
     {FIRST NEEDED "envelope = brown\n", "a.postern:11: envelope: is not known to this program"},
+    {FIRST NEEDED "photos = pictures\n", "a.postern:11: photos: must be a folder's whole path"},
+    {FIRST NEEDED "carrier = sequence\nsequence = 1 2 3 4 5\ncover = png\n",
+	"a.postern: photos: is missing, and the cover png needs it: add 'photos = FOLDER'"},
+    {FIRST NEEDED "cover = png\nphotos = /p\n", "a.postern: carrier: "},
     {FIRST NEEDED "cover = hat\n", "a.postern:11: cover: is not known to this program"},
     {FIRST NEEDED "confirm = maybe\n", "a.postern:11: confirm: is not known to this program"},
     {FIRST NEEDED "sequence = 1 2 3 4\n", "a.postern:11: sequence: must name at least 5 ports"},
@@ -302,6 +323,7 @@ int main(void)
 	    cmocka_unit_test(reads_all_of_it),
 	    cmocka_unit_test(defaults_are_those_of_the_manual),
 	    cmocka_unit_test(sequences_are_read),
+	    cmocka_unit_test(photographs_are_under_home),
 	    cmocka_unit_test(refuses_bad_ones),
 	    cmocka_unit_test(tells_all_that_is_wrong),
 	    cmocka_unit_test(never_tells_a_secret),
