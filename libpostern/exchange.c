@@ -197,16 +197,19 @@ static int seal(struct exchange *x, const struct message *m, const struct cover 
 /* A picture may turn out to take more bytes than there are: then the next. */
 static int hide(struct exchange *x, const struct message *m, struct cover_args *args)
 {
+	size_t longest = sender_covered_max(m->sender, &x->profile->settings);
 	struct picture picture;
 	int len = -E_SHORT;
 
 	for (int i = 0; i < PICTURES_TRIED && len == -E_SHORT; i++) {
 		errno = ENODATA;
 		if (!x->pictures.take ||
-		    x->pictures.take(x->pictures.arg, need_of(x, m), &picture) < 0)
+		    x->pictures.take(x->pictures.arg, need_of(x, m), longest, &picture) < 0)
 			return -E_FORMAT;
 		args->picture = &picture;
 		len = seal(x, m, x->cover, args);
+		if (len > 0 && (size_t)len > longest)
+			len = -E_SHORT;
 		errno = EMSGSIZE;
 	}
 	return len;

@@ -47,10 +47,10 @@ struct memory {
 /* The pictures to hide in, passed in; none are needed while no cover takes any. */
 struct pictures {
 	/*
-	 * Gives one that was never used before and has room for a veil of at least so many bytes;
-	 * borrowed until the next call. Returns 0, or -1 with errno.
+	 * Gives one that was never used before, has room for a veil of at least so many bytes and
+	 * takes at most longest itself; borrowed until the next call. Returns 0, or -1 with errno.
 	 */
-	int (*take)(void *arg, size_t veil_len, struct picture *out);
+	int (*take)(void *arg, size_t veil_len, size_t longest, struct picture *out);
 	void *arg;
 };
 

@@ -20,12 +20,13 @@ enum {
 	SAMPLE_BYTES = 65536, /* of a file's beginning and of its end, which stand for all of it */
 	PLACES = 16,	      /* that are tried in a field */
 	SHAPES = 64,	      /* that are tried for a length */
-	ENCODED_MAX = COVER_MAX - 1024, /* what is hidden makes a picture a little longer */
+	GROWS_MAX = 1024,     /* bytes by which what is hidden makes a picture longer */
 };
 
 struct photos {
 	char *where, *state_dir;
 	struct picture taken; /* samples are ours */
+	size_t longest;	      /* in bytes */
 };
 
 struct photos *photos_new(const char *where, const char *state_dir)
@@ -36,6 +37,7 @@ struct photos *photos_new(const char *where, const char *state_dir)
 		return NULL;
 	p->where = strdup(where);
 	p->state_dir = strdup(state_dir);
+	p->longest = COVER_MAX;
 	if (p->where && p->state_dir)
 		return p;
 	photos_free(p);
@@ -50,6 +52,11 @@ void photos_free(struct photos *p)
 	free(p->where);
 	free(p->state_dir);
 	free(p);
+}
+
+void photos_limit(struct photos *p, size_t longest)
+{
+	p->longest = longest < COVER_MAX ? longest : COVER_MAX;
 }
 
 /* ---- files ---- */
@@ -182,43 +189,44 @@ static bool draw_shape(size_t veil, struct picture *out)
 	return false;
 }
 
-static bool fits_encoded(const struct picture *p)
+static bool fits_encoded(const struct picture *p, size_t longest)
 {
 	static const size_t room = COVER_MAX;
 	uint8_t *bytes = malloc(room);
 	int len = bytes ? png_encode(p, bytes, room) : -1;
 
 	free(bytes);
-	return len > 0 && len <= ENCODED_MAX;
+	return len > 0 && (size_t)len + GROWS_MAX <= longest;
 }
-
-/* A crop that is fit and not too long, into out, whose samples have room for the whole field. */
-static bool draw_crop(const struct picture *field, size_t need, struct picture *out)
-{
-	for (int i = 0; i < PLACES; i++) {
-		/* What is too noisy for a long one may do for the shortest. */
-		size_t veil = i < PLACES / 2 ? between((unsigned)need, VEIL_ROOM) : need;
-		if (!draw_shape(veil, out))
-			continue;
-		field_cut(field, between(0, PHOTO_FIELD - out->width),
-		    between(0, PHOTO_FIELD - out->height), out);
-		if (field_is_fit(out) && fits_encoded(out))
-			return true;
-	}
-	return false;
-}
-
-/* ---- taking one ---- */
 
 /* A search through the photographs. */
 struct search {
 	size_t need;
+	size_t longest; /* that the picture may be, in bytes */
 	struct spent spent;
 	struct spent_field at; /* the field that is looked at */
 	struct picture field, crop;
 	unsigned unusable, empty; /* photographs */
 	int error;
 };
+
+/* A crop that is fit and not too long, into out, whose samples have room for the whole field. */
+static bool draw_crop(const struct picture *field, const struct search *s, struct picture *out)
+{
+	for (int i = 0; i < PLACES; i++) {
+		/* What is too noisy for a long one may do for the shortest. */
+		size_t veil = i < PLACES / 2 ? between((unsigned)s->need, VEIL_ROOM) : s->need;
+		if (!draw_shape(veil, out))
+			continue;
+		field_cut(field, between(0, PHOTO_FIELD - out->width),
+		    between(0, PHOTO_FIELD - out->height), out);
+		if (field_is_fit(out) && fits_encoded(out, s->longest))
+			return true;
+	}
+	return false;
+}
+
+/* ---- taking one ---- */
 
 /* Returns whether the field gave a crop, which is then written down. */
 static bool try_field(
@@ -228,7 +236,7 @@ static bool try_field(
 	hash_field(&s->field, s->at.pixels);
 	if (spent_has_pixels(&s->spent, s->at.pixels))
 		return false;
-	bool found = field_is_fit(&s->field) && draw_crop(&s->field, s->need, &s->crop);
+	bool found = field_is_fit(&s->field) && draw_crop(&s->field, s, &s->crop);
 	s->at.why = found ? SPENT_USED : SPENT_UNFIT;
 	if (spent_add(&s->spent, &s->at) == 0)
 		return found;
@@ -372,7 +380,8 @@ static int search_all(struct photos *p, struct search *s, struct trouble *t)
 int photos_take(struct photos *p, size_t need, struct picture *out, struct trouble *t)
 {
 	static const size_t room = (size_t)PHOTO_FIELD * PHOTO_FIELD * 4;
-	struct search s = {.need = need > VEIL_MIN_CLIENT ? need : VEIL_MIN_CLIENT};
+	struct search s = {
+	    .need = need > VEIL_MIN_CLIENT ? need : VEIL_MIN_CLIENT, .longest = p->longest};
 
 	png_picture_free(&p->taken);
 	if (need > VEIL_ROOM) {

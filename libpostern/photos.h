@@ -23,9 +23,12 @@ struct photos;
 struct photos *photos_new(const char *where, const char *state_dir);
 void photos_free(struct photos *p);
 
+/* No picture shall take more bytes than this (COVER_MAX at first). */
+void photos_limit(struct photos *p, size_t longest);
+
 /*
  * A picture that has room for a veil of at least need bytes: cover_png's veil_len() of it is
- * uniform between need (or VEIL_MIN_CLIENT) and VEIL_ROOM, as far as COVER_MAX allows. Decodes a
+ * uniform between need (or VEIL_MIN_CLIENT) and VEIL_ROOM, as far as photos_limit() allows. Decodes a
  * part of a photograph: up to a second for a very large one.
  *   out  borrowed until the next call or photos_free()
  * Returns 0, or -1 (told) with errno: ENODATA when no photograph is left.

@@ -38,6 +38,11 @@ void way_stop(struct way *w)
 		w->sender->stop(w);
 }
 
+size_t sender_covered_max(const struct sender *s, const struct settings *settings)
+{
+	return s->covered_max ? s->covered_max(settings) : s->room;
+}
+
 uint64_t sender_lasts_ns(const struct sender *s, const struct settings *settings)
 {
 	return s->lasts_ns ? s->lasts_ns(settings) : 0;

@@ -91,6 +91,8 @@ struct sender {
 	/* What to wait for; at most cap are filled in. Returns how many there are (WAY_FDS_MAX). */
 	size_t (*fds)(const struct way *w, struct pollfd *out, size_t cap);
 	void (*close)(struct way *w);
+	/* The longest covered message; NULL: room. */
+	size_t (*covered_max)(const struct settings *s);
 	/* How long send() goes on before the whole message was out once; NULL: not at all. */
 	uint64_t (*lasts_ns)(const struct settings *s);
 };
@@ -105,6 +107,7 @@ const struct sender *sender_by_name(const char *name); /* NULL when there is non
 int way_step(struct way *w, uint64_t mono_ns, struct sender_error *e);
 uint64_t way_due(const struct way *w);
 void way_stop(struct way *w);
+size_t sender_covered_max(const struct sender *s, const struct settings *settings);
 uint64_t sender_lasts_ns(const struct sender *s, const struct settings *settings);
 
 /* Fill in what w sends from, as sock has it. */

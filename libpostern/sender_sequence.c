@@ -265,6 +265,11 @@ static size_t sequence_fds(const struct way *w, struct pollfd *out, size_t cap)
 	return 1;
 }
 
+static size_t sequence_covered_max(const struct settings *s)
+{
+	return plan_covered_max(&s->sequence);
+}
+
 static uint64_t sequence_lasts_ns(const struct settings *s)
 {
 	return plan_lasts_ns(&s->sequence);
@@ -283,5 +288,6 @@ const struct sender sender_sequence = {
     .receive = sequence_receive,
     .fds = sequence_fds,
     .close = sequence_close,
+    .covered_max = sequence_covered_max,
     .lasts_ns = sequence_lasts_ns,
 };

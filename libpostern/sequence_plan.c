@@ -20,6 +20,14 @@ static uint64_t gap_of(const struct sequence_settings *s, unsigned packets)
 	return gap < most ? gap : most;
 }
 
+size_t plan_covered_max(const struct sequence_settings *s)
+{
+	size_t pieces = is_clean(s) ? SEQUENCE_CLEAN_MAX : SEQUENCE_PLAIN_MAX;
+	size_t all = pieces * SEQUENCE_SLICE_MAX;
+
+	return all < SEQUENCE_SET_MAX ? all : SEQUENCE_SET_MAX;
+}
+
 uint64_t plan_lasts_ns(const struct sequence_settings *s)
 {
 	/* Clean ones are those of a picture, mostly. */

@@ -37,6 +37,9 @@ struct plan {
 /* Returns 0, or -E_SHORT when the message does not go into so many pieces. */
 int plan_make(struct plan *p, const struct sequence_settings *s, const struct sender_message *m);
 
+/* The longest message that goes into so many pieces. */
+size_t plan_covered_max(const struct sequence_settings *s);
+
 /* By the settings alone: how long a round lasts, about. */
 uint64_t plan_lasts_ns(const struct sequence_settings *s);
 

@@ -181,14 +181,16 @@ static bool next_lane(
 }
 
 /* None where the cover takes none. */
-static int take_picture(void *arg, size_t veil_len, struct picture *out)
+static int take_picture(void *arg, size_t veil_len, size_t longest, struct picture *out)
 {
 	struct postern_knock *k = arg;
 
-	if (k->photos)
-		return photos_take(k->photos, veil_len, out, &k->lib->errors);
-	errno = ENODATA;
-	return -1;
+	if (!k->photos) {
+		errno = ENODATA;
+		return -1;
+	}
+	photos_limit(k->photos, longest);
+	return photos_take(k->photos, veil_len, out, &k->lib->errors);
 }
 
 void side_open(struct postern_knock *k, struct side *s)
