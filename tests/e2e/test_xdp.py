@@ -10,6 +10,7 @@ from lab.network import v4, v6
 from lab.postern import Postern
 from lab.process import status
 from lab.tunnel import Tun
+from lab.user import GRANTED
 from test_capture import TAGS, arrives, opens_both, works
 from test_guard import ethernet, plain, tagged
 from wire import frames
@@ -95,6 +96,17 @@ def test_knocks_under_tags(house, tags, six):
 
     assert arrives(house, make, six) == "ok"
     assert ear.heard(Postern.PORT.to_bytes(2, "big")) == 0
+
+
+@pytest.mark.parametrize("carrier", ["tcp", "icmp"])
+@pytest.mark.house(capture="xdp", interface=["eth0"], tcp_port=40124, icmp="yes")
+def test_other_carriers_open_the_door(house, carrier):
+    house.client.sysctl("net.ipv4.ping_group_range", "0 2147483647")
+    assert house.alice.postern("open", "alice", "ssh", "--carrier", carrier).returncode == GRANTED
+    assert house.is_open() and house.is_open(six=True)
+    assert not house.is_open(house.attacker)
+    house.alice.postern("close", "alice", "ssh", "--carrier", carrier)
+    assert house.all_closed()
 
 
 @pytest.mark.parametrize("how", ["options", "extensions"])
