@@ -331,5 +331,7 @@ int answer_conclude(struct postern_knock *k)
 	}
 	for (unsigned i = 0; i < k->sides && best != POSTERN_OK; i++)
 		tell(k, &k->side[i]);
+	if (best == POSTERN_NO_ANSWER || best == POSTERN_SYSTEM)
+		lanes_tell(&k->lanes, k->profile, &k->lib->notes);
 	return (int)best;
 }

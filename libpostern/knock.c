@@ -290,60 +290,6 @@ static int check_whole(struct postern_knock *k)
 	return POSTERN_OK;
 }
 
-/* One request of a web server is enough for all that it names, and for the families named. */
-static unsigned keep_admitted(
-    const struct postern_knock *k, struct targets t[static PAIR_MAX], unsigned len)
-{
-	const struct request *q = &k->request;
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < len; i++) {
-		for (unsigned a = 0; a < q->admits; a++) {
-			if (address_is_v4(&q->admit[a].addr) == (t[i].family == AF_INET)) {
-				t[kept++] = t[i];
-				break;
-			}
-		}
-	}
-	return kept > 0 ? kept : (len > 0);
-}
-
-/* Where requests go that bear a knock; found once, since it blocks. */
-static bool resolve_web(struct postern_knock *k)
-{
-	const struct settings *s = &k->profile->settings;
-	const char *host = s->via.kind == WEB_STRAIGHT ? s->http.host : s->via.host;
-	bool alone = k->lanes.len == 1;
-
-	for (unsigned i = 0; i < k->lanes.len; i++) {
-		if (k->lanes.at[i].sender->id != CARRIER_HTTP)
-			continue;
-		k->webs = resolve_host(host, k->web, alone ? &k->lib->errors : &k->lib->notes);
-		return k->webs > 0 || !alone;
-	}
-	return true;
-}
-
-static bool open_sides(struct postern_knock *k)
-{
-	struct targets targets[PAIR_MAX];
-	struct trouble *notes = &k->lib->notes;
-	const struct lane *first = &k->lanes.at[0];
-
-	k->sides = resolve(k->profile, k->family, targets, &k->lib->errors, notes);
-	if (k->lanes.len == 1 && !first->sender->has_reply)
-		k->sides = keep_admitted(k, targets, k->sides);
-	for (unsigned i = 0; i < k->sides; i++) {
-		k->side[i].server = targets[i];
-		side_open(k, &k->side[i]);
-		k->pair.side[i] = k->side[i].exchange;
-	}
-	k->pair.sides = k->sides;
-	k->pair.any = k->any;
-	k->pair.lasts_ns = sender_lasts_ns(first->sender, &k->profile->settings);
-	return k->sides > 0;
-}
-
 int postern_knock_start(struct postern_knock *k)
 {
 	const struct postern_profile *p = k->profile;
@@ -357,7 +303,7 @@ int postern_knock_start(struct postern_knock *k)
 		return k->status;
 	k->status = POSTERN_BAD_ARGUMENT;
 	if (profile_check_travel(p, p->name, &k->lib->errors) < 0 ||
-	    lanes_choose(p, &k->request, &k->lanes, &k->lib->errors, &k->lib->notes) < 0)
+	    lanes_choose(p, &k->request, &k->lanes, &k->lib->errors) < 0)
 		return k->status;
 	k->status = POSTERN_SYSTEM;
 	if (state_open(&k->state, p->state_dir, p->name, p->cid, &k->lib->errors) < 0)
@@ -377,7 +323,7 @@ int postern_knock_start(struct postern_knock *k)
 			return k->status;
 		}
 	}
-	if (!resolve_web(k) || !open_sides(k))
+	if (!sides_open(k))
 		return k->status;
 	k->ended = false;
 	pair_begin(&k->pair, moment_now());

@@ -73,6 +73,8 @@ int answer_conclude(struct postern_knock *k);
 
 /* ---- the sides ---- */
 
+/* Find out where to knock, and open a side for each family. Returns false when there is none (told). Blocks. */
+bool sides_open(struct postern_knock *k);
 /* Sockets, and the exchange with its request. */
 void side_open(struct postern_knock *k, struct side *s);
 /* Where nothing comes back: is the door open? */

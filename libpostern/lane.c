@@ -4,24 +4,31 @@
 #include <string.h>
 
 int lanes_choose(const struct postern_profile *p, const struct request *q, struct lanes *out,
-    struct trouble *errors, struct trouble *notes)
+    struct trouble *errors)
 {
 	bool via = p->settings.via.kind != WEB_STRAIGHT;
 
-	out->len = 0;
+	*out = (struct lanes){.len = 0};
 	for (unsigned i = 0; i < p->carriers; i++) {
 		const struct sender *s = p->carrier[i];
 		const char *why = fits_request(s, q, via);
-		if (!why)
+		if (!why) {
 			out->at[out->len++] = (struct lane){
 			    .sender = s, .answers = s->has_reply && p->confirm != CONFIRM_NONE};
-		else
-			trouble_say(p->carriers > 1 ? notes : errors, "%s: not by %s: %s", p->name,
-			    s->name, why);
+			continue;
+		}
+		out->out[out->left_out].sender = s;
+		out->out[out->left_out++].why = why;
 	}
-	if (out->len == 0 && p->carriers > 1)
-		trouble_say(errors, "%s: none of its carriers can do that", p->name);
+	if (out->len == 0)
+		lanes_tell(out, p, errors);
 	return out->len > 0 ? 0 : -1;
+}
+
+void lanes_tell(const struct lanes *l, const struct postern_profile *p, struct trouble *t)
+{
+	for (unsigned i = 0; i < l->left_out; i++)
+		trouble_say(t, "%s: not by %s: %s", p->name, l->out[i].sender->name, l->out[i].why);
 }
 
 static const struct postern_service *service_named(

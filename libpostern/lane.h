@@ -18,14 +18,18 @@ struct lane {
 struct lanes {
 	unsigned len;
 	struct lane at[PROFILE_CARRIERS_MAX];
+	unsigned left_out;
+	struct {
+		const struct sender *sender;
+		const char *why; /* a sentence */
+	} out[PROFILE_CARRIERS_MAX];
 };
 
-/*
- * Returns 0; or -1 when no carrier is left (told). Those that were left out
- * beside others are told as notes.
- */
+/* Returns 0; or -1 when no carrier is left (told). */
 int lanes_choose(const struct postern_profile *p, const struct request *q, struct lanes *out,
-    struct trouble *errors, struct trouble *notes);
+    struct trouble *errors);
+/* Tell which were left out, when the others came to nothing. */
+void lanes_tell(const struct lanes *l, const struct postern_profile *p, struct trouble *t);
 
 /* The TCP port whose door a request would open; 0 when there is none. */
 uint16_t lane_door(const struct postern_profile *p, const struct request *q);

@@ -89,7 +89,8 @@ static void read_value(struct profile_reading *s, const struct profile_key *d, s
 	}
 }
 
-static void parse_line(struct profile_reading *s, struct slice line, unsigned seen[static PROFILE_KEYS_MAX])
+static void parse_line(
+    struct profile_reading *s, struct slice line, unsigned seen[static PROFILE_KEYS_MAX])
 {
 	struct slice key, value;
 

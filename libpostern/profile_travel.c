@@ -72,7 +72,8 @@ int profile_read_carrier(struct profile_reading *s, char *value)
 	}
 	if (len == 0)
 		return profile_complain(s, "names none");
-	memcpy(s->p->carrier, list, len * sizeof(list[0]));
+	for (unsigned i = 0; i < len; i++)
+		s->p->carrier[i] = list[i];
 	s->p->carriers = len;
 	return 0;
 }
@@ -132,12 +133,14 @@ int profile_check_travel(const struct postern_profile *p, const char *file, stru
 		trouble_say(t, "%s: %s", file, fault);
 	if (p->envelope == &envelope_openpgp && !(p->openpgp.own[0] && p->openpgp.server[0]))
 		trouble_say(t,
-		    "%s: envelope: openpgp needs openpgp-key and openpgp-server, which this profile "
+		    "%s: envelope: openpgp needs openpgp-key and openpgp-server, which this "
+		    "profile "
 		    "does not have: ask for a new one, made with 'client add --openpgp'",
 		    file);
 	if (p->cover->has_picture && !p->photos)
 		trouble_say(t,
-		    "%s: photos: is missing, and the cover png needs it: add 'photos = FOLDER', with "
+		    "%s: photos: is missing, and the cover png needs it: add 'photos = FOLDER', "
+		    "with "
 		    "photographs of your own in it",
 		    file);
 	for (unsigned i = 0; i < p->carriers; i++) {

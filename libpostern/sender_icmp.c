@@ -63,11 +63,13 @@ static int hear_replies(const struct icmp_way *i)
 	return setsockopt(i->sock, IPPROTO_ICMPV6, ICMP6_FILTER, &v6, sizeof(v6));
 }
 
+_Static_assert(IP_PMTUDISC_DO == IPV6_PMTUDISC_DO, "both families have one number");
+
 /* Returns 0, or -1 with errno: EACCES when neither kind is allowed. */
 static int make_socket(struct icmp_way *i, int family)
 {
 	int proto = i->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-	int whole = i->v4 ? IP_PMTUDISC_DO : IPV6_PMTUDISC_DO;
+	int whole = IP_PMTUDISC_DO;
 
 	i->sock = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
 	if (i->sock < 0 && (errno == EACCES || errno == EPROTONOSUPPORT)) {

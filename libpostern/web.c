@@ -178,11 +178,12 @@ int web_request(const struct web *w, const struct web_via *via, const uint8_t *b
 
 static uint8_t *put_text(uint8_t *at, const char *text)
 {
-	size_t len = strlen(text);
+	uint8_t *len = at++;
 
-	*at++ = (uint8_t)len;
-	memcpy(at, text, len);
-	return at + len;
+	while (*text)
+		*at++ = (uint8_t)*text++;
+	*len = (uint8_t)(at - len - 1);
+	return at;
 }
 
 /* Kind and value. A name is for the proxy to resolve. */
