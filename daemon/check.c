@@ -12,6 +12,7 @@
 #include "config.h"
 #include "directives.h"
 #include "files.h"
+#include "home.h"
 #include "keyfile.h"
 #include "secret.h"
 #include "sieve.h"
@@ -111,7 +112,7 @@ static void check_lines(struct clients *cs, FILE *in, const char *path, struct r
 /* Returns how many clients there are. */
 static size_t check_clients(const struct config *c, const char *dir, struct report *r)
 {
-	char path[FILES_PATH_MAX];
+	char path[FILES_PATH_MAX], home[GPG_HOME_MAX + 1];
 	size_t count = 0;
 	const int fd = open_named(path, dir, c->clients, r);
 	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
@@ -121,6 +122,8 @@ static size_t check_clients(const struct config *c, const char *dir, struct repo
 
 		check_lines(cs, in, path, r);
 		count = clients_count(cs);
+		if (clients_openpgp(cs) > 0)
+			(void)!openpgp_home(c, home, r);
 		clients_free(cs);
 		(void)fclose(in);
 	}

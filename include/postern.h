@@ -38,6 +38,12 @@
  * Structs may grow at their end in later versions; only the library makes them.
  *
  * Secrets are kept in locked memory and wiped.
+ *
+ * OpenPGP. Where a profile has the envelope openpgp, gpg signs and opens
+ * messages: postern_knock_start(), postern_knock_step() and
+ * postern_profile_import() then wait for it, in a process of its own that is
+ * killed after a minute. start may wait for a person who is asked for a
+ * passphrase; steps as a rule take some hundredths of a second.
  */
 #ifndef POSTERN_H
 #define POSTERN_H

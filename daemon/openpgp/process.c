@@ -6,20 +6,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "desk.h"
 #include "fault.h"
 #include "gpg_jail.h"
+#include "home.h"
 #include "log.h"
 #include "loop.h"
 #include "sandbox.h"
@@ -30,7 +29,7 @@ enum { EXIT_CONFIG = 78, MESSAGES_MAX = 64 };
 struct openpgp {
 	struct loop *loop;
 	struct desk *desk;
-	char home[PATH_MAX];
+	char home[GPG_HOME_MAX + 1];
 	int signals;
 	int status;
 };
@@ -141,29 +140,6 @@ static struct config *read_config(const char *path)
 	return c;
 }
 
-static int find_home(struct openpgp *o, const struct config *c, uid_t uid)
-{
-	struct stat st;
-	const int len = snprintf(o->home, sizeof(o->home), "%s/openpgp", c->state_dir);
-
-	if (len < 0 || len > GPG_HOME_MAX) {
-		log_error("gpg",
-		    "home=%s/openpgp: the path is longer than %d bytes, and the agent's socket has "
-		    "no room: take a shorter state-dir",
-		    c->state_dir, GPG_HOME_MAX);
-		return -1;
-	}
-	if (stat(o->home, &st) || !S_ISDIR(st.st_mode) || st.st_uid != uid ||
-	    (st.st_mode & (S_IRWXG | S_IRWXO))) {
-		log_error("gpg",
-		    "home=%s user=%s: there must be a keyring that is this user's alone: "
-		    "posternctl client add --openpgp makes it",
-		    o->home, c->openpgp_user);
-		return -1;
-	}
-	return 0;
-}
-
 /* What gpg starts must not get hold of our sockets. */
 static int keep_to_ourselves(void)
 {
@@ -176,16 +152,18 @@ static int keep_to_ourselves(void)
 
 static int prepare(struct openpgp *o, const struct child_args *a)
 {
+	struct report r = {.say = say};
 	struct config *c = read_config(a->config_path);
 	int status = EXIT_CONFIG;
 	uid_t uid;
 	gid_t gid;
 
-	if (!c || sandbox_user(c->openpgp_user, &uid, &gid) || find_home(o, c, uid))
+	if (!c || sandbox_user(c->openpgp_user, &uid, &gid) || openpgp_home(c, o->home, &r))
 		goto out;
 	log_set_level(c->log_level);
 	status = EXIT_FAILURE;
-	if (keep_to_ourselves() == 0 && hear_signals(o) == 0 && gpg_jail_enter(o->home, uid, gid) == 0)
+	if (keep_to_ourselves() == 0 && hear_signals(o) == 0 &&
+	    gpg_jail_enter(o->home, uid, gid) == 0)
 		status = EXIT_SUCCESS;
 out:
 	free(c);

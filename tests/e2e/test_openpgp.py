@@ -442,6 +442,19 @@ def test_client_add():
         assert mine[0] in profile.read_text()
 
 
+def test_check_looks_at_the_keyring():
+    with PgpHouse(start=False) as house:
+        check = [house.postern.bin / "daemon/posternd", "--check", "-c", house.postern.config]
+        assert house.server.run(*check).returncode == 0
+        (house.postern.state / "openpgp").chmod(0o755)
+        done = house.server.run(*check, check=False)
+        assert done.returncode and "must be a keyring" in done.stderr
+        # Nor does the process take it; all others go on.
+        house.postern.start()
+        server_log(house, "must be a keyring")
+        assert house.knocker().ping().verdict == "ok"
+
+
 def test_import_says_what_is_missing(house):
     other = User(house.client, "other")
     other.env["XDG_DATA_HOME"] = str(other.home / "data")
