@@ -218,6 +218,7 @@ int decide(struct core *c, struct job *j, const struct client *cl, const struct 
 	    .request = q,
 	    .source = &j->x.route.client,
 	    .server = &j->x.route.server,
+	    .relayed = j->x.route.carrier == CARRIER_HTTP,
 	    .now_ns = c->w.real_ns(c->w.arg)};
 	struct ruling ruling = policy_client(&p);
 

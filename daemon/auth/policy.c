@@ -215,6 +215,8 @@ struct ruling policy_open(const struct policy_case *p)
 	struct prefix admit[ADMITS_MAX];
 	unsigned admits = find_admits(p, admit);
 
+	if (p->relayed && p->request->admits == 0)
+		return refuse(VERDICT_ADDRESS, "by http the address must be named");
 	if (find_services(p, service, &services) < 0)
 		return refuse(VERDICT_DENIED, NULL);
 	for (unsigned i = 0; i < admits; i++)

@@ -19,6 +19,7 @@ struct policy_case {
 	const struct client *client;
 	const struct request *request;
 	const struct address *source, *server; /* the packet's */
+	bool relayed; /* source may be that of somebody who passes on what others send */
 	uint64_t now_ns;		       /* CLOCK_REALTIME */
 };
 

@@ -406,6 +406,20 @@ static void test_own_address_strict(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Whom a web server or a proxy passes on is not known: the door is for whom the request names. */
+static void test_what_was_relayed(void **state)
+{
+	struct scene *s = *state;
+
+	load(s, "service=ssh,address=named", "");
+	s->p.relayed = true;
+	s->q = (struct request){.verb = VERB_OPEN, .services = 1, .service = {"ssh"}};
+	assert_int_equal(policy_open(&s->p).verdict, VERDICT_ADDRESS);
+	s->q.admits = 1;
+	s->q.admit[0] = prefix_host(&s->source);
+	assert_int_equal(policy_open(&s->p).verdict, VERDICT_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +440,7 @@ int main(void)
 	    TEST(test_from_must_be_proven),
 	    TEST(test_who_must_prove_himself),
 	    TEST(test_own_address_strict),
+	    TEST(test_what_was_relayed),
 	};
 
 	return secret_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
