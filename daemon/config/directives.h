@@ -77,6 +77,8 @@ bool directive_is_plain(const struct directive *d);
 void directive_print(const struct directive *d, const void *base, FILE *out);
 /* "1 to 65535", "drop, closed": what may be given, for the manual. */
 void directive_range(const struct directive *d, FILE *out);
+/* Its words, with joint between them. */
+void directive_list_words(const struct directive *d, const char *joint, FILE *out);
 /* What may be said, for people; and the same in scdoc's form, which stands in posternd.conf(5). */
 void directives_table(const struct directive *table, FILE *out);
 void directives_manual(const struct directive *table, FILE *out);
