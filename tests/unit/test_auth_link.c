@@ -77,6 +77,7 @@ static int good_auth(void)
 	speak_well(MSG_SOURCE_BAD, sizeof(struct msg_source_ready));
 	speak_well(MSG_LOADED, sizeof(struct msg_loaded));
 	speak_well(MSG_SWITCH, sizeof(struct msg_switch));
+	speak_well(MSG_PGP_WANTED, sizeof(struct msg_pgp_plain));
 	speak_well(MSG_RELOAD_WANTED, sizeof(struct msg_plain));
 	return 0;
 }
@@ -96,6 +97,8 @@ static const struct {
     {"huge", MSG_DOOR_OPEN, IPC_MESSAGE_MAX * 2, IPC_MESSAGE_MAX * 2},
     {"a verb of capture", MSG_KNOCK, sizeof(struct msg_knock), sizeof(struct msg_knock)},
     {"our own verb", MSG_COMMIT, 8, 8},
+    {"a verb of openpgp", MSG_PGP_DONE, sizeof(struct msg_pgp), sizeof(struct msg_pgp)},
+    {"wants more of openpgp", MSG_PGP_WANTED, 8, 8},
     {"no verb", 0, 8, 8},
     {"no verb either", UINT32_MAX, 8, 8},
     {"loaded what nobody offered", MSG_LOADED, sizeof(struct msg_loaded),
@@ -178,6 +181,14 @@ static void on_door(void *arg, const struct msg_door *m, struct msg_door_done *d
 	done->seconds = DOOR_SECONDS;
 }
 
+static void on_pgp(void *arg, enum pgp_wanted wanted)
+{
+	struct scene *s = arg;
+
+	s->sane &= wanted == PGP_UNWANTED;
+	note(s, "pgp");
+}
+
 static void on_reload(void *arg)
 {
 	note(arg, "reload");
@@ -227,6 +238,7 @@ static const struct auth_events events = {.ready = on_ready,
     .source_bad = on_source_bad,
     .door = on_door,
     .reload_wanted = on_reload,
+    .pgp_wanted = on_pgp,
     .loaded = on_loaded,
     .switch_wanted = on_switch,
     .gone = on_gone,
@@ -276,7 +288,7 @@ static void test_good(void **state)
 	assert_true(s.dead && s.was_ready);
 	assert_true(WIFEXITED(s.status));
 	assert_int_equal(WEXITSTATUS(s.status), 0);
-	assert_string_equal(s.events, "ready door source bad loaded switch reload gone ");
+	assert_string_equal(s.events, "ready door source bad loaded switch pgp reload gone ");
 	finish(&s);
 }
 
