@@ -19,6 +19,7 @@ enum { ADDRESSES_MAX = 2 };
 
 /* How to knock, where the command line says it in place of the profile. */
 enum travel {
+	TRAVEL_PRESET, /* first: the others change a part of it */
 	TRAVEL_CARRIER,
 	TRAVEL_COVER,
 	TRAVEL_ENVELOPE,
@@ -26,6 +27,7 @@ enum travel {
 	TRAVEL_PIECES,
 	TRAVEL_DUMMIES,
 	TRAVEL_GAP,
+	TRAVEL_CONFIRM,
 	TRAVELS,
 };
 

@@ -27,13 +27,15 @@ static int set_common(struct postern_knock *knock, const struct settings *s)
 
 static int set_travel(struct postern_profile *profile, const struct settings *s)
 {
-	static const char *const key[TRAVELS] = {[TRAVEL_CARRIER] = "carrier",
+	static const char *const key[TRAVELS] = {[TRAVEL_PRESET] = "preset",
+	    [TRAVEL_CARRIER] = "carrier",
 	    [TRAVEL_COVER] = "cover",
 	    [TRAVEL_ENVELOPE] = "envelope",
 	    [TRAVEL_VIA] = "via",
 	    [TRAVEL_PIECES] = "sequence-pieces",
 	    [TRAVEL_DUMMIES] = "dummies",
-	    [TRAVEL_GAP] = "gap"};
+	    [TRAVEL_GAP] = "gap",
+	    [TRAVEL_CONFIRM] = "confirm"};
 	int status = POSTERN_OK;
 
 	for (int i = 0; i < TRAVELS && status == POSTERN_OK; i++) {

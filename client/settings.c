@@ -199,6 +199,12 @@ static const char *read_profile(struct settings *s, const char *value)
 	return NULL;
 }
 
+static const char *read_preset(struct settings *s, const char *value)
+{
+	s->travel[TRAVEL_PRESET] = value;
+	return NULL;
+}
+
 static const char *read_carrier(struct settings *s, const char *value)
 {
 	s->travel[TRAVEL_CARRIER] = value;
@@ -241,6 +247,12 @@ static const char *read_gap(struct settings *s, const char *value)
 	return NULL;
 }
 
+static const char *read_confirm(struct settings *s, const char *value)
+{
+	s->travel[TRAVEL_CONFIRM] = value;
+	return NULL;
+}
+
 static const char *read_output(struct settings *s, const char *value)
 {
 	s->output = value;
@@ -276,6 +288,8 @@ static const struct option_spec specs[] = {
 	read_challenge},
     {TAKES_STRICT, 'S', "strict", NULL, "stop if the server sees another address than this one has",
 	read_strict},
+    {TAKES_TRAVEL, 'm', "preset", "NAME",
+	"knock in this way: quick or hybrid; the options below change a part of it", read_preset},
     {TAKES_TRAVEL, 'k', "carrier", "NAME[,NAME]", "go by these: udp, tcp, icmp, http, sequence",
 	read_carrier},
     {TAKES_TRAVEL, 'o', "cover", "NAME", "hide the knock: none or png", read_cover},
@@ -288,6 +302,8 @@ static const struct option_spec specs[] = {
 	read_dummies},
     {TAKES_TRAVEL, 'g', "gap", "MS", "pause at most so long between packets of a sequence",
 	read_gap},
+    {TAKES_TRAVEL, 'C', "confirm", "HOW", "learn what came of it by reply, challenge or none",
+	read_confirm},
     {TAKES_RETRIES, 'r', "retries", "N", "knock again so often when nothing is heard (4)",
 	read_retries},
     {TAKES_JSON, 'j', "json", NULL, "print JSON", read_json},

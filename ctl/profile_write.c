@@ -135,8 +135,20 @@ static void put_ports(struct room *r, const struct profile_parts *p)
 	put_sequence(r, p->config);
 }
 
-/* All that the server listens for, what costs least first. */
-static void put_carriers(struct room *r, const struct config *c)
+static bool hears_pictures(const struct config *c)
+{
+	return config_has_sequence(c) && (c->sequence_cover & SEQUENCE_PNG) != 0;
+}
+
+/* Has what the preset hybrid is made of: his photographs the user must bring himself. */
+static bool can_hybrid(const struct profile_parts *p)
+{
+	return p->openpgp_key != NULL && hears_pictures(p->config) &&
+	       (p->config->sequence_pieces & PIECES_CLEAN) != 0;
+}
+
+/* All that the server hears without a picture, what costs least first. Returns whether there is any. */
+static bool put_carriers(struct room *r, const struct config *c)
 {
 	const struct {
 		const char *name;
@@ -146,7 +158,7 @@ static void put_carriers(struct room *r, const struct config *c)
 	    {"tcp", c->tcp_port != 0},
 	    {"icmp", c->icmp != 0},
 	    {"http", c->http_port != 0},
-	    {"sequence", config_has_sequence(c)},
+	    {"sequence", config_has_sequence(c) && (c->sequence_cover & SEQUENCE_BARE) != 0},
 	};
 	const char *joint = "carrier = ";
 
@@ -156,7 +168,29 @@ static void put_carriers(struct room *r, const struct config *c)
 		put(r, "%s%s", joint, all[i].name);
 		joint = ", ";
 	}
-	put(r, "\n");
+	if (joint[0] == ',')
+		put(r, "\n");
+	return joint[0] == ',';
+}
+
+static void put_travel(struct room *r, const struct profile_parts *p)
+{
+	static const char photos[] = "photos = /...  (a folder of your own photographs)";
+	const char *envelope = p->openpgp_key != NULL ? "openpgp" : "noise";
+
+	if (put_carriers(r, p->config)) {
+		put(r, "envelope = %s\ncover = none\nconfirm = reply\n", envelope);
+		if (can_hybrid(p))
+			put(r, "# For --preset hybrid, or 'preset = hybrid' below this:\n# %s\n",
+			    photos);
+		return;
+	}
+	put(r, "# Nothing but pictures is heard. Needed:\n# %s\n", photos);
+	if (can_hybrid(p))
+		put(r, "preset = hybrid\n");
+	else
+		put(r, "carrier = sequence\nenvelope = %s\ncover = png\nconfirm = reply\n",
+		    envelope);
 }
 
 char *profile_write(const struct profile_parts *p)
@@ -181,8 +215,6 @@ char *profile_write(const struct profile_parts *p)
 	put_key(&r, "secret", p->secret, KEY_BYTES);
 	put_services(&r, p);
 	put_openpgp(&r, p);
-	put_carriers(&r, p->config);
-	put(&r, "envelope = %s\ncover = none\nconfirm = reply\n",
-	    p->openpgp_key != NULL ? "openpgp" : "noise");
+	put_travel(&r, p);
 	return r.text;
 }

@@ -173,6 +173,7 @@ const struct profile_key profile_keys[] = {
     {"http", profile_read_http, false, false, true},
     {"http-cookie", profile_read_http_cookie, false, false, true},
     {"via", profile_read_via, false, false, true},
+    {"preset", profile_read_preset, false, false, true},
     {"carrier", profile_read_carrier, false, false, true},
     {"envelope", profile_read_envelope, false, false, true},
     {"cover", profile_read_cover, false, false, true},

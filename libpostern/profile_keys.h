@@ -51,7 +51,7 @@ profile_read_fn profile_read_photos;
 /* Readers of profile_travel.c. */
 profile_read_fn profile_read_port, profile_read_tcp_port, profile_read_http,
     profile_read_http_cookie, profile_read_via, profile_read_carrier, profile_read_envelope,
-    profile_read_cover, profile_read_confirm;
+    profile_read_cover, profile_read_confirm, profile_read_preset;
 
 /* And of profile_sequence.c. */
 profile_read_fn profile_read_sequence, profile_read_sequence_range, profile_read_sequence_count,

@@ -1,6 +1,8 @@
 /* How a profile's knocks travel: carriers, covers, envelopes and what they need. */
+#include <stdio.h>
 #include <string.h>
 
+#include "preset.h"
 #include "profile_keys.h"
 
 int profile_read_port(struct profile_reading *s, char *value)
@@ -106,6 +108,32 @@ int profile_read_confirm(struct profile_reading *s, char *value)
 		return profile_complain(
 		    s, "is not known to this program (reply, none, challenge): update postern");
 	return 0;
+}
+
+static const struct profile_key *key_named(const char *key)
+{
+	const struct profile_key *k = profile_keys;
+
+	while (strcmp(k->key, key) != 0)
+		k++;
+	return k;
+}
+
+/* Holds from here on: what is said below, or after it, changes a part of it. */
+int profile_read_preset(struct profile_reading *s, char *value)
+{
+	const struct preset *preset = preset_by_name(value);
+	char copy[PRESET_VALUE_MAX + 1];
+	int status = 0;
+
+	if (!preset)
+		return profile_complain(
+		    s, "is not known to this program (quick, hybrid): update postern");
+	for (unsigned i = 0; preset->line[i].key && status == 0; i++) {
+		(void)snprintf(copy, sizeof(copy), "%s", preset->line[i].value);
+		status = key_named(preset->line[i].key)->read(s, copy);
+	}
+	return status;
 }
 
 /* ---- all of them together ---- */

@@ -14,6 +14,7 @@
 #define KEY_B "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
 #define KEY_0 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define CID "CQkJCQkJCQk="
+#define FPR "0123456789ABCDEF0123456789ABCDEF01234567"
 #define FIRST "# postern profile\n"
 #define NEEDED \
 	"version = 1\nname = alice\nserver = host.example.org\nport = 62201\n" \
@@ -117,6 +118,30 @@ static void sequences_are_read(void **state)
 	profile_free(p);
 }
 
+/* A preset's lines stand where its name does. */
+static void presets_are_lines_of_their_own(void **state)
+{
+	(void)state;
+	struct postern_profile *p = parse_good(
+	    FIRST NEEDED "openpgp-key = " FPR "\nopenpgp-server = " FPR "\nphotos = /p\n"
+			 "sequence = 1 2 3 4 5\ncarrier = udp\nconfirm = none\npreset = hybrid\n"
+			 "dummies = 2\n");
+
+	assert_int_equal(p->carriers, 1);
+	assert_string_equal(p->carrier[0]->name, "sequence");
+	assert_string_equal(p->envelope->name, "openpgp");
+	assert_string_equal(p->cover->name, "png");
+	assert_int_equal(p->confirm, CONFIRM_CHALLENGE);
+	assert_int_equal(p->settings.sequence.ports.pieces, SEQUENCE_CLEAN);
+	assert_int_equal(p->settings.sequence.ports.ports, 5);
+	assert_int_equal(p->settings.sequence.dummies_max, 2);
+	profile_free(p);
+	p = parse_good(FIRST NEEDED "confirm = none\npreset = quick\n");
+	assert_string_equal(p->carrier[0]->name, "udp");
+	assert_int_equal(p->confirm, CONFIRM_REPLY);
+	profile_free(p);
+}
+
 static void photographs_are_under_home(void **state)
 {
 	(void)state;
@@ -151,6 +176,10 @@ static const struct {
     {FIRST NEEDED "carrier =\n", "a.postern:11: carrier: has no value"},
     {FIRST NEEDED "carrier = pigeon\n", "a.postern:11: carrier: is not known to this program"},
     {FIRST NEEDED "envelope = brown\n", "a.postern:11: envelope: is not known to this program"},
+    {FIRST NEEDED "preset = slow\n", "a.postern:11: preset: is not known to this program"},
+    {FIRST NEEDED "preset = hybrid\n", "a.postern: photos: is missing, and the cover png"},
+    {FIRST NEEDED "preset = hybrid\n", "a.postern: envelope: openpgp needs openpgp-key"},
+    {FIRST NEEDED "preset = hybrid\n", "a.postern: sequence: is missing, and the carrier"},
     {FIRST NEEDED "photos = pictures\n", "a.postern:11: photos: must be a folder's whole path"},
     {FIRST NEEDED "carrier = sequence\nsequence = 1 2 3 4 5\ncover = png\n",
 	"a.postern: photos: is missing, and the cover png needs it: add 'photos = FOLDER'"},
@@ -323,6 +352,7 @@ int main(void)
 	    cmocka_unit_test(reads_all_of_it),
 	    cmocka_unit_test(defaults_are_those_of_the_manual),
 	    cmocka_unit_test(sequences_are_read),
+	    cmocka_unit_test(presets_are_lines_of_their_own),
 	    cmocka_unit_test(photographs_are_under_home),
 	    cmocka_unit_test(refuses_bad_ones),
 	    cmocka_unit_test(tells_all_that_is_wrong),
