@@ -13,11 +13,12 @@
 
 #include "firewall_advice.h"
 #include "firewall_cmd.h"
+#include "init.h"
 #include "firewall_walk.h"
 #include "mark.h"
 #include "output.h"
 
-enum { CLOSED_PORT = 47, LINE_BYTES = 64, GUARD_PRIORITY = -150 };
+enum { CLOSED_PORT = 47, LINE_BYTES = 64, NOTE_BYTES = 200, GUARD_PRIORITY = -150 };
 
 /* One packet's way, while its chains are looked at. */
 struct look {
@@ -241,10 +242,41 @@ static bool sequence_is_ephemeral(const struct config *c)
 	return some && (c->sequence_pieces & PIECES_UDP) != 0;
 }
 
+static bool is_used(const struct config *c, uint16_t port)
+{
+	return ((c->sequence_pieces & PIECES_UDP) != 0 && init_port_is_used(SOCK_DGRAM, port)) ||
+	       ((c->sequence_pieces & (PIECES_TCP | PIECES_CLEAN)) != 0 &&
+		   init_port_is_used(SOCK_STREAM, port));
+}
+
+/* The first port of the sequence that a program of this host uses; 0: none. */
+static unsigned used_port(const struct config *c)
+{
+	for (unsigned i = 0; i < c->sequence.len; i++) {
+		if (is_used(c, c->sequence.at[i]))
+			return c->sequence.at[i];
+	}
+	for (unsigned port = c->sequence_range.lo; port != 0 && port <= c->sequence_range.hi;
+	     port++) {
+		if (is_used(c, (uint16_t)port))
+			return port;
+	}
+	return 0;
+}
+
 static void check_port(json_t *advice, const struct config *config)
 {
+	unsigned used = used_port(config);
+	char text[NOTE_BYTES];
+
 	if (config->silence != SILENCE_DROP)
 		return;
+	(void)snprintf(text, sizeof(text),
+	    "A program of this host uses port %u, one of the sequence, and the guard drops what "
+	    "comes to it from outside. Leave it out of the sequence",
+	    used);
+	if (used != 0)
+		advice_note(advice, text);
 	if (sequence_is_ephemeral(config))
 		advice_note(advice,
 		    "Ports of the sequence lie among those that this host uses for its own "

@@ -17,6 +17,8 @@ char *init_text(const struct config *c);
 int init_port_choose(struct ctl *c, uint16_t *out) __attribute__((warn_unused_result));
 /* Does something on this host receive at this UDP port? */
 bool init_port_is_taken(uint16_t port);
+/* The same for SOCK_DGRAM or SOCK_STREAM. */
+bool init_port_is_used(int type, uint16_t port);
 /* Where ssh listens, as far as the connection that we run in tells; else 22. */
 uint16_t init_ssh_port(void);
 

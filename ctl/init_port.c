@@ -43,28 +43,35 @@ static void ephemeral_range(unsigned *first, unsigned *last)
 		(void)fclose(f);
 }
 
-static bool cannot_bind(const struct sockaddr *at, socklen_t len)
+static bool cannot_bind(int type, const struct sockaddr *at, socklen_t len)
 {
 	const int one = 1;
-	int fd = socket(at->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(at->sa_family, type | SOCK_CLOEXEC, 0);
 	bool taken;
 
 	if (fd < 0)
 		return false; /* no such family here */
 	if (at->sa_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (type == SOCK_STREAM) /* connections that went out, or ended, are no listeners */
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	taken = bind(fd, at, len) != 0 && errno == EADDRINUSE;
 	(void)close(fd);
 	return taken;
 }
 
-bool init_port_is_taken(uint16_t port)
+bool init_port_is_used(int type, uint16_t port)
 {
 	const struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
 	const struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 
-	return cannot_bind((const struct sockaddr *)&v4, sizeof(v4)) ||
-	       cannot_bind((const struct sockaddr *)&v6, sizeof(v6));
+	return cannot_bind(type, (const struct sockaddr *)&v4, sizeof(v4)) ||
+	       cannot_bind(type, (const struct sockaddr *)&v6, sizeof(v6));
+}
+
+bool init_port_is_taken(uint16_t port)
+{
+	return init_port_is_used(SOCK_DGRAM, port);
 }
 
 int init_port_choose(struct ctl *c, uint16_t *out)

@@ -1,6 +1,7 @@
 """Knocks in pieces along a secret sequence of ports, with others who send to the same ports."""
 
 import random
+import socket
 import struct
 import subprocess
 import time
@@ -74,6 +75,28 @@ def test_other_ports_after_a_reload(house):
     assert Sequencer(house.client, house.card, PORTS[::-1] + [77]).open().verdict == "refreshed"
     rules = nft.listing(house.server)
     assert "dport { 9, 77, 1234, 4099, 7001, 22222, 31000, 60001 }" in rules
+
+
+@pytest.mark.parametrize("kind", ["udp", "clean"])
+@pytest.mark.house(start=False, alice=False, sshd=False)
+def test_ports_in_use_are_told(house, kind):
+    """A port among those of the sequence where a program listens, and one that the kernel gives away."""
+    house.postern.directives |= {"sequence_range": "20000-29999", "sequence_pieces": kind}
+    house.postern.write_config()
+
+    def notes():
+        return house.postern.ctl("firewall", "check", check=False).stdout
+
+    assert "of the sequence" not in notes()
+    type_ = socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM
+    with house.server.socket(socket.AF_INET6, type_) as used:
+        used.bind(("::", 23456))
+        if kind != "udp":
+            used.listen()
+        assert "uses port 23456, one of the sequence" in notes()
+    house.postern.directives |= {"sequence_range": "20000-40000"}
+    house.postern.write_config()
+    assert ("name resolution" in notes()) == (kind == "udp")
 
 
 @pytest.mark.house(alice=False, sequence=PORTS, sequence_pieces=["tcp"])
