@@ -32,6 +32,8 @@ static void print_service(const json_t *door)
 	if (service[0])
 		printf(
 		    "%s (%s %lld)", service, get_text(door, "protocol"), get_number(door, "port"));
+	else if (get_number(door, "port") == 0)
+		printf("gateway");
 	else
 		printf("%s %lld", get_text(door, "protocol"), get_number(door, "port"));
 }

@@ -194,6 +194,8 @@ static struct ruling narrow(const struct policy_case *p, const struct service *s
 	struct narrowing *n = &w->narrowing;
 	const bool asked = q->has_source_port || q->single_use || (q->has_idle && q->idle_s != 0);
 
+	if (service_is_gateway(s) && asked)
+		return refuse(VERDICT_DENIED, "a gateway's door closes by time alone");
 	*n = (struct narrowing){.once = q->single_use || s->single_use,
 	    .source_port = q->has_source_port ? q->source_port : 0};
 	if (idle_of(p, s, &n->idle_s) < 0)

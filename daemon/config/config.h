@@ -75,6 +75,8 @@ struct service {
 	uint8_t proto; /* IANA: 6 tcp, 17 udp */
 	uint16_t port; /* the first of its ports, by which sessions and replies know it */
 	struct port_ranges ports;
+	/* gateway "net" { inside = lan0  outside = eth0 }: no protocol and no port; "" for a service */
+	char inside[CONFIG_INTERFACE_MAX], outside[CONFIG_INTERFACE_MAX];
 	struct forwards forward;
 	uint8_t masquerade; /* 1: what is forwarded to another host seems to come from this one */
 	uint32_t hold_s;
@@ -254,6 +256,11 @@ int config_command(const struct config *c, const char *name);
  * beginning to its end? False also for a pattern that is none.
  */
 bool config_argument_fits(const char *pattern, const char *argument);
+/* Does it let inner hosts out, in place of outer ones in? */
+static inline bool service_is_gateway(const struct service *s)
+{
+	return s->inside[0] != '\0';
+}
 /* How many ports a service has, and the i-th. */
 unsigned service_ports(const struct service *s);
 uint16_t service_port(const struct service *s, unsigned i);

@@ -138,6 +138,22 @@ const struct directive directives_source[] = {
     {.name = NULL},
 };
 
+const struct directive directives_gateway[] = {
+    {"inside", DIRECTIVE_INTERFACE, AT(service, inside), 0, 0, NULL, NULL,
+	"the interface that inner hosts come in by"},
+    {"outside", DIRECTIVE_INTERFACE, AT(service, outside), 0, 0, NULL, NULL,
+	"the interface that they go out by"},
+    {"masquerade", DIRECTIVE_WORD, AT(service, masquerade), 0, 0, "yes", answers,
+	"whether they seem to come from this host"},
+    {"hold", DIRECTIVE_NUMBER, AT(service, hold_s), 1, 30 * DAY_S, "60", NULL,
+	"seconds that it stays open when the client does not say"},
+    {"max-hold", DIRECTIVE_NUMBER, AT(service, max_hold_s), 1, 30 * DAY_S, "3600", NULL,
+	"the longest that a client may ask for, in seconds"},
+    {"cut", DIRECTIVE_WORD, AT(service, cut), 0, 0, "no", answers,
+	"whether connections end together with the door that they went out by"},
+    {.name = NULL},
+};
+
 const struct directive directives_command[] = {
     {"run", DIRECTIVE_WORDS, AT(command_config, run), 0, 0, NULL, NULL,
 	"the program, by its whole path, and its arguments: {\"/bin/ls\", \"-l\"}"},

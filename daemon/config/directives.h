@@ -58,6 +58,7 @@ extern const struct directive directives_global[];
 extern const struct directive directives_service[];
 extern const struct directive directives_source[];
 extern const struct directive directives_command[];
+extern const struct directive directives_gateway[];
 /* The ways to capture, by number. */
 extern const struct directive_word directives_captures[];
 

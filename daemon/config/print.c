@@ -32,9 +32,12 @@ void config_print(const struct config *c, FILE *out)
 	print_global(c, out);
 	for (i = 0; i < c->sources && c->plain.interfaces == 0; i++)
 		print_section("source", c->source[i].name, directives_source, &c->source[i], out);
-	for (i = 0; i < c->services; i++)
-		print_section(
-		    "service", c->service[i].name, directives_service, &c->service[i], out);
+	for (i = 0; i < c->services; i++) {
+		const bool gateway = service_is_gateway(&c->service[i]);
+
+		print_section(gateway ? "gateway" : "service", c->service[i].name,
+		    gateway ? directives_gateway : directives_service, &c->service[i], out);
+	}
 	for (i = 0; i < c->commands; i++)
 		print_section(
 		    "command", c->command[i].name, directives_command, &c->command[i], out);

@@ -287,6 +287,39 @@ bool config_argument_fits(const char *pattern, const char *argument)
 	return fits;
 }
 
+/* ---- gateway: a service of another kind, among the services ---- */
+
+static void name_gateway(union section_item *i, const char *name, unsigned line)
+{
+	name_service(i, name, line);
+	i->service.min_prefix_v4 = 32;
+	i->service.min_prefix_v6 = 128;
+}
+
+static void check_gateway(
+    const struct config *c, const union section_item *item, const struct section_place *at)
+{
+	const struct service *s = &item->service;
+	const unsigned hold = at->line_of(at->slots, "hold");
+
+	if (s->max_hold_s != 0 && s->hold_s > s->max_hold_s)
+		report_error(at->r, at->file, hold != 0 ? hold : at->line_of(at->slots, "max-hold"),
+		    "hold: %u is more than max-hold, which is %u; raise that or lower this",
+		    s->hold_s, s->max_hold_s);
+	if (s->inside[0] != '\0' && strcmp(s->inside, s->outside) == 0)
+		report_error(at->r, at->file, at->line_of(at->slots, "outside"),
+		    "outside: it is the same as inside; give the interface that leads out");
+	for (unsigned i = 0; i < c->services; i++)
+		if (service_is_gateway(&c->service[i]) &&
+		    strcmp(c->service[i].inside, s->inside) == 0 &&
+		    strcmp(c->service[i].outside, s->outside) == 0)
+			report_error(at->r, at->file, s->line,
+			    "gateway \"%s\": \"%s\" in line %u leads from and to the same; keep "
+			    "one "
+			    "of them",
+			    s->name, c->service[i].name, c->service[i].line);
+}
+
 const struct section sections[SECTIONS] = {
     {"service", directives_service, CONFIG_SERVICES_MAX, service_line, name_service, check_service,
 	keep_service},
@@ -294,6 +327,8 @@ const struct section sections[SECTIONS] = {
 	keep_source},
     {"command", directives_command, CONFIG_COMMANDS_MAX, command_line, name_command, check_command,
 	keep_command},
+    {"gateway", directives_gateway, CONFIG_SERVICES_MAX, service_line, name_gateway, check_gateway,
+	keep_service},
 };
 
 unsigned config_idle_times(const struct config *c, uint32_t out[static CONFIG_SERVICES_MAX])

@@ -40,7 +40,7 @@ struct section {
 	bool (*keep)(struct config *c, const union section_item *i);
 };
 
-enum { SECTIONS = 3 };
+enum { SECTIONS = 4 };
 
 extern const struct section sections[SECTIONS];
 

@@ -58,6 +58,9 @@ static bool is_meant(const struct search *s, const struct nf_conntrack *ct)
 	const uint16_t from = ntohs(nfct_get_attr_u16(ct, ATTR_ORIG_PORT_SRC));
 	const uint16_t to = ntohs(nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST));
 
+	if (service_is_gateway(s->service))
+		return (nfct_get_attr_u32(ct, ATTR_MARK) & MARK_GATE) != 0 &&
+		       prefix_contains(&s->pass->from, &source);
 	return nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO) == s->service->proto &&
 	       is_of_service(s->service, to) && prefix_contains(&s->pass->from, &source) &&
 	       (s->pass->source_port == 0 || s->pass->source_port == from);

@@ -43,9 +43,10 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
 
 static void check_door(const struct service *s, const struct firewall_pass *p)
 {
-	if (s->port == 0 || !prefix_is_canonical(&p->from))
+	if ((s->port == 0) != service_is_gateway(s) || !prefix_is_canonical(&p->from))
 		abort();
-	if (!prefix_is_host(&p->from) && (p->idle_s != 0 || p->source_port != 0 || p->once))
+	if ((service_is_gateway(s) || !prefix_is_host(&p->from)) &&
+	    (p->idle_s != 0 || p->source_port != 0 || p->once))
 		abort();
 }
 

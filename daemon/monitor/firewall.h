@@ -43,6 +43,7 @@ struct firewall_pass {
 struct firewall_door {
 	uint8_t proto; /* IANA */
 	uint16_t port;
+	char gateway[CONFIG_NAME_MAX + 1]; /* its name; then there is no port. "": of a service */
 	struct firewall_pass pass;
 	uint64_t rest_ms; /* until the kernel closes it, if nobody comes */
 };

@@ -24,6 +24,7 @@ static const char *const stem[NFT_FORMS] = {
     [NFT_ONCE] = "once",
     [NFT_EXACT] = "exact",
     [NFT_EXACT_ONCE] = "exonce",
+    [NFT_GATE] = "gate",
 };
 
 static bool has_number(enum nft_form form)
@@ -36,11 +37,14 @@ static bool has_source_port(enum nft_form form)
 	return form == NFT_EXACT || form == NFT_EXACT_ONCE;
 }
 
-struct nft_door_set nft_door_set(const struct firewall_pass *p)
+struct nft_door_set nft_door_set(const char *gateway, const struct firewall_pass *p)
 {
 	struct nft_door_set s = {.form = NFT_HOST, .v4 = address_is_v4(&p->from.addr)};
 
-	if (!prefix_is_host(&p->from)) {
+	if (gateway[0] != '\0') {
+		s.form = NFT_GATE;
+		(void)snprintf(s.gateway, sizeof(s.gateway), "%s", gateway);
+	} else if (!prefix_is_host(&p->from)) {
 		s.form = NFT_NETWORK;
 		s.number = p->from.len;
 	} else if (p->source_port != 0) {
@@ -54,6 +58,11 @@ struct nft_door_set nft_door_set(const struct firewall_pass *p)
 	return s;
 }
 
+struct nft_door_set nft_door_set_of(const struct service *s, const struct firewall_pass *p)
+{
+	return nft_door_set(service_is_gateway(s) ? s->name : "", p);
+}
+
 struct nft_door_set nft_door_idle_set(const struct firewall_pass *p)
 {
 	return (struct nft_door_set){
@@ -64,7 +73,9 @@ const char *nft_door_set_name(char out[static NFT_NAME_MAX], const struct nft_do
 {
 	const char family = s->v4 ? '4' : '6';
 
-	if (has_number(s->form))
+	if (s->form == NFT_GATE)
+		(void)snprintf(out, NFT_NAME_MAX, "%s%c_%s", stem[s->form], family, s->gateway);
+	else if (has_number(s->form))
 		(void)snprintf(
 		    out, NFT_NAME_MAX, "%s%c_%" PRIu32, stem[s->form], family, s->number);
 	else
@@ -83,6 +94,10 @@ bool nft_door_set_parse(const char *name, struct nft_door_set *out)
 		*out = (struct nft_door_set){.form = (enum nft_form)form, .v4 = name[len] == '4'};
 		if (has_number(out->form) && name[len + 1] == '_')
 			out->number = (uint32_t)strtoul(name + len + 2, NULL, DECIMAL);
+		if (out->form == NFT_GATE && name[len + 1] == '_')
+			(void)snprintf(out->gateway, sizeof(out->gateway), "%s", name + len + 2);
+		if (out->form == NFT_GATE && !config_is_name(out->gateway))
+			return false;
 		if (out->form == NFT_NETWORK && out->number >= (out->v4 ? V4_HOST : V6_HOST))
 			return false;
 		/* One name a set: no "nets4_024", no rest. */
@@ -104,7 +119,8 @@ struct nft_key nft_door_key(const struct firewall_pass *p, uint8_t proto, uint16
 		write_u16(&w, p->source_port);
 		write_zeros(&w, 2);
 	}
-	nft_key_write_service(&w, proto, port);
+	if (proto != 0)
+		nft_key_write_service(&w, proto, port);
 	k.len = (uint8_t)w.len;
 	return k;
 }
@@ -116,6 +132,10 @@ size_t nft_door_keys(const struct firewall_pass *p, const struct service *s,
 
 	if (n > CONFIG_PORTS_MAX)
 		abort();
+	if (service_is_gateway(s)) {
+		out[0] = nft_door_key(p, 0, 0);
+		return 1;
+	}
 	for (unsigned i = 0; i < n; i++)
 		out[i] = nft_door_key(p, s->proto, service_port(s, i));
 	return n;
@@ -139,7 +159,10 @@ bool nft_door_key_read(const struct nft_door_set *s, const struct nft_key *k,
 		p->source_port = read_u16(&r);
 		(void)read_view(&r, 2);
 	}
-	nft_key_take_service(&r, proto, port);
+	*proto = 0;
+	*port = 0;
+	if (s->form != NFT_GATE)
+		nft_key_take_service(&r, proto, port);
 	return !r.failed && r.left == 0;
 }
 

@@ -15,6 +15,7 @@
  *                         one of them has taken it.
  *   exact4, exact6        for one source port: address . port . protocol . port
  *   exonce4, exonce6      for one connection from one source port
+ *   gate4_net ...         for an inner host, of the gateway "net": the address alone
  */
 #ifndef POSTERN_MONITOR_NFT_DOOR_H
 #define POSTERN_MONITOR_NFT_DOOR_H
@@ -22,21 +23,33 @@
 #include "firewall.h"
 #include "nft_element.h"
 
-enum { NFT_NAME_MAX = 32 }; /* names of our sets */
+enum { NFT_NAME_MAX = 48 }; /* names of our sets */
 
-enum nft_form { NFT_HOST, NFT_NETWORK, NFT_HELD, NFT_IDLE, NFT_ONCE, NFT_EXACT, NFT_EXACT_ONCE };
+enum nft_form {
+	NFT_HOST,
+	NFT_NETWORK,
+	NFT_HELD,
+	NFT_IDLE,
+	NFT_ONCE,
+	NFT_EXACT,
+	NFT_EXACT_ONCE,
+	NFT_GATE
+};
 
-enum { NFT_FORMS = NFT_EXACT_ONCE + 1 };
+enum { NFT_FORMS = NFT_GATE + 1 };
 
 /* A set of doors. number: the prefix length of a network, the seconds of the idle; else 0. */
 struct nft_door_set {
 	enum nft_form form;
 	bool v4;
 	uint32_t number;
+	char gateway[CONFIG_NAME_MAX + 1]; /* the name that a gate is of */
 };
 
-/* The set that a door with this pass is in; of the two of an idle one the held. */
-struct nft_door_set nft_door_set(const struct firewall_pass *p);
+/* The set that a door with this pass is in; of the two of an idle one the held. gateway: "", or whose. */
+struct nft_door_set nft_door_set(const char *gateway, const struct firewall_pass *p);
+/* The same for a service or gateway of the configuration. */
+struct nft_door_set nft_door_set_of(const struct service *s, const struct firewall_pass *p);
 /* The other one of the idle. */
 struct nft_door_set nft_door_idle_set(const struct firewall_pass *p);
 const char *nft_door_set_name(char out[static NFT_NAME_MAX], const struct nft_door_set *s);
@@ -44,7 +57,7 @@ const char *nft_door_set_name(char out[static NFT_NAME_MAX], const struct nft_do
 bool nft_door_set_parse(const char *name, struct nft_door_set *out);
 
 struct nft_key nft_door_key(const struct firewall_pass *p, uint8_t proto, uint16_t port);
-/* One for each port of the service; returns how many. */
+/* One for each port of the service, or one for a gateway; returns how many. */
 size_t nft_door_keys(const struct firewall_pass *p, const struct service *s,
     struct nft_key out[static CONFIG_PORTS_MAX]);
 /* The other way round. False when it is not a key of that set. */

@@ -37,6 +37,64 @@ static void write_forward(FILE *out, const struct service *s, bool v4)
 	write_target(out, s, f);
 }
 
+/* --- gateways --- */
+
+static void write_gate_set(FILE *out, const struct service *s, bool v4)
+{
+	fprintf(out, "add set inet " NFT_TABLE " gate%c_%s { type %s; size %d; flags timeout; }\n",
+	    v4 ? '4' : '6', s->name, v4 ? "ipv4_addr" : "ipv6_addr", NFT_DOORS_MAX);
+}
+
+static void write_gate(FILE *out, const struct service *s, bool v4)
+{
+	const unsigned mark = MARK_DOOR | MARK_GATE | (s->masquerade ? MARK_MASQUERADE : 0);
+
+	write_gate_set(out, s, v4);
+	fprintf(out,
+	    "add rule inet " NFT_TABLE
+	    " gates iifname \"%s\" oifname \"%s\" %s saddr @gate%c_%s ct mark"
+	    " set ct mark or 0x%x counter name let_in accept\n",
+	    s->inside, s->outside, v4 ? "ip" : "ip6", v4 ? '4' : '6', s->name, mark);
+}
+
+/* What was there before the guard may stay; the rest of the way out is closed. */
+static void write_gateway(FILE *out, const struct config *c, const struct service *s)
+{
+	fprintf(out,
+	    "add rule inet " NFT_TABLE " gates iifname \"%s\" oifname \"%s\" ct state "
+	    "established,related accept\n",
+	    s->inside, s->outside);
+	write_gate(out, s, true);
+	write_gate(out, s, false);
+	fprintf(out,
+	    "add rule inet " NFT_TABLE
+	    " gates iifname \"%s\" oifname \"%s\" counter name silenced %s\n",
+	    s->inside, s->outside,
+	    c->silence == SILENCE_DROP ? "drop" : "reject with icmpx admin-prohibited");
+}
+
+static bool has_gateways(const struct config *c)
+{
+	for (unsigned i = 0; i < c->services; i++)
+		if (service_is_gateway(&c->service[i]))
+			return true;
+	return false;
+}
+
+static void write_gateways(FILE *out, const struct config *c)
+{
+	fputs("add chain inet " NFT_TABLE " gates { type filter hook forward priority filter - 1;"
+	      " policy accept; }\n",
+	    out);
+	fprintf(out, "add rule inet " NFT_TABLE " gates ct mark and 0x%x == 0x%x drop\n", MARK_CUT,
+	    MARK_CUT);
+	for (unsigned i = 0; i < c->services; i++)
+		if (service_is_gateway(&c->service[i]))
+			write_gateway(out, c, &c->service[i]);
+}
+
+/* --- all --- */
+
 static bool has_forwards(const struct config *c)
 {
 	for (unsigned i = 0; i < c->services; i++)
@@ -47,8 +105,10 @@ static bool has_forwards(const struct config *c)
 
 void nft_forward_write(FILE *out, const struct config *c)
 {
-	fputs(CHAIN_AWAY("forwards") CHAIN_AWAY("masquerades"), out);
-	if (!has_forwards(c))
+	fputs(CHAIN_AWAY("forwards") CHAIN_AWAY("masquerades") CHAIN_AWAY("gates"), out);
+	if (has_gateways(c))
+		write_gateways(out, c);
+	if (!has_forwards(c) && !has_gateways(c))
 		return;
 	/* Before the administrator's own, so that what has a door goes where the door leads. */
 	fputs("add chain inet " NFT_TABLE

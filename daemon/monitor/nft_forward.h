@@ -13,6 +13,11 @@
 
 #include "config.h"
 
+/*
+ * And gateways: what goes from an inner interface to an outer one is dropped
+ * but for hosts that have a door, and for what was under way before.
+ */
+
 /* To be written after the table was flushed. Without such a service there are no such chains. */
 void nft_forward_write(FILE *out, const struct config *c);
 

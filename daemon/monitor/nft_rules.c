@@ -331,6 +331,8 @@ static void write_guarded(FILE *out, const struct config *c)
 	for (unsigned i = 0; i < c->services; i++) {
 		const struct service *s = &c->service[i];
 
+		if (service_ports(s) == 0) /* a gateway */
+			continue;
 		fputs("add element inet " NFT_TABLE " " NFT_SET_GUARDED " { ", out);
 		for (unsigned k = 0; k < service_ports(s); k++) {
 			fputs(k > 0 ? ", " : "", out);

@@ -82,6 +82,7 @@ static int set_doors(
 		return n == -ENOENT ? 0 : (int)n;
 	for (long i = 0; i < n; i++) {
 		door.rest_ms = element[i].rest_ms;
+		memcpy(door.gateway, s->gateway, sizeof(door.gateway));
 		if (nft_door_key_read(s, &element[i].key, &door.pass, &door.proto, &door.port) &&
 		    (s->form != NFT_HELD || cut_to_idle(t, &door)))
 			fn(arg, &door);
@@ -150,18 +151,21 @@ static void write_element(FILE *out, const struct nft_door_set *s, const struct 
 	const struct firewall_pass *p = &door->pass;
 	char set[NFT_NAME_MAX], address[ADDRESS_TEXT];
 
-	fprintf(out, "add element inet " NFT_TABLE " %s { %s . ", nft_door_set_name(set, s),
+	fprintf(out, "add element inet " NFT_TABLE " %s { %s", nft_door_set_name(set, s),
 	    address_text(&p->from.addr, address));
 	if (p->source_port != 0)
-		fprintf(out, "%" PRIu16 " . ", p->source_port);
-	nft_rules_write_service(out, door->proto, door->port);
+		fprintf(out, " . %" PRIu16, p->source_port);
+	if (s->form != NFT_GATE) {
+		fputs(" . ", out);
+		nft_rules_write_service(out, door->proto, door->port);
+	}
 	fprintf(out, " timeout %" PRIu64 "ms }\n", door->rest_ms);
 }
 
 /* An idle one gets back what is left of both its times, which is what it would have had without traffic. */
 static void write_door(void *arg, const struct firewall_door *door)
 {
-	const struct nft_door_set s = nft_door_set(&door->pass);
+	const struct nft_door_set s = nft_door_set(door->gateway, &door->pass);
 	const struct nft_door_set idle = nft_door_idle_set(&door->pass);
 
 	if (door->rest_ms == 0)

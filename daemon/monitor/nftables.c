@@ -78,13 +78,13 @@ static int delete_keys(
 	return any ? 0 : -ENOENT;
 }
 
-static int take_away(
-    struct nft_table *t, const struct firewall_pass *p, const struct nft_key *key, size_t keys)
+static int take_away(struct nft_table *t, const struct nft_door_set *s,
+    const struct firewall_pass *p, const struct nft_key *key, size_t keys)
 {
-	const struct nft_door_set s = nft_door_set(p), idle = nft_door_idle_set(p);
-	int rc = delete_keys(t, &s, key, keys), other;
+	const struct nft_door_set idle = nft_door_idle_set(p);
+	int rc = delete_keys(t, s, key, keys), other;
 
-	if (s.form != NFT_HELD)
+	if (s->form != NFT_HELD)
 		return rc;
 	/* Without the one the other opens nothing; but it would, when the first came back. */
 	other = delete_keys(t, &idle, key, keys);
@@ -108,6 +108,11 @@ static bool is_known(const struct config *c, const struct firewall_door *door)
 	uint32_t idle[CONFIG_SERVICES_MAX];
 	unsigned n = config_idle_times(c, idle);
 
+	if (door->gateway[0] != '\0') {
+		const int i = config_service(c, door->gateway);
+
+		return i >= 0 && service_is_gateway(&c->service[i]);
+	}
 	while (door->pass.idle_s != 0 && n > 0 && idle[n - 1] != door->pass.idle_s)
 		n--;
 	return config_service_by_port(c, door->proto, door->port) >= 0 &&
@@ -116,12 +121,13 @@ static bool is_known(const struct config *c, const struct firewall_door *door)
 
 static void close_if_unknown(void *arg, const struct firewall_door *door)
 {
+	const struct nft_door_set set = nft_door_set(door->gateway, &door->pass);
 	const struct nft_key key = nft_door_key(&door->pass, door->proto, door->port);
 	struct stale *stale = arg;
 
 	if (is_known(stale->c, door))
 		return;
-	if (!was_taken(take_away(stale->table, &door->pass, &key, 1)))
+	if (!was_taken(take_away(stale->table, &set, &door->pass, &key, 1)))
 		stale->failed = true;
 }
 
@@ -203,7 +209,7 @@ static enum firewall_status door_status(int rc, const char *what)
 static int put_there(
     struct nft_table *t, const struct firewall_pass *p, const struct service *s, uint32_t seconds)
 {
-	const struct nft_door_set set = nft_door_set(p), idle = nft_door_idle_set(p);
+	const struct nft_door_set set = nft_door_set_of(s, p), idle = nft_door_idle_set(p);
 	struct nft_key key[CONFIG_PORTS_MAX];
 	const size_t keys = nft_door_keys(p, s, key);
 	char name[NFT_NAME_MAX], idle_name[NFT_NAME_MAX];
@@ -233,7 +239,8 @@ static enum firewall_status nftables_close(
 {
 	struct nft_key key[CONFIG_PORTS_MAX];
 	const size_t keys = nft_door_keys(pass, s, key);
-	int rc = take_away(table_of(f), pass, key, keys);
+	const struct nft_door_set set = nft_door_set_of(s, pass);
+	int rc = take_away(table_of(f), &set, pass, key, keys);
 
 	return rc == -ENOENT ? FIREWALL_NOT_THERE : door_status(rc, "close");
 }
@@ -252,21 +259,22 @@ static int read_rest(struct nft_table *t, const struct nft_door_set *set, const 
 }
 
 /* What the port of this key has left. */
-static int read_port(struct nft_table *t, const struct firewall_pass *pass,
-    const struct nft_key *key, uint64_t *rest_ms)
+static int read_port(struct nft_table *t, const struct nft_door_set *set,
+    const struct firewall_pass *pass, const struct nft_key *key, uint64_t *rest_ms)
 {
-	const struct nft_door_set set = nft_door_set(pass), idle = nft_door_idle_set(pass);
+	const struct nft_door_set idle = nft_door_idle_set(pass);
 	int rc;
 
 	*rest_ms = UINT64_MAX;
-	rc = read_rest(t, &set, key, rest_ms);
-	return rc == 0 && set.form == NFT_HELD ? read_rest(t, &idle, key, rest_ms) : rc;
+	rc = read_rest(t, set, key, rest_ms);
+	return rc == 0 && set->form == NFT_HELD ? read_rest(t, &idle, key, rest_ms) : rc;
 }
 
 /* Of several ports that which stays open longest; where time alone closes them all have the same. */
 static enum firewall_status nftables_query(
     struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t *rest_s)
 {
+	const struct nft_door_set set = nft_door_set_of(s, pass);
 	const bool alike = pass->idle_s == 0 && !pass->once;
 	struct nft_key key[CONFIG_PORTS_MAX];
 	const size_t keys = alike ? 1 : nft_door_keys(pass, s, key);
@@ -276,7 +284,7 @@ static enum firewall_status nftables_query(
 	if (alike)
 		key[0] = nft_door_key(pass, s->proto, s->port);
 	for (size_t i = 0; i < keys && (rc == 0 || rc == -ENOENT); i++) {
-		rc = read_port(table_of(f), pass, &key[i], &rest_ms);
+		rc = read_port(table_of(f), &set, pass, &key[i], &rest_ms);
 		if (rc != 0)
 			continue;
 		found = 0;

@@ -5,7 +5,7 @@ import re
 import pytest
 from lab import Lab, connect
 from lab.backend import Backend
-from test_firewall_backend import A4, BOTH, C4, S4, serve
+from test_firewall_backend import A4, BOTH, C4, C6, S4, S6, serve
 
 OUTER, INNER, LOCAL = 15432, 5432, 2222
 INSIDE4, INSIDE6 = "10.99.0.5", "fd99::5"  # beside the backend's address in the common network
@@ -157,3 +157,50 @@ def test_strangers_and_other_traffic_are_not_led(scene):
         assert open_at(scene.attacker, S4, OUTER + 1) == "open"
         assert open_at(scene.attacker, S4, OUTER) == "silent"
         assert A4 not in str(backend.doors())
+
+
+# --- out through a gateway ---
+
+OUT4, OUT6 = "10.99.0.5", "fd99::5"  # where an inner host, the client, wants to go
+
+
+@pytest.fixture
+def gateway(scene):
+    scene.client.ip("route", "add", "10.99.0.0/24", "via", S4)
+    scene.client.ip("route", "add", "fd99::/64", "via", S6)
+    for host in (scene.attacker,):
+        host.ip("route", "add", "10.99.0.0/24", "via", S4)
+    yield scene
+
+
+@pytest.mark.parametrize("target,client", [(OUT4, C4), (OUT6, C6)], ids=["v4", "v6"])
+def test_an_inner_host_gets_out_through_a_gateway(gateway, target, client):
+    with Backend(gateway.server, (("net", "gateway", "eth0:eth1"),)) as backend:
+        backend.ok("ensure")
+        assert open_at(gateway.client, target, INNER) == "silent"
+        backend.ok("open", "net", client, 60)
+        assert open_at(gateway.client, target, INNER) == "open"
+        assert open_at(gateway.attacker, OUT4, INNER) == "silent"
+        assert list(backend.doors()) == [(client, 0, 0)]
+        with gateway.client.socket(connect.family(target)) as s:
+            s.settimeout(2)
+            s.connect((target, INNER))
+            assert s.recv(10) == b"hello"
+            backend.ok("ensure")  # neither door nor connection is touched
+            assert list(backend.doors()) == [(client, 0, 0)]
+            backend.ok("close", "net", client)
+            assert open_at(gateway.client, target, INNER) == "silent"
+            assert backend.do("cut", "net", client) == "ok 2"
+
+
+def test_a_gateway_that_is_gone_lets_all_by_again(gateway):
+    gateway.backend.ip("route", "add", "10.88.0.2/32", "via", "10.99.0.1")
+    assert open_at(gateway.client, OUT4, INNER) == "open"
+    with Backend(gateway.server, (("net", "gateway", "eth0:eth1"),)) as backend:
+        backend.ok("ensure")
+        assert open_at(gateway.client, OUT4, INNER) == "silent"
+        backend.ok("open", "net", C4, 60)
+        backend.configure((("ssh", 6, 22),))
+        backend.ok("ensure")
+        assert open_at(gateway.client, OUT4, INNER) == "open"
+        assert backend.doors() == {}

@@ -494,6 +494,29 @@ static void test_any_line_is_warned_of(void **state)
 				     "command-line may run anything as nobody"));
 }
 
+static void test_gateways(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\n" SERVICE
+			       "gateway \"net\" { inside = lan0 outside = eth0 hold = 5 }\n"),
+	    0);
+	assert_int_equal(config_service(&parsed, "net"), 1);
+	assert_true(service_is_gateway(&parsed.service[1]));
+	assert_false(service_is_gateway(&parsed.service[0]));
+	assert_int_equal(service_ports(&parsed.service[1]), 0);
+	assert_int_equal(parsed.service[1].hold_s, 5);
+	assert_int_equal(parsed.service[1].min_prefix_v6, 128);
+	assert_int_equal(
+	    parse("udp-port = 1\n" SERVICE "gateway \"net\" { inside = a outside = a }\n"), -1);
+	assert_string_equal(
+	    said, "f:3: outside: it is the same as inside; give the interface that leads out\n");
+	assert_int_equal(parse("udp-port = 1\n" SERVICE "gateway \"a\" { inside = a outside = b }\n"
+			       "gateway \"b\" { inside = a outside = b }\n"),
+	    -1);
+	assert_int_equal(
+	    parse("udp-port = 1\n" SERVICE "gateway \"ssh\" { inside = a outside = b }\n"), -1);
+}
+
 static void test_ports_of_a_service(void **state)
 {
 	const struct service *s = &parsed.service[0];
@@ -612,8 +635,8 @@ static void test_again_after_a_failure(void **state)
 static void test_manual_has_the_table(void **state)
 {
 	static char page[65536], part[16384];
-	static const struct directive *const tables[] = {
-	    directives_global, directives_service, directives_source, directives_command};
+	static const struct directive *const tables[] = {directives_global, directives_service,
+	    directives_source, directives_command, directives_gateway};
 	FILE *f = fopen(GOLDEN_DIR "/../../doc/posternd.conf.5.scd", "r");
 	size_t i;
 
@@ -737,7 +760,8 @@ static void test_what_captures_hear(void **state)
 {
 	(void)state;
 	assert_faults("tcp-port = 9\ncapture = udp\n" SERVICE,
-	    "f: source \"any\": udp hears knocks by udp alone; for what else is in use take another "
+	    "f: source \"any\": udp hears knocks by udp alone; for what else is in use take "
+	    "another "
 	    "capture\n");
 	assert_faults("http-port = 80\nsource a { interface = eth0\n capture = xdp }\n" SERVICE,
 	    "f:2: source \"a\": xdp hears knocks by udp, tcp and icmp alone; for what else is in "
@@ -797,6 +821,7 @@ int main(void)
 	    cmocka_unit_test(test_commands),
 	    cmocka_unit_test(test_commands_that_are_none),
 	    cmocka_unit_test(test_any_line_is_warned_of),
+	    cmocka_unit_test(test_gateways),
 	    cmocka_unit_test(test_ports_of_a_service),
 	    cmocka_unit_test(test_forwards),
 	    cmocka_unit_test(test_print_reads_back),

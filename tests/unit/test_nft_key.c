@@ -93,7 +93,7 @@ static void test_which_set_and_back(void **state)
 		    .idle_s = c->idle_s,
 		    .source_port = c->source_port,
 		    .once = c->once};
-		const struct nft_door_set s = nft_door_set(&in);
+		const struct nft_door_set s = nft_door_set("", &in);
 		const struct nft_key k = nft_door_key(&in, 17, 443);
 		struct nft_door_set again;
 		struct firewall_pass out;
@@ -118,7 +118,8 @@ static void test_what_is_no_set_of_doors(void **state)
 	static const char *const names[] = {"", "doors", "doors5", "doors44", "doors4_1", "nets4",
 	    "nets4_", "nets4_32", "nets4_024", "nets6_128", "nets4_+8", "nets4_ 8", "nets4_8x",
 	    "nets4_-1", "nets4_99999999999999999999", "nets6_4294967304", "held4_", "held4_1x",
-	    "guarded", "trial", "once4_1", "exact", "exonce"};
+	    "guarded", "trial", "once4_1", "exact", "exonce", "gate4", "gate4_", "gate4_A",
+	    "gate4_a b"};
 	struct nft_door_set s;
 
 	(void)state;
@@ -126,6 +127,29 @@ static void test_what_is_no_set_of_doors(void **state)
 		assert_false(nft_door_set_parse(names[i], &s));
 	assert_true(nft_door_set_parse("idle4_60", &s));
 	assert_int_equal(s.form, NFT_IDLE);
+}
+
+static void test_a_gateways_set(void **state)
+{
+	const struct service net = {.name = "my-net_2", .inside = "lan0", .outside = "eth0"};
+	const struct firewall_pass in = pass_of("fd88::7");
+	const struct nft_door_set s = nft_door_set_of(&net, &in);
+	struct nft_door_set again;
+	struct nft_key key[CONFIG_PORTS_MAX];
+	struct firewall_pass out;
+	char name[NFT_NAME_MAX];
+	uint8_t proto;
+	uint16_t port;
+
+	(void)state;
+	assert_string_equal(nft_door_set_name(name, &s), "gate6_my-net_2");
+	assert_true(nft_door_set_parse(name, &again));
+	assert_string_equal(again.gateway, "my-net_2");
+	assert_int_equal(nft_door_keys(&in, &net, key), 1);
+	assert_int_equal(key[0].len, 16);
+	assert_true(nft_door_key_read(&again, &key[0], &out, &proto, &port));
+	assert_true(prefix_equal(&in.from, &out.from));
+	assert_int_equal(port, 0);
 }
 
 /* Where one flow ends the door's use, idleness is nothing that traffic could set back. */
@@ -216,6 +240,7 @@ int main(void)
 	    cmocka_unit_test(test_layout),
 	    cmocka_unit_test(test_which_set_and_back),
 	    cmocka_unit_test(test_what_is_no_set_of_doors),
+	    cmocka_unit_test(test_a_gateways_set),
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_keys_of_other_lengths_are_none),
 	    cmocka_unit_test(test_backends_by_name),

@@ -4,6 +4,7 @@
  *   firewall_tool SILENCE KNOCK-PORT SERVICE... <commands
  *
  * A SERVICE is NAME:PROTO:PORT[,FIRST-LAST]...[:IDLE][>ADDRESS/PORT]..., with
+ * NAME:gateway:INSIDE:OUTSIDE for a gateway.
  * >PORT for another port of this host and >~ADDRESS/PORT without masquerading.
  *
  * One command a line, one line of answer (list has more): ensure, install,
@@ -91,6 +92,14 @@ static void add_service(struct config *c, char *word)
 	const char *name = strtok_r(word, ":", &save), *proto = strtok_r(NULL, ":", &save);
 	char *port = strtok_r(NULL, ":", &save);
 	const char *idle = strtok_r(NULL, ":", &save);
+
+	if (proto && strcmp(proto, "gateway") == 0 && port && idle) {
+		*s = (struct service){.masquerade = 1};
+		(void)snprintf(s->name, sizeof(s->name), "%s", name);
+		(void)snprintf(s->inside, sizeof(s->inside), "%s", port);
+		(void)snprintf(s->outside, sizeof(s->outside), "%s", idle);
+		return;
+	}
 
 	if (!name || !proto || !port)
 		usage("NAME:PROTO:PORT");
