@@ -213,3 +213,44 @@ def test_any_line_is_a_permission_of_its_own(house):
     assert knock(house, "run", "alice", "--command-line", "echo $((6*7)); id -un") == "42\nnobody\n"
     assert knock(house, "run", "alice", "--command-line", long) == 40 * "abcdefgh" + "\n"
     assert house.postern.log_lines("warning.*command-line-user: clients with the option command-line may run anything")
+
+
+# --- elsewhere ---
+
+DB = dict(name="db", proto="tcp", port=15432, hold=60, max_hold=60, forward='"10.99.0.5:5432"')
+NET = 'gateway "net" { inside = eth0  outside = eth1 }\n'
+
+
+@pytest.fixture
+def inner(house):
+    """Another network behind the server, with the backend in it."""
+    for number, host, tail in ((21, house.server, 1), (25, house.backend, 5)):
+        house.connect(host, "eth1", number)
+        host.ip("addr", "add", f"10.99.0.{tail}/24", "dev", "eth1")
+    house.server.sysctl("net.ipv4.ip_forward", 1)
+    house.client.ip("route", "add", "10.99.0.0/24", "via", S4)
+    serve(house.backend, 5432)
+    yield house
+
+
+@pytest.mark.house("backend", sshd=False, start=False, services=(SSH, DB))
+def test_a_door_to_another_host(inner):
+    begin(inner, "service=db")
+    assert state(inner, 15432) == "silent"
+    done = inner.alice.postern("open", "alice", "db")
+    assert (done.returncode, state(inner, 15432)) == (GRANTED, "open"), done.stderr
+    assert "no other end in this family" in done.stdout + done.stderr or "ipv6" in done.stdout + done.stderr
+    assert connect.tcp(inner.attacker, S4, 15432) == "silent"
+    knock(inner, "close", "alice", "db")
+    assert state(inner, 15432) == "silent"
+
+
+@pytest.mark.house("backend", sshd=False, start=False, services=(SSH,))
+def test_out_through_a_gateway(inner):
+    begin(inner, "service=net", NET)
+    assert connect.tcp(inner.client, "10.99.0.5", 5432) == "silent"
+    assert "gateway is open" in knock(inner, "open", "alice", "net", "-4")
+    assert connect.tcp(inner.client, "10.99.0.5", 5432) == "open"
+    assert inner.postern.sessions()[0]["port"] == 0
+    knock(inner, "close", "alice", "net")
+    assert connect.tcp(inner.client, "10.99.0.5", 5432) == "silent"
