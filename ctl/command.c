@@ -28,6 +28,8 @@ static const struct option_def client_add_options[] = {
     {"address", "POLICY", "whom doors may be opened for: source, named or list (named)"},
     {"admit", "PREFIX", "with --address list: the addresses; may be repeated"},
     {"max-hold", "SECONDS", "the longest that its doors stay open (the service's)"},
+    {"hours", "TIMES", "when it may knock, such as mon-fri@08:00-18:00, in UTC; may be repeated"},
+    {"doors", "N", "how many doors it may have open at once (64)"},
     {"challenge", NULL, "it must always prove that it is there now"},
     {"openpgp", "KEYFILE", "its OpenPGP public key, which it must use then"},
     {"envelope", "openpgp|any", "with --openpgp any: it may do without it all the same"},

@@ -101,11 +101,26 @@ static void looked(struct core *c, const struct ask *a, enum door_status status,
 	session_queried(c, a, status);
 }
 
+enum { LOOKS_MAX = 256 }; /* at once */
+
 void sessions_look(struct core *c, const uint8_t *cid)
 {
 	for (const struct session *s = sessions_of(c->sessions, cid, NULL); s; s = s->owner_next)
 		if (closes_early(s))
 			ask_door(c, MSG_DOOR_QUERY, s, 0)->done = looked;
+}
+
+void sessions_look_at_service(struct core *c, int service)
+{
+	unsigned n = 0;
+
+	for (struct session *s = sessions_first(c->sessions); s && n < LOOKS_MAX;
+	     s = sessions_next(s)) {
+		if (s->service != service || !closes_early(s))
+			continue;
+		ask_door(c, MSG_DOOR_QUERY, s, 0)->done = looked;
+		n++;
+	}
 }
 
 void session_forget(struct core *c, struct session *s)

@@ -229,7 +229,8 @@ void core_swap(struct core *c, struct realm *realm)
 	c->peers = peers_new(realm->clients, realm->config.client_rate, realm->config.client_burst);
 	for (struct session *s = sessions_first(c->sessions), *next; s; s = next) {
 		next = sessions_next(s);
-		s->service = realm_service(realm, s->r.service, s->r.proto, s->r.port);
+		sessions_move(
+		    c->sessions, s, realm_service(realm, s->r.service, s->r.proto, s->r.port));
 		if (session_service_now(c, s) < 0 || (!s->closing && !is_entitled(c, s)))
 			session_close_alone(c, s);
 	}

@@ -50,14 +50,25 @@ static uint64_t new_session_id(struct core *c)
 	return id;
 }
 
-/* How many sessions this turn's other jobs will add. */
-static size_t promised(const struct core *c)
+enum { ANY_SERVICE = -1 };
+
+/* How many sessions of a service a job will add. */
+static size_t fresh_of(const struct job *j, int service)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < j->steps; i++)
+		n += j->step[i].fresh && (service == ANY_SERVICE || j->step[i].service == service);
+	return n;
+}
+
+/* The same of this turn's other jobs. */
+static size_t promised(const struct core *c, int service)
 {
 	size_t n = 0;
 
 	for (const struct job *j = c->turn_jobs; j; j = j->next)
-		for (unsigned i = 0; j->kind == JOB_OPEN && i < j->steps; i++)
-			n += j->step[i].fresh;
+		n += j->kind == JOB_OPEN ? fresh_of(j, service) : 0;
 	return n;
 }
 
@@ -77,30 +88,52 @@ static void plan_step(struct core *c, struct job *j, const struct want *w)
 		st->r.end_ms = st->old_end_ms;
 }
 
-static bool fits_quota(struct core *c, const struct job *j)
+static bool fits_service(const struct core *c, const struct job *j, int service)
 {
-	size_t of_client, fresh = 0;
+	const size_t most = c->realm->config.service[service].doors_max;
+	const size_t fresh = fresh_of(j, service);
 
-	for (unsigned i = 0; i < j->steps; i++)
-		fresh += j->step[i].fresh;
+	return most == 0 || fresh == 0 ||
+	       sessions_of_service(c->sessions, (unsigned)service) + promised(c, service) + fresh <=
+		   most;
+}
+
+/* NULL when it fits; else what is full. */
+static const char *over_quota(struct core *c, const struct job *j, const struct client *cl)
+{
+	const size_t most = cl->doors_max > 0 ? cl->doors_max : SESSIONS_PER_CLIENT;
+	const size_t fresh = fresh_of(j, ANY_SERVICE);
+	size_t of_client;
+
 	sessions_of(c->sessions, j->key.cid, &of_client);
-	return of_client + fresh <= SESSIONS_PER_CLIENT &&
-	       sessions_count(c->sessions) + promised(c) + fresh <= c->realm->config.sessions_max;
+	if (fresh > 0 && of_client + fresh > most)
+		return "this client has its number of doors";
+	for (unsigned i = 0; i < j->steps; i++)
+		if (!fits_service(c, j, j->step[i].service)) {
+			sessions_look_at_service(c, j->step[i].service);
+			return "the service has its number of doors";
+		}
+	return sessions_count(c->sessions) + promised(c, ANY_SERVICE) + fresh <=
+		       c->realm->config.sessions_max
+		   ? NULL
+		   : "the server has its number of doors";
 }
 
 static int plan_open(
     struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
 {
 	struct ruling ruling = policy_open(p);
+	const char *full;
 
 	if (ruling.verdict != VERDICT_OK)
 		return refuse(j, ruling.verdict, ruling.reason);
 	for (unsigned i = 0; i < ruling.wants; i++)
 		plan_step(c, j, &ruling.want[i]);
-	if (!fits_quota(c, j)) {
+	full = over_quota(c, j, p->client);
+	if (full) {
 		j->steps = 0;
 		sessions_look(c, j->key.cid); /* perhaps the next attempt fits */
-		return refuse(j, VERDICT_QUOTA, NULL);
+		return refuse(j, VERDICT_QUOTA, full);
 	}
 	j->kind = JOB_OPEN;
 	record_attempt(j, r);

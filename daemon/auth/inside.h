@@ -283,6 +283,8 @@ bool session_is_cut(const struct core *c, const struct session *s);
 void session_queried(struct core *c, const struct ask *a, enum door_status status);
 /* Query those of a client's doors that may be closed already. */
 void sessions_look(struct core *c, const uint8_t *cid);
+/* The same of a service's, whosever they are. */
+void sessions_look_at_service(struct core *c, int service);
 /* Closes it for nobody in particular; s may be gone when it returns. */
 void session_close_alone(struct core *c, struct session *s);
 uint32_t session_rest_s(const struct session *s, uint64_t now_ms);

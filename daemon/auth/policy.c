@@ -32,12 +32,23 @@ static bool is_expired(const struct policy_case *p)
 	return p->client->expires_s != 0 && (uint64_t)p->client->expires_s <= p->now_ns / NS_PER_S;
 }
 
+static uint32_t hours_left(const struct policy_case *p)
+{
+	const struct client *c = p->client;
+
+	return c->hours_len == 0
+		   ? UINT32_MAX
+		   : hours_left_s(c->hours, c->hours_len, (int64_t)(p->now_ns / NS_PER_S));
+}
+
 struct ruling policy_client(const struct policy_case *p)
 {
 	const struct request *q = p->request;
 
 	if (p->client->disabled || is_expired(p))
 		return refuse(VERDICT_EXPIRED, NULL);
+	if (hours_left(p) == 0)
+		return refuse(VERDICT_DENIED, "not at this time");
 	if (!is_from(p->client, p->source))
 		return refuse(VERDICT_ADDRESS, "not from this address");
 	if ((q->flags & REQUEST_STRICT) != 0 && q->has_own_address &&
@@ -106,6 +117,7 @@ static uint32_t hold_of(const struct policy_case *p, const struct service *s)
 	hold = least(hold, s->max_hold_s);
 	if (c->max_hold_s > 0)
 		hold = least(hold, c->max_hold_s);
+	hold = least(hold, hours_left(p));
 	if (c->expires_s > 0) {
 		uint64_t left = (uint64_t)c->expires_s - p->now_ns / NS_PER_S;
 

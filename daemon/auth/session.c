@@ -22,6 +22,7 @@ struct sessions {
 	struct session *by_id;
 	struct owner *owners;
 	struct shared_door *doors;
+	size_t of_service[CONFIG_SERVICES_MAX];
 };
 
 static void *must_zero(size_t bytes)
@@ -115,7 +116,8 @@ struct session *sessions_add(
 	s = must_zero(sizeof(*s));
 	s->id = id;
 	s->r = *r;
-	s->service = service;
+	s->service = -1;
+	sessions_move(ss, s, service);
 	s->door = door_of(r);
 	HASH_ADD(hh, ss->by_id, id, sizeof(s->id), s);
 	link_owner(ss, s);
@@ -130,6 +132,7 @@ void sessions_remove(struct sessions *ss, struct session *s)
 
 	if (!o || !d)
 		abort();
+	sessions_move(ss, s, -1);
 	DL_DELETE2(o->list, s, owner_prev, owner_next);
 	if (--o->n == 0) {
 		HASH_DELETE(hh, ss->owners, o);
@@ -142,6 +145,20 @@ void sessions_remove(struct sessions *ss, struct session *s)
 	}
 	HASH_DELETE(hh, ss->by_id, s);
 	free(s);
+}
+
+void sessions_move(struct sessions *ss, struct session *s, int service)
+{
+	if (s->service >= 0)
+		ss->of_service[s->service]--;
+	s->service = service;
+	if (service >= 0)
+		ss->of_service[service]++;
+}
+
+size_t sessions_of_service(const struct sessions *ss, unsigned service)
+{
+	return ss->of_service[service];
 }
 
 size_t sessions_count(const struct sessions *ss)

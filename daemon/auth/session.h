@@ -14,9 +14,12 @@
 #include <stdint.h>
 #include <uthash.h>
 
+#include "clients.h"
 #include "record.h"
 
-enum { SESSIONS_PER_CLIENT = 64 }; /* DOORS_MAX: so that one reply can list them all */
+enum {
+	SESSIONS_PER_CLIENT = CLIENT_DOORS_MAX
+}; /* DOORS_MAX: so that one reply can list them all */
 
 /* What a door is in the kernel, wherever it was asked for; no padding, for it is a hash key. */
 struct door_key_bytes {
@@ -32,7 +35,7 @@ struct door_key_bytes {
 struct session {
 	uint64_t id;
 	struct session_record r;
-	int service;	    /* index in the configuration in force; -1: it has none any more */
+	int service; /* index in the configuration in force; -1: it has none any more. See sessions_move() */
 	uint64_t opened_by; /* job that made it, as long as no other rests on it; else 0 */
 	bool closing;	    /* a close is under way, and nobody asked for it again since */
 	uint32_t renewed;   /* how often it was asked for anew */
@@ -52,8 +55,12 @@ void sessions_free(struct sessions *ss);
 struct session *sessions_add(
     struct sessions *ss, uint64_t id, const struct session_record *r, int service);
 void sessions_remove(struct sessions *ss, struct session *s);
+/* It is of this service now (-1: of none). */
+void sessions_move(struct sessions *ss, struct session *s, int service);
 
 size_t sessions_count(const struct sessions *ss);
+/* How many are of a service, by its index. */
+size_t sessions_of_service(const struct sessions *ss, unsigned service);
 struct session *sessions_find(struct sessions *ss, uint64_t id);
 /* A client's sessions, along owner_next; NULL when it has none. *n (may be NULL) tells how many. */
 struct session *sessions_of(struct sessions *ss, const uint8_t cid[static CID_BYTES], size_t *n);

@@ -56,15 +56,20 @@ static struct entry *new_chunk(void)
 	return p;
 }
 
+static void free_lists(struct client *c)
+{
+	free(c->from);
+	free(c->admit);
+	free(c->hours);
+	free(c->openpgp);
+}
+
 static void free_chunk(struct entry *e, size_t used)
 {
 	size_t i;
 
-	for (i = 0; i < used; i++) {
-		free(e[i].client.from);
-		free(e[i].client.admit);
-		free(e[i].client.openpgp);
-	}
+	for (i = 0; i < used; i++)
+		free_lists(&e[i].client);
 	secret_wipe(e, CHUNK_CLIENTS * sizeof(*e));
 	(void)munmap(e, CHUNK_CLIENTS * sizeof(*e));
 }
@@ -91,9 +96,7 @@ static struct entry *next_entry(struct clients *cs)
 
 static void drop_entry(struct entry *e)
 {
-	free(e->client.from);
-	free(e->client.admit);
-	free(e->client.openpgp);
+	free_lists(&e->client);
 	secret_wipe(e, sizeof(*e));
 }
 

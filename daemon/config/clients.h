@@ -8,6 +8,7 @@
  *   admit=PREFIX (repeated; for address=list)  expires=YYYY-MM-DD[THH:MMZ]
  *   command=restart-web (repeated)  command-line (any line: see posternd.conf)
  *   max-hold=SECONDS   challenge (must always prove itself)   disabled
+ *   hours=mon-fri@08:00-18:00 (repeated; UTC)   doors=N (at once)
  *   openpgp=FINGERPRINT (of its OpenPGP key, which it must use then)
  *   envelope=openpgp|any (any: it may use its other keys instead)
  * '#' begins a comment line. The file is 0600: SECRET is the client's preshared half.
@@ -23,12 +24,14 @@
 
 #include "address.h"
 #include "config.h"
+#include "hours.h"
 #include "keys.h"
 #include "report.h"
 
 enum {
 	CLIENT_LINE_MAX = 4096,
 	CLIENT_PREFIXES_MAX = 8,
+	CLIENT_DOORS_MAX = 64, /* of one client, at once */
 	CLIENT_SERVICE_WORDS = CONFIG_SERVICES_MAX / 64,
 	CLIENT_COMMAND_WORDS = CONFIG_COMMANDS_MAX / 64,
 	FINGERPRINT_TEXT = 65, /* of an OpenPGP key: 40 or 64 hexadecimal digits, and a NUL */
@@ -53,6 +56,9 @@ struct client {
 	struct prefix *from;  /* NULL when from anywhere */
 	struct prefix *admit; /* ADDRESS_LIST */
 	uint8_t from_len, admit_len;
+	struct hours *hours; /* NULL: at any time */
+	uint8_t hours_len;
+	uint8_t doors_max;   /* at once; 0: CLIENT_DOORS_MAX */
 	int64_t expires_s;   /* seconds since 1970, 0 never */
 	uint32_t max_hold_s; /* 0: the service's */
 	char *openpgp;	     /* fingerprint in upper case; NULL: it has none */

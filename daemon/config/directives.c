@@ -109,6 +109,8 @@ const struct directive directives_service[] = {
 	"seconds that a door stays open when the client does not say"},
     {"max-hold", DIRECTIVE_NUMBER, AT(service, max_hold_s), 1, 30 * DAY_S, "3600", NULL,
 	"the longest that a client may ask for, in seconds"},
+    {"doors", DIRECTIVE_NUMBER, AT(service, doors_max), 0, 1000000, "0", NULL,
+	"how many doors all clients together may have open; 0: as many as max-sessions allows"},
     {"cut", DIRECTIVE_WORD, AT(service, cut), 0, 0, "no", answers,
 	"whether connections end together with the door that they came in through"},
     {"idle", DIRECTIVE_NUMBER, AT(service, idle_s), 0, 30 * DAY_S, "0", NULL,

@@ -154,17 +154,51 @@ static void take_expires(const struct reading *g, const char *value)
 		g->client->expires_s = t;
 }
 
-static void take_max_hold(const struct reading *g, const char *value)
+/* From 1 to most; 0: it is not. */
+static uint32_t number_of(const char *value, uint32_t most)
 {
 	size_t len = strlen(value);
 	unsigned long v = 0;
 
 	if (len > 0 && len <= 9 && strspn(value, "0123456789") == len)
 		v = strtoul(value, NULL, 10);
-	if (v < 1 || v > MAX_HOLD_MAX_S)
+	return v <= most ? (uint32_t)v : 0;
+}
+
+static void take_max_hold(const struct reading *g, const char *value)
+{
+	g->client->max_hold_s = number_of(value, MAX_HOLD_MAX_S);
+	if (g->client->max_hold_s == 0)
 		fault(g, value, "is not a number of seconds from 1 to %d", MAX_HOLD_MAX_S);
-	else
-		g->client->max_hold_s = (uint32_t)v;
+}
+
+static void take_doors(const struct reading *g, const char *value)
+{
+	g->client->doors_max = (uint8_t)number_of(value, CLIENT_DOORS_MAX);
+	if (g->client->doors_max == 0)
+		fault(g, value, "is not a number of doors from 1 to %d", CLIENT_DOORS_MAX);
+}
+
+static void take_hours(const struct reading *g, const char *value)
+{
+	struct client *c = g->client;
+	struct hours h, *more;
+
+	if (hours_parse(value, &h) < 0) {
+		fault(g, value,
+		    "is not a time of the week; write hours=mon-fri@08:00-18:00, sat@09:00-12:00 "
+		    "or 00:00-06:00, in UTC");
+		return;
+	}
+	if (c->hours_len >= HOURS_MAX) {
+		fault(g, value, "is one time too many; there may be %d", HOURS_MAX);
+		return;
+	}
+	more = realloc(c->hours, (c->hours_len + 1U) * sizeof(h));
+	if (more == NULL)
+		abort();
+	more[c->hours_len++] = h;
+	c->hours = more;
 }
 
 bool fingerprint_read(char out[static FINGERPRINT_TEXT], const char *text)
@@ -227,6 +261,8 @@ static const struct option {
     {"admit", true, true, take_admit},
     {"expires", true, false, take_expires},
     {"max-hold", true, false, take_max_hold},
+    {"hours", true, true, take_hours},
+    {"doors", true, false, take_doors},
     {"challenge", false, false, take_challenge},
     {"openpgp", true, false, take_openpgp},
     {"envelope", true, false, take_envelope},

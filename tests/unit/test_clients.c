@@ -366,6 +366,31 @@ static void test_many(void **state)
 	assert_null(clients_by_name(f->clients, "c"));
 }
 
+static void test_hours_and_doors(void **state)
+{
+	struct fixture *f = *state;
+	const struct client *c = only(f, "hours=mon-fri@08:00-18:00,hours=sat@22:00-02:00,doors=3");
+
+	assert_int_equal(c->hours_len, 2);
+	assert_int_equal(c->hours[0].days, 0x1f);
+	assert_int_equal(c->hours[1].days, 0x20);
+	assert_int_equal(c->hours[1].len_min, 240);
+	assert_int_equal(c->doors_max, 3);
+	assert_int_equal(only(f, NULL)->hours_len, 0);
+	assert_int_equal(only(f, NULL)->doors_max, 0);
+	assert_fault(f, "hours=9-17",
+	    "c:7: bob: \"9-17\" is not a time of the week; write hours=mon-fri@08:00-18:00, "
+	    "sat@09:00-12:00 or 00:00-06:00, in UTC\n");
+	assert_fault(
+	    f, "doors=0", "c:7: bob: \"0\" is not a number of doors from 1 to 64\n");
+	assert_fault(
+	    f, "doors=65", "c:7: bob: \"65\" is not a number of doors from 1 to 64\n");
+	assert_fault(f,
+	    "hours=00:00-01:00,hours=00:00-01:00,hours=00:00-01:00,hours=00:00-01:00,hours=00:00-"
+	    "01:00,hours=00:00-01:00,hours=00:00-01:00,hours=00:00-01:00,hours=00:00-01:00",
+	    "c:7: bob: \"00:00-01:00\" is one time too many; there may be 8\n");
+}
+
 #define WITH_CLIENTS(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -383,6 +408,7 @@ int main(void)
 	    WITH_CLIENTS(test_long_line),
 	    WITH_CLIENTS(test_nobody_is_a_warning),
 	    WITH_CLIENTS(test_openpgp),
+	    WITH_CLIENTS(test_hours_and_doors),
 	    WITH_CLIENTS(test_many),
 	};
 

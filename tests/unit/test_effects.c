@@ -247,6 +247,39 @@ static void test_quota_of_a_client_and_of_all(void **state)
 	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_QUOTA);
 }
 
+/* As many doors as a client may have, or all of them for a service. */
+static void test_doors_at_once(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *a = &l->client[0], *b = &l->client[1];
+	struct reply p;
+
+	l->config_text = "udp-port = 62201\n"
+			 "service \"ssh\" { proto = tcp port = 22 doors = 1 }\n"
+			 "service \"web\" { proto = tcp port = 443 }\n"
+			 "service \"dns\" { proto = udp port = 53 }\n";
+	l->options = "service=ssh,service=web,service=dns,doors=2";
+	core_swap(l->core, lab_realm(l));
+	assert_true(lab_prove(l, a) && lab_prove(l, b));
+	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, a, "web", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, a, "dns", &p), VERDICT_QUOTA);
+	assert_string_equal(p.reason, "this client has its number of doors");
+	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_REFRESHED);
+	assert_int_equal(lab_open_service(l, b, "dns", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, b, "ssh", &p), VERDICT_QUOTA);
+	assert_string_equal(p.reason, "the service has its number of doors");
+	/* What is closed makes room; a change of the configuration keeps count. */
+	core_swap(l->core, lab_realm(l));
+	assert_int_equal(lab_open_service(l, b, "ssh", NULL), VERDICT_QUOTA);
+	struct request q = lab_request(VERB_CLOSE);
+
+	q.services = 1;
+	strcpy(q.service[0], "ssh");
+	assert_int_equal(lab_ask(l, a, &q, NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, b, "ssh", NULL), VERDICT_OK);
+}
+
 /* What nothing guards any more needs no closing; and a client whose right is gone loses its door. */
 static void test_services_that_go(void **state)
 {
@@ -400,6 +433,7 @@ int main(void)
 	    TEST(test_revoked_clients_doors_are_closed),
 	    TEST(test_doors_for_both_families_from_an_ipv6_source),
 	    TEST(test_quota_of_a_client_and_of_all),
+	    TEST(test_doors_at_once),
 	    TEST(test_services_that_go),
 	    TEST(test_removed_clients_mark_stays),
 	    TEST(test_full_socket_to_the_monitor),

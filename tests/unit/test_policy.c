@@ -404,6 +404,24 @@ static void test_own_address_strict(void **state)
 	assert_int_equal(policy_client(&s->p).verdict, VERDICT_OK);
 }
 
+/* 2023-11-14 was a Tuesday; now it is 22:13:20. */
+static void test_hours(void **state)
+{
+	struct scene *s = *state;
+	struct ruling r;
+
+	load(s, "service=ssh,hours=mon-fri@22:00-22:14", "");
+	assert_int_equal(policy_client(&s->p).verdict, VERDICT_OK);
+	r = open_for(s, "ssh", NULL);
+	assert_int_equal(r.want[0].hold_s, 40); /* no door outlasts them */
+	s->p.now_ns += 40ULL * NS_PER_S;
+	r = policy_client(&s->p);
+	assert_int_equal(r.verdict, VERDICT_DENIED);
+	assert_string_equal(r.reason, "not at this time");
+	load(s, "service=ssh,hours=wed@22:00-23:00", "");
+	assert_int_equal(policy_client(&s->p).verdict, VERDICT_DENIED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* Whom a web server or a proxy passes on is not known: the door is for whom the request names. */
@@ -432,6 +450,7 @@ int main(void)
 	    TEST(test_address_source),
 	    TEST(test_address_list),
 	    TEST(test_holds),
+	    TEST(test_hours),
 	    TEST(test_single_use_and_exact),
 	    TEST(test_idle_times),
 	    TEST(test_a_network_has_no_narrow_door),
