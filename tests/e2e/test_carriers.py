@@ -93,13 +93,12 @@ def test_http_straight(house):
     assert page.requests() and all('" 200 ' in line for line in page.requests())
 
 
-def user_with_password():
-    return "-u", "someone", "-P", "secret-1"
+PASSWORD = ("-u", "someone", "-P", "secret-1")
 
 
 @pytest.mark.parametrize(
     "options, who, works",
-    [((), "", True), (user_with_password(), "someone:secret-1@", True), (user_with_password(), "someone:wrong@", False)],
+    [((), "", True), (PASSWORD, "someone:secret-1@", True), (PASSWORD, "someone:wrong@", False)],
     ids=["free", "password", "wrong"],
 )
 @SERVE
@@ -208,8 +207,8 @@ def test_http_where_nobody_serves(house):
 
 
 def block(host, *rules):
-    lines = "".join(f"\t\t{rule}\n" for rule in rules)
-    nft.load(host, f"table inet wall {{\n\tchain out {{\n\t\ttype filter hook output priority filter\n{lines}\t}}\n}}\n")
+    lines = "\n".join(("type filter hook output priority filter", *rules))
+    nft.load(host, f"table inet wall {{\nchain out {{\n{lines}\n}}\n}}\n")
 
 
 @DROPS
@@ -257,65 +256,72 @@ def test_it_says_what_to_allow(house):
 
 # --- what others see ---
 
-
-def shark(house, frames_file):
-    """tshark's fields of interest, one line a packet: protocols, whether malformed, and whether checksums are right."""
-    prefs = ("-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE")
-    fields = ("eth.src", "frame.protocols", "_ws.malformed", "tcp.checksum.status", "icmp.checksum.status", "icmpv6.checksum.status")
-    words = [w for f in fields for w in ("-e", f)]
-    return house.server.run("tshark", "-n", "-r", frames_file, *prefs, "-T", "fields", "-E", "separator=;", *words).stdout
+FIELDS = ("eth.src", "frame.protocols", "_ws.malformed", "tcp.checksum.status", "icmp.checksum.status")
+FIELDS += ("icmpv6.checksum.status",)
+PINGS_ALONE = "icmp or ( icmp6 and ip6[40] >= 128 and ip6[40] <= 129 )"
 
 
-@pytest.mark.parametrize("carrier, filter_", [("tcp", f"tcp port {TCP_PORT}"), ("icmp", "icmp or icmp6 and ip6[40] >= 128 and ip6[40] <= 129")])
+def shark(house, file):
+    """One line a packet: who sent it, its protocols, whether it is malformed, whether its checksums are right."""
+    options = [w for f in FIELDS for w in ("-e", f)] + ["-o", "tcp.check_checksum:TRUE", "-E", "separator=;"]
+    return house.server.run("tshark", "-n", "-r", file, "-T", "fields", *options).stdout.splitlines()
+
+
+def parts(frame):
+    """Whether it is IPv6, and what stands behind its IP header."""
+    six = frame[12:14] == b"\x86\xdd"
+    return six, frame[54:] if six else frame[34:]
+
+
+def answers_tcp(request, answer):
+    asked, said = parts(request)[1], parts(answer)[1]
+    return said[13] & 0x3F == 0x12 and asked[13] & 0x3F == 2 and said[0:4] == asked[2:4] + asked[0:2]
+
+
+def answers_icmp(request, answer):
+    """But for the kernel's echo of what was asked."""
+    asked, said = parts(request)[1], parts(answer)[1]
+    return said[0] in (0, 129) and asked[0] in (8, 128) and said[4:8] == asked[4:8] and said[8:] != asked[8:]
+
+
+@pytest.mark.parametrize(
+    "carrier, filter_, is_answer",
+    [("tcp", f"tcp port {TCP_PORT}", answers_tcp), ("icmp", PINGS_ALONE, answers_icmp)],
+    ids=["tcp", "icmp"],
+)
 @DROPS
-def test_the_packets_are_well_formed(house, carrier, filter_):
+def test_the_packets_are_well_formed(house, carrier, filter_, is_answer):
     house.client.sysctl(PINGS, "0 2147483647")
-    seen = record.Recording(house.client, filter_)
+    recording = record.Recording(house.client, filter_)
     opened(house, "--carrier", carrier)
-    frames = [frame for _, frame in seen.stop()]
-    lines = shark(house, seen.file).splitlines()
-    assert len(lines) == len(frames) >= 4
+    seen = [frame for _, frame in recording.stop()]
+    lines = shark(house, recording.file)
+    assert len(lines) == len(seen) >= 4
     for line in lines:
         source, protocols, malformed, *status = line.split(";")
         assert not malformed and protocols.startswith("eth:ethertype:ip"), line
         # The client's kernel leaves sums to the device, which is none here.
         assert source != house.server.mac("eth0") or "1" in status, line
     # No answer is longer than what it answers.
-    for out, back in pairs(frames, carrier):
-        assert len(back) <= len(out)
-
-
-def pairs(frames, carrier):
-    """(request, answer) as IP packets: for each answer of the server that is not an echo, what it answers."""
-    found = []
-    for at, frame in enumerate(frames):
-        six = frame[12:14] == b"\x86\xdd"
-        transport = frame[54:] if six else frame[34:]
-        if carrier == "tcp" and transport[13] & 0x3F == 0x12:
-            key = transport[2:4] + transport[0:2]
-            found += [(f, frame) for f in frames[:at] if (f[54:] if six else f[34:])[0:4] == key and f[12:14] == frame[12:14]][:1]
-        if carrier == "icmp" and transport[0] in (0, 129):
-            asked = [f for f in frames[:at] if f[12:14] == frame[12:14] and (f[54:] if six else f[34:])[4:8] == transport[4:8]]
-            if asked and asked[0][-200:] != frame[-200:]:
-                found.append((asked[0], frame))
-    assert found
-    return found
+    pairs = [(a, b) for at, b in enumerate(seen) for a in seen[:at] if parts(a)[0] == parts(b)[0] and is_answer(a, b)]
+    assert {parts(a)[0] for a, _ in pairs} == {False, True}
+    assert all(len(b) <= len(a) for a, b in pairs)
 
 
 @DROPS
 def test_junk_at_every_port_is_met_with_silence(house):
     """Only the kernel answers, and only pings."""
     bob = house.knocker()
-    junk = os.urandom(600)
-    seen = record.Recording(house.attacker, "tcp or icmp or icmp6 and ip6[40] == 129", direction="in")
-    for packet in (
-        frames.packet(v4("attacker"), v4("server"), frames.TCP, frames.tcp_syn(v4("attacker"), 999, v4("server"), TCP_PORT, payload=junk)),
-        frames.packet(v6("attacker"), v6("server"), frames.TCP, frames.tcp_syn(v6("attacker"), 999, v6("server"), TCP_PORT, payload=junk)),
-        # A knock of bob's for another carrier, too.
-        frames.packet(v4("attacker"), v4("server"), frames.TCP, frames.tcp_syn(v4("attacker"), 998, v4("server"), TCP_PORT, payload=bob.make().m1)),
-    ):
-        house.attacker.inject("eth0", [frames.ethernet(house.server.mac("eth0"), house.attacker.mac("eth0"), packet)])
-    until(lambda: house.postern.counter(".gate") >= 2 and house.postern.counter(".forged") >= 1, 5, "three strangers")
+    seen = record.Recording(house.attacker, "tcp or icmp or ( icmp6 and ip6[40] == 129 )", direction="in")
+    knock = bob.make().m1  # of bob's, but for another carrier
+    for address, payload in ((v4, os.urandom(600)), (v6, os.urandom(600)), (v4, knock)):
+        src, dst = address("attacker"), address("server")
+        segment = frames.tcp_syn(src, 999, dst, TCP_PORT, payload=payload)
+        packet = frames.packet(src, dst, frames.TCP, segment)
+        mac = house.server.mac("eth0"), house.attacker.mac("eth0")
+        house.attacker.inject("eth0", [frames.ethernet(*mac, packet)])
+    counted = house.postern.counter
+    until(lambda: counted(".gate") >= 2 and counted(".forged") >= 1, 5, "three strangers")
     assert bob.ping().verdict == "ok"
     assert not seen.stop()
     assert house.all_closed()
@@ -324,8 +330,9 @@ def test_junk_at_every_port_is_met_with_silence(house):
 def echoes(host, address, data):
     """How often a ping is answered, and by nothing but an echo."""
     host.sysctl(PINGS, "0 2147483647")
-    six = ":" in address
-    family, proto, kind = (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128) if six else (socket.AF_INET, socket.IPPROTO_ICMP, 8)
+    family, proto, kind = socket.AF_INET, socket.IPPROTO_ICMP, 8
+    if ":" in address:
+        family, proto, kind = socket.AF_INET6, socket.IPPROTO_ICMPV6, 128
     count = 0
     with host.socket(family, socket.SOCK_DGRAM, proto) as s:
         s.sendto(bytes([kind]) + bytes(7) + data, (address, 0))
@@ -352,7 +359,9 @@ def test_the_tcp_port_looks_like_its_neighbours(house, silence, six):
     assert [echoes(house.attacker, address, os.urandom(size)) for size in (56, 600)] == [1, 1]
 
 
-@pytest.mark.house(silence="drop", interface="any", capture="nflog", **ALL, **WEB, setup=lambda h: nft.load(h.server, WEB_HOST))
+@pytest.mark.house(
+    silence="drop", interface="any", capture="nflog", setup=lambda h: nft.load(h.server, WEB_HOST), **ALL, **WEB
+)
 def test_the_firewalls_log_hears_them_all(house):
     house.client.sysctl(PINGS, "0 2147483647")
     web.Nginx(house.server, v4("server"))
