@@ -325,6 +325,8 @@ static int run_method(struct bench *b, struct rules *rules, const struct capture
 	if (rules_set(rules, &want, why) != 0)
 		status = output_fail(c->ctl, CTL_FAILED, "%s", why);
 	cost_pin(trial_pid(r.at[0].trial), &b->places.reader);
+	if (r.at[0].helper.pid > 0)
+		cost_pin(r.at[0].helper.pid, &b->places.reader);
 	for (size_t i = 0; status == CTL_OK && i < c->rates; i++)
 		status = run_rate(b, &r, c->rate[i]);
 	round_end(&r);

@@ -14,6 +14,9 @@
 #include "sandbox.h"
 #include "verdicts.h"
 
+/* As much as the daemon gives its own readers; tcpdump has less by itself. */
+#define RECORDER_KIB "16384"
+
 enum { JUDGE_DEPTH = 1 << 20 };
 
 /* Ends with us, and by signals. */
@@ -34,7 +37,8 @@ static _Noreturn void be_recorder(const char *interface, const char *filter, int
 	if (nowhere >= 0 && dup2(nowhere, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
 	    dup2(nowhere, STDERR_FILENO) >= 0)
 		(void)execlp("tcpdump", "tcpdump", "-i", interface, "-Q", "in", "-nn", "-U",
-		    "--immediate-mode", "-Z", "root", "-w", "-", filter, (char *)NULL);
+		    "--immediate-mode", "-B", RECORDER_KIB, "-Z", "root", "-w", "-", filter,
+		    (char *)NULL);
 	_exit(EXIT_FAILURE);
 }
 
