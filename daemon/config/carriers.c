@@ -93,12 +93,6 @@ static const char *sequence_fault(const struct config *c)
 	if (r->lo != 0 && r->hi - r->lo + 1 < 4 * c->sequence_count)
 		return "it has less than four times as many ports as sequence-count: "
 		       "make it wider";
-	for (unsigned i = 0; i < c->sources; i++) {
-		const char *by = c->source[i].capture;
-		if (strcmp(by, "xdp") == 0 || strcmp(by, "udp") == 0 || strcmp(by, "nfqueue") == 0)
-			return "capture = xdp, udp and nfqueue do not hear sequences: capture "
-			       "otherwise, or leave it out";
-	}
 	return NULL;
 }
 

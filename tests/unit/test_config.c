@@ -731,6 +731,9 @@ static void test_faults_of_sequences(void **state)
 	assert_faults("sequence-range = 200-100\nsequence-pieces = sctp\nudp-port = 1\n" SERVICE,
 	    "f:1: sequence-range: \"200-100\" is not a range of ports, such as 20000-29999\n"
 	    "f:2: sequence-pieces: \"sctp\" is not known; it can be udp or tcp or clean\n");
+	assert_faults("sequence = {1, 2, 3, 4, 5}\ncapture = nfqueue\n" SERVICE,
+	    "f: source \"any\": nfqueue hears knocks by udp alone; for what else is in use take "
+	    "another capture\n");
 	assert_faults("sequence-range = 20000-30000\nsequence = {1, 2, 3, 4, 5}\n" SERVICE,
 	    "f:2: sequence: give a list, or sequence-range, and not both\n");
 }
