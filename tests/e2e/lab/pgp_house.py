@@ -77,6 +77,8 @@ class PgpHouse(House):
 class PgpKnocker(Knocker):
     """Alice, message by message."""
 
+    carrier = veil.UDP
+
     def __init__(self, house, host=None):
         fields = {k: v[0] for k, v in profile_fields(house.profile).items()}
         self.ring, self.own, self.peer = house.ring, house.key, fields["openpgp-server"]
@@ -92,14 +94,14 @@ class PgpKnocker(Knocker):
         return rq.Request(verb, self.attempt, services=services, flags=flags, extra=extra, **more).encode()
 
     def signed(self, request, t):
-        self.text = openpgp.signed_request(self.server_key, veil.UDP, self.who.cid, t, request)
+        self.text = openpgp.signed_request(self.server_key, self.carrier, self.who.cid, t, request)
         return self.text
 
     def packet(self, body, t=None, kind=openpgp.PGP_REQUEST, size=None):
         """Any body, in a veil and with a label that hold."""
         label = veil.Label(self.who.cid, t or self.next_t())
-        label = label.signed(self.who.label_key, kind, veil.UDP, body)
-        return veil.seal(self.doors, veil.UDP, kind, label, body, size or veil.ROOM)
+        label = label.signed(self.who.label_key, kind, self.carrier, body)
+        return veil.seal(self.doors, self.carrier, kind, label, body, size or veil.ROOM)
 
     def m1(self, t=None, **request):
         t = t or self.next_t()
@@ -108,7 +110,7 @@ class PgpKnocker(Knocker):
     def read(self, packet):
         """(kind, reply) of a packet of the server's; None when it is none."""
         try:
-            veiled = veil.open_veil(self.doors, SERVER_TO_CLIENT, veil.UDP, packet)
+            veiled = veil.open_veil(self.doors, SERVER_TO_CLIENT, self.carrier, packet)
             if veiled.kind == openpgp.PGP_RESULT:
                 return veiled.kind, rq.decode_reply(openpgp.open_result(self.reply_key, self.attempt, veiled.body))
         except (Forged, ValueError):

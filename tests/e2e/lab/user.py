@@ -10,6 +10,8 @@ GRANTED, DENIED, NO_ANSWER, USAGE, PROFILE = 0, 1, 2, 3, 4
 
 
 class User:
+    capability = None  # that its programs have, such as "net_raw"
+
     def __init__(self, host, name="user"):
         self.host = host
         self.home = host.folder / f"home-{host.role}-{name}"
@@ -22,7 +24,10 @@ class User:
 
     def argv(self, *words):
         ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        return ["setpriv", *ids, "--no-new-privs", "--inh-caps=-all", *words]
+        caps = ["--inh-caps=-all"]
+        if self.capability:
+            caps = [f"--{kind}-caps=-all,+{self.capability}" for kind in ("inh", "ambient")]
+        return ["setpriv", *ids, "--no-new-privs", *caps, *words]
 
     def postern(self, *args, clock=None, timeout=60):
         """Runs `postern ARGS`; the CompletedProcess, whatever its exit status."""
