@@ -78,9 +78,9 @@ static int put_openpgp(struct ctl *c, struct newcomer *n, const struct arguments
 	int status;
 
 	if (file == NULL)
-		return envelope == NULL
-			   ? CTL_OK
-			   : output_fail(c, CTL_USAGE, "--envelope: does nothing without --openpgp");
+		return envelope == NULL ? CTL_OK
+					: output_fail(c, CTL_USAGE,
+					      "--envelope: does nothing without --openpgp");
 	status = openpgp_look(c, file, &n->openpgp);
 	if (status == CTL_OK)
 		status = put(c, n, "openpgp", "=", n->openpgp.client);
