@@ -6,11 +6,11 @@
 #define POSTERN_COMMON_MARK_H
 
 enum mark {
-	MARK_DOOR = 0x10000, /* ct and meta: a flow that came in through a door */
-	MARK_IDLE = 0x20000, /* ct: its packets keep the door open that it came through */
+	MARK_DOOR = 0x10000,	   /* ct and meta: a flow that came in through a door */
+	MARK_IDLE = 0x20000,	   /* ct: its packets keep the door open that it came through */
 	MARK_MASQUERADE = 0x40000, /* ct: it leaves again under an address of this host */
-	MARK_GATE = 0x80000, /* ct: it was let out through a gateway */
-	MARK_CUT = 0x200000, /* ct: nothing of it goes by any more, in either direction */
+	MARK_GATE = 0x80000,	   /* ct: it was let out through a gateway */
+	MARK_CUT = 0x200000,	   /* ct: nothing of it goes by any more, in either direction */
 	MARK_REPLY =
 	    0x100000, /* meta: a crafted reply; SO_MARK of auth's raw sockets, never tracked */
 };

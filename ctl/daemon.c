@@ -18,6 +18,8 @@ union control_message {
 	struct control_session session;
 	struct control_source source;
 	struct control_counter counter;
+	struct control_record record;
+	struct control_page page;
 	struct control_done done;
 };
 
@@ -70,7 +72,14 @@ static void end_texts(union control_message *m, uint32_t type)
 		m->source.why[CONTROL_TEXT_MAX - 1] = '\0';
 	} else if (type == CONTROL_COUNTER) {
 		m->counter.name[CONTROL_NAME_MAX - 1] = '\0';
-	} else {
+	} else if (type == CONTROL_RECORD) {
+		m->record.event[CONTROL_NAME_MAX - 1] = '\0';
+		m->record.client[CONTROL_NAME_MAX - 1] = '\0';
+		m->record.verb[CONTROL_NAME_MAX - 1] = '\0';
+		m->record.verdict[CONTROL_NAME_MAX - 1] = '\0';
+		m->record.what[CONTROL_TEXT_MAX - 1] = '\0';
+		m->record.reason[CONTROL_TEXT_MAX - 1] = '\0';
+	} else if (type == CONTROL_DONE) {
 		m->done.text[CONTROL_TEXT_MAX - 1] = '\0';
 	}
 }
@@ -83,10 +92,15 @@ static size_t size_of(uint32_t type)
 		return sizeof(struct control_source);
 	if (type == CONTROL_COUNTER)
 		return sizeof(struct control_counter);
+	if (type == CONTROL_RECORD)
+		return sizeof(struct control_record);
+	if (type == CONTROL_PAGE)
+		return sizeof(struct control_page);
 	return type == CONTROL_DONE ? sizeof(struct control_done) : 0;
 }
 
-static int receive(struct ctl *c, int sock, union control_message *m)
+static int receive(
+    struct ctl *c, const struct daemon_question *q, int sock, union control_message *m)
 {
 	int n = ipc_recv(sock, m, sizeof(*m), NULL, 0, NULL);
 
@@ -97,6 +111,8 @@ static int receive(struct ctl *c, int sock, union control_message *m)
 	if (n < 0 && errno == EAGAIN)
 		return output_fail(c, CTL_FAILED,
 		    "posternd has not answered for %d s; look at its log", PATIENCE_S);
+	if (q->may_break_off && (n == 0 || (n < 0 && errno == ECONNRESET)))
+		return CTL_NOT_RUNNING;
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return output_fail(c, CTL_FAILED, "posternd broke off; look at its log");
 	return output_fail(c, CTL_FAILED,
@@ -114,6 +130,10 @@ static void hand_over(const struct daemon_listener *l, const union control_messa
 		l->source(l->arg, &m->source);
 	if (m->head.type == CONTROL_COUNTER && l->counter != NULL)
 		l->counter(l->arg, &m->counter);
+	if (m->head.type == CONTROL_RECORD && l->record != NULL)
+		l->record(l->arg, &m->record);
+	if (m->head.type == CONTROL_PAGE && l->page != NULL)
+		l->page(l->arg, &m->page);
 }
 
 /* A refused reload may have many reasons, one a line. */
@@ -128,15 +148,17 @@ static int tell_refusal(struct ctl *c, const char *text)
 	return CTL_REFUSED;
 }
 
-static int hear(
-    struct ctl *c, int sock, const struct daemon_listener *l, char text[static CONTROL_TEXT_MAX])
+static int hear(struct ctl *c, const struct daemon_question *q, int sock,
+    char text[static CONTROL_TEXT_MAX])
 {
 	union control_message m;
+	int status;
 
 	do {
-		if (receive(c, sock, &m) != CTL_OK)
-			return CTL_FAILED;
-		hand_over(l, &m);
+		status = receive(c, q, sock, &m);
+		if (status != CTL_OK)
+			return status;
+		hand_over(q->listener, &m);
 	} while (m.head.type != CONTROL_DONE);
 	(void)snprintf(text, CONTROL_TEXT_MAX, "%s", m.done.text);
 	if (m.done.status == 0)
@@ -146,14 +168,15 @@ static int hear(
 
 int daemon_ask(struct ctl *c, const struct daemon_question *q, char text[static CONTROL_TEXT_MAX])
 {
-	struct control_request request = {
-	    .head = {.type = q->type, .len = sizeof(request)}, .session = q->session};
+	struct control_request request = q->more != NULL ? *q->more : (struct control_request){0};
 	const struct config *config = ctl_config(c);
 	char folder[CTL_PATH_MAX];
 	char path[CTL_PATH_MAX + sizeof(CONTROL_SOCKET_NAME)];
 	int sock = -1;
 	int status;
 
+	request.head = (struct ipc_head){.type = q->type, .len = sizeof(request)};
+	request.session = q->session;
 	text[0] = '\0';
 	if (config == NULL || ctl_path(c, config->run_dir, folder) != 0)
 		return CTL_FAILED;
@@ -163,11 +186,13 @@ int daemon_ask(struct ctl *c, const struct daemon_question *q, char text[static 
 	status = connect_to(c, q, path, &sock);
 	if (status != CTL_OK)
 		return status;
-	if (ipc_send(sock, &request, NULL, 0) != 0)
+	if (ipc_send(sock, &request, NULL, 0) != 0 && q->may_break_off)
+		status = CTL_NOT_RUNNING;
+	else if (ipc_send(sock, &request, NULL, 0) != 0)
 		status =
 		    output_fail(c, CTL_FAILED, "posternd cannot be asked: %s", strerror(errno));
 	else
-		status = hear(c, sock, q->listener, text);
+		status = hear(c, q, sock, text);
 	(void)close(sock);
 	return status;
 }

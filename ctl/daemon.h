@@ -7,11 +7,13 @@
 #include "control.h"
 #include "ctl.h"
 
-/* Called for each CONTROL_SESSION or CONTROL_COUNTER that comes before the end. */
+/* Called for each message of its kind that comes before the end. */
 struct daemon_listener {
 	void (*session)(void *arg, const struct control_session *s);
 	void (*source)(void *arg, const struct control_source *s);
 	void (*counter)(void *arg, const struct control_counter *n);
+	void (*record)(void *arg, const struct control_record *r);
+	void (*page)(void *arg, const struct control_page *p);
 	void *arg;
 };
 
@@ -21,6 +23,8 @@ struct daemon_question {
 	const char *name, *word;		/* NULL: none */
 	const struct daemon_listener *listener; /* NULL: none */
 	bool may_be_away;			/* then it is not an error when nobody listens */
+	bool may_break_off;			/* nor when it ends meanwhile: CTL_NOT_RUNNING, too */
+	const struct control_request *more;	/* NULL, or what else a request says */
 };
 
 /*

@@ -101,8 +101,7 @@ int cmd_stats(struct ctl *c, const struct arguments *a)
 	struct tables t = {.sources = output_table(c, "sources", "no source is captured yet"),
 	    .dropped = output_table(c, "dropped", "nothing was dropped yet"),
 	    .counters = output_table(c, "counters", "nothing is counted yet")};
-	const struct daemon_listener l = {
-	    .source = add_source, .counter = add_counter, .arg = &t};
+	const struct daemon_listener l = {.source = add_source, .counter = add_counter, .arg = &t};
 	const struct daemon_question q = {.type = CONTROL_STATS, .listener = &l};
 	char text[CONTROL_TEXT_MAX];
 	int status = daemon_ask(c, &q, text);
@@ -130,8 +129,9 @@ int cmd_capture_switch(struct ctl *c, const struct arguments *a)
 		    "them");
 	status = daemon_ask(c, &q, text);
 	if (status == CTL_OK)
-		output_say(c, "%s captures by %s until the next reload or restart; posternd.conf "
-			      "keeps what it says",
+		output_say(c,
+		    "%s captures by %s until the next reload or restart; posternd.conf "
+		    "keeps what it says",
 		    source ? source : "every source", a->operand[0]);
 	else if (status == CTL_REFUSED)
 		output_say(c, "posternd captures as before");

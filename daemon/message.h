@@ -31,11 +31,11 @@ enum message_type {
 	MSG_LOADED,	   /* MSG_FILES was read: good or bad */
 	MSG_SWITCH,	   /* posternctl wants another way to capture */
 	/* monitor to auth */
-	MSG_DOOR_DONE, /* answers each OPEN, CLOSE and QUERY, in order */
+	MSG_DOOR_DONE,	  /* answers each OPEN, CLOSE and QUERY, in order */
 	MSG_COMMAND_DONE, /* answers each COMMAND, when it ended: in no order */
-	MSG_SOURCE,    /* a new capture: its socket comes along */
-	MSG_FILES,  /* candidate configuration: config, clients, server key, door key come along */
-	MSG_COMMIT, /* the candidate is in force now */
+	MSG_SOURCE,	  /* a new capture: its socket comes along */
+	MSG_FILES,   /* candidate configuration: config, clients, server key, door key come along */
+	MSG_COMMIT,  /* the candidate is in force now */
 	MSG_SETTLED, /* what was committed is what is captured: so ends each reload that went well */
 	MSG_SWITCHED,	  /* answers each MSG_SWITCH */
 	MSG_SOURCE_STATE, /* how a source is doing, at each change */
@@ -47,11 +47,11 @@ enum {
 	    1152, /* VEIL_PLAIN_MAX; message.h knows no packet headers, a test holds the two equal */
 	MESSAGE_KEY_BYTES = 32,
 	MESSAGE_SHORT_KEY_BYTES = 16,
-	DOOR_KEYS_MAX = 2, /* current, previous */
+	DOOR_KEYS_MAX = 2,	/* current, previous */
 	SOURCE_NAME_BYTES = 40, /* CONFIG_NAME_MAX and a NUL have room */
 	SOURCE_WHY_BYTES = 200,
 	SWITCH_WHY_BYTES = 400,
-	AUTH_FILES = 4,	   /* descriptors of MSG_FILES, in the order of child_fd from FD_CONFIG */
+	AUTH_FILES = 4, /* descriptors of MSG_FILES, in the order of child_fd from FD_CONFIG */
 };
 
 /* What is inside one veil that capture opened. plain_len bytes of plain count, the rest is zeros. */
@@ -66,11 +66,12 @@ struct msg_knock {
 	uint8_t carrier;
 	uint8_t door_key; /* 0 current, 1 previous */
 	uint16_t plain_len;
-	uint8_t is_tcp; /* sequence: its pieces are SYNs */
+	uint8_t is_tcp;			    /* sequence: its pieces are SYNs */
 	uint8_t plain[KNOCK_PLAIN_MAX + 5]; /* rounded so that the struct has no padding */
 };
 
-struct msg_plain { /* CAPTURE_READY, STATS_QUERY, AUTH_READY, RELOAD_WANTED, COMMIT, SETTLED, ABORT */
+struct
+    msg_plain { /* CAPTURE_READY, STATS_QUERY, AUTH_READY, RELOAD_WANTED, COMMIT, SETTLED, ABORT */
 	struct ipc_head head;
 };
 
@@ -80,12 +81,12 @@ enum capture_counter {
 	CAPTURE_LOST,	   /* lost by the kernel before we read them */
 	CAPTURE_MALFORMED, /* headers that do not fit */
 	CAPTURE_FRAGMENT,
-	CAPTURE_NOT_OURS,   /* not to a knock port after all */
-	CAPTURE_LENGTH,	    /* too short or too long for a veil */
-	CAPTURE_GATE,	    /* gate does not hold: strangers */
-	CAPTURE_REPEAT,	    /* nonce seen a moment ago */
-	CAPTURE_FORGED,	    /* gate held, AEAD did not */
-	CAPTURE_FORM,	    /* opened, but not of the form of a knock */
+	CAPTURE_NOT_OURS,    /* not to a knock port after all */
+	CAPTURE_LENGTH,	     /* too short or too long for a veil */
+	CAPTURE_GATE,	     /* gate does not hold: strangers */
+	CAPTURE_REPEAT,	     /* nonce seen a moment ago */
+	CAPTURE_FORGED,	     /* gate held, AEAD did not */
+	CAPTURE_FORM,	     /* opened, but not of the form of a knock */
 	CAPTURE_PIECE,	     /* of a set that is not whole yet */
 	CAPTURE_PIECE_TAG,   /* at the port of a piece, and none: strangers, dummies */
 	CAPTURE_PIECE_AGAIN, /* was there already */
@@ -248,7 +249,8 @@ struct msg_source_state {
 	uint32_t method;	 /* config_capture_name() */
 	uint32_t switched;	 /* 1: not what the configuration has */
 	uint32_t ready, workers; /* how many of its captures see packets, of how many */
-	uint32_t needs; /* of all sources together: bits of enum capture_need that the firewall has rules for */
+	uint32_t
+	    needs; /* of all sources together: bits of enum capture_need that the firewall has rules for */
 	uint64_t since_s; /* CLOCK_REALTIME, when the condition began */
 	char name[SOURCE_NAME_BYTES];
 	char interface[16];
@@ -259,7 +261,7 @@ struct msg_source_state {
 
 struct msg_switch {
 	struct ipc_head head;
-	uint32_t index; /* of the source, or SWITCH_ALL_SOURCES */
+	uint32_t index;	     /* of the source, or SWITCH_ALL_SOURCES */
 	uint32_t generation; /* of the configuration that index counts in */
 	uint32_t method;     /* config_capture_name() */
 	uint32_t id;	     /* comes back in MSG_SWITCHED */

@@ -76,9 +76,9 @@ struct child_args {
 	unsigned index;	     /* which of the configuration it is */
 	const char *capture; /* its method for now; NULL: as the configuration has it */
 	unsigned worker,
-	    workers;   /* which of how many processes that share the source; 0 workers: 1 */
+	    workers;	/* which of how many processes that share the source; 0 workers: 1 */
 	unsigned group; /* they know each other by it */
-	unsigned turn; /* 0 or 1: which of the numbers it reads where a number has one reader */
+	unsigned turn;	/* 0 or 1: which of the numbers it reads where a number has one reader */
 	unsigned
 	    generation; /* auth: of the configuration at FD_CONFIG; what its MSG_DOOR_* say until a MSG_COMMIT */
 	bool dry_run;

@@ -205,7 +205,7 @@ enum postern_option {
 	POSTERN_CHALLENGE, /* 1: have the server challenge us, as when a clock is in doubt */
 	POSTERN_STRICT,	   /* 1: stop when the server sees another address than we send from */
 	POSTERN_ANY,	   /* 1: one family granted is enough; the other is then left alone */
-	POSTERN_IDLE_S,	   /* for POSTERN_OPEN: a door that closes after so many seconds without traffic */
+	POSTERN_IDLE_S, /* for POSTERN_OPEN: a door that closes after so many seconds without traffic */
 	POSTERN_SINGLE_USE, /* 1, for POSTERN_OPEN: a door that closes behind the first connection */
 	POSTERN_SOURCE_PORT, /* for POSTERN_OPEN: a door for connections from this port alone */
 	POSTERN_CUT, /* 1, for POSTERN_CLOSE: end the connections that came in through the door, too */
@@ -297,7 +297,8 @@ struct postern_answer {
 	size_t doors;
 	const struct postern_door *door;
 	const char *carrier; /* by which it went, the last of them if it was tried by several */
-	bool tested; /* OK because a connection to the service came through: no answer was to come */
+	bool
+	    tested; /* OK because a connection to the service came through: no answer was to come */
 	int exit_status; /* of a command; -1: none came back */
 	size_t output_len;
 	const char *output; /* how its output begins, as it came: never print it as it is */

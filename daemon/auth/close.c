@@ -48,7 +48,7 @@ static void cut_at_its_end(
 	(void)status;
 	(void)seconds;
 	if (s && s->closing)
-		session_end(c, s, "ended", "time");
+		session_end(c, s, JOURNAL_ENDED, "time");
 }
 
 void session_time_is_over(struct core *c, struct session *s)
@@ -56,17 +56,18 @@ void session_time_is_over(struct core *c, struct session *s)
 	if (session_is_cut(c, s))
 		session_cut(c, s)->done = cut_at_its_end;
 	else
-		session_end(c, s, "ended", "time");
+		session_end(c, s, JOURNAL_ENDED, "time");
 }
 
-void session_end(struct core *c, struct session *s, const char *event, const char *why)
+void session_end(struct core *c, struct session *s, enum journal_event event, const char *why)
 {
 	const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);
 	char admit[PREFIX_TEXT];
 
-	log_info(event, "client=%s service=%s address=%s session=%016llx why=%s",
+	log_info(journal_event_word(event), "client=%s service=%s address=%s session=%016llx why=%s",
 	    cl ? cl->name : "-", s->r.service, prefix_text(&s->r.admit, admit),
 	    (unsigned long long)s->id, why);
+	audit_session(c, s, event, why);
 	session_forget(c, s);
 }
 
@@ -92,7 +93,7 @@ void session_queried(struct core *c, const struct ask *a, enum door_status statu
 	    session_is_cut(c, s))
 		return;
 	count(&c->counters, COUNT_ENDED);
-	session_end(c, s, "ended", s->r.narrowing.once ? "used" : "idle");
+	session_end(c, s, JOURNAL_ENDED, s->r.narrowing.once ? "used" : "idle");
 }
 
 static void looked(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
@@ -142,7 +143,7 @@ bool session_closed(struct core *c, const struct ask *a, enum door_status status
 		return false;
 	}
 	count(&c->counters, COUNT_CLOSED);
-	session_end(c, s, "closed", why);
+	session_end(c, s, JOURNAL_CLOSED, why);
 	return true;
 }
 
@@ -163,5 +164,5 @@ void session_close_alone(struct core *c, struct session *s)
 		return;
 	}
 	count(&c->counters, COUNT_CLOSED);
-	session_end(c, s, "closed", "service-gone");
+	session_end(c, s, JOURNAL_CLOSED, "service-gone");
 }

@@ -20,6 +20,7 @@
 #include "message.h"
 #include "pgp_message.h"
 #include "realm.h"
+#include "record.h"
 #include "store.h"
 
 struct auth_world {
@@ -93,6 +94,30 @@ struct session_view {
 	uint16_t source_port; /* 0: any */
 	bool once;
 };
+
+/* Which records of the journal are asked for. */
+struct journal_query {
+	uint64_t from; /* forward: the first that is looked at; back: the one behind the first, UINT64_MAX: the newest */
+	bool back;
+	unsigned most;	     /* of those that pass */
+	uint64_t since_ns;   /* CLOCK_REALTIME */
+	uint8_t verdict;     /* JOURNAL_NO_VERDICT: any */
+	const char *client;  /* "": any; borrowed */
+	const char *service; /* or command; "": any; borrowed */
+};
+
+typedef void journal_visit(void *arg, const struct journal_record *r);
+/*
+ * One page of the journal, of a bounded number of records: visit is called for
+ * each that passes. *next is then the from of the next page; at the end it is
+ * core_journal_next() or, backwards, 1 or the oldest there is, and stays so.
+ * Returns 0, or -1 when the store failed.
+ */
+int core_journal(struct core *c, const struct journal_query *q, journal_visit *visit, void *arg,
+    uint64_t *next) __attribute__((warn_unused_result));
+/* The numbers of the oldest record that may be there, and that the next one will have. */
+uint64_t core_journal_oldest(const struct core *c);
+uint64_t core_journal_next(const struct core *c);
 
 /* The ids of all sessions; *n tells how many. To be freed by the caller, NULL when there are none. */
 uint64_t *core_sessions(struct core *c, size_t *n);

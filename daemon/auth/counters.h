@@ -56,6 +56,7 @@ enum auth_counter {
 	COUNT_CLOSED,
 	COUNT_ENDED,	   /* sessions whose time was over */
 	COUNT_DOOR_FAILED, /* the monitor said no */
+	COUNT_JOURNAL_LOST, /* records that the store could not keep */
 	AUTH_COUNTERS,
 };
 

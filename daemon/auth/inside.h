@@ -30,6 +30,7 @@
 enum {
 	QUEUE_MAX = 256,      /* messages that wait for costly work */
 	JOBS_MAX = 1024,      /* attempts whose doors are under way */
+	PINS_A_TURN = 2,      /* each takes milliseconds that everybody waits */
 	ASKS_IN_FLIGHT = 128, /* more answers than that need not fit into the monitor's socket */
 	CHALLENGES_MAX = 4096,
 	CHALLENGE_MS = 10000,
@@ -122,6 +123,7 @@ struct job {
 	uint64_t t;	   /* M1's */
 	uint64_t answer_t; /* M3's label's */
 	char client[CONFIG_NAME_MAX + 1];
+	char what[JOURNAL_WHAT_MAX + 1]; /* audit.c: what was asked for */
 	const char *why; /* of a challenge, for the log */
 	struct exchange x;
 	uint16_t plain_len;
@@ -151,6 +153,7 @@ struct ask {
 
 struct late_result; /* keep.c */
 struct late_session;
+struct late_entry; /* audit.c */
 
 struct core {
 	struct auth_world w;
@@ -164,6 +167,7 @@ struct core {
 	/* queue */
 	struct knock *slots, *free, *queue;
 	unsigned queued;
+	unsigned pins; /* that were checked in this turn */
 	/* pgp.c: messages that gpg is opening, challenges that it is sealing */
 	struct knock *opening;
 	struct pgp_seal *sealing;
@@ -180,6 +184,10 @@ struct core {
 	bool in_transaction;
 	struct late_result *late_results;
 	struct late_session *late_sessions;
+	/* audit.c: the number of the journal's next record, and those that are not in the store yet */
+	uint64_t journal_next;
+	struct late_entry *late_entries;
+	unsigned late_entries_len;
 };
 
 /* take.c: counts why a message is dropped, and logs it at a limited rate: who gets that far has the door key. */
@@ -195,11 +203,30 @@ int keep_session(struct core *c, uint64_t id, const struct session_record *r);
 int keep_write_late(struct core *c);
 int keep_commit(struct core *c);
 void keep_abort(struct core *c);
+/* What was put off, in a transaction of its own. */
+int keep_flush(struct core *c);
 /* Put off until the next commit: an attempt's result; a session as it is in memory by then. */
 void keep_result_later(struct core *c, const struct attempt_key *k, const struct reply *p);
 void keep_session_later(struct core *c, uint64_t id);
 bool keep_owes(const struct core *c);
 void keep_free(struct core *c);
+
+/*
+ * audit.c: the journal. A record goes to the store with what else was put off;
+ * while the store fails, the newest wait.
+ */
+/* What a request asks for, for the record of it. */
+void audit_asked(struct job *j, const struct request *q);
+/* A job ends; or a challenge goes out. */
+void audit_job(struct core *c, const struct job *j);
+void audit_challenge(struct core *c, const struct job *j);
+/* A session is over. */
+void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why);
+/* In a transaction: where the journal goes on. 0, or -1: the store failed. */
+int audit_load(struct core *c);
+/* In a transaction: what waits. 0, or -1: the store failed. Then, when that is committed: */
+int audit_write(struct core *c);
+void audit_forget(struct core *c);
 
 /* pgp.c: is there room for another message to be opened, one of this client at that? */
 bool pgp_has_place(const struct core *c, const struct knock *k);
@@ -226,16 +253,25 @@ void challenges_free(struct core *c);
 /* knock.c: decides on one message and puts a job on the turn's list. -1: the store failed. */
 int knock_work(struct core *c, const struct knock *k);
 int knock_first(struct core *c, const struct knock *k, const struct client *cl);
+/* What is in an M3: secrets. */
+struct proof {
+	struct envelope_state state;
+	struct answer said;
+};
+
 /*
  * prove.c: what an M3 is to a challenge (NULL: there is none): COUNT_ANSWER_RIGHT
- * and *state, the caller's to wipe, is what it left; COUNT_ANSWER_AGAIN; or why
+ * and *found, the caller's to wipe, is what it left; COUNT_ANSWER_AGAIN; or why
  * it is neither. Changes nothing.
  */
 enum auth_counter answer_judge(const struct core *c, const struct challenge *ch,
-    const struct knock *k, struct envelope_state *state);
+    const struct knock *k, struct proof *found);
 /* prove.c: knock_work() for an M3. */
 int knock_answer(struct core *c, const struct knock *k, const struct client *cl);
-/* decide.c: what the request in j->plain comes to, when nothing is in doubt any more. -1: the store failed. */
+/*
+ * decide.c: what a request comes to, when nothing is in doubt any more; PIN and code of an answer
+ * are in q as if M1 had had them. -1: the store failed.
+ */
 int decide(struct core *c, struct job *j, const struct client *cl, const struct request *q,
     struct client_record *r);
 
@@ -273,7 +309,7 @@ struct ask *session_cut(struct core *c, struct session *s);
 /* True when the session is gone now, or somebody asked for it anew meanwhile. */
 bool session_closed(struct core *c, const struct ask *a, enum door_status status, const char *why);
 /* It is over: out of memory and store. With a line in the log, or without. */
-void session_end(struct core *c, struct session *s, const char *event, const char *why);
+void session_end(struct core *c, struct session *s, enum journal_event event, const char *why);
 void session_forget(struct core *c, struct session *s);
 /* The kernel has closed its door: it ends, and its connections where the service wants that. */
 void session_time_is_over(struct core *c, struct session *s);

@@ -63,15 +63,18 @@ static void log_challenged(const struct job *j)
 /* Doors that were opened have a line each already. */
 static void log_answered(const struct job *j)
 {
-	char from[ADDRESS_TEXT], said[LOG_QUOTE_MAX];
+	char from[ADDRESS_TEXT], said[LOG_QUOTE_MAX], exit_status[sizeof(" exit=255")] = "";
 
 	if (j->kind == JOB_OPEN && j->reply.doors > 0)
 		return;
-	log_info("answered", "client=%s from=%s verb=%s verdict=%s reason=%s attempt=%016llx%s",
-	    j->client, address_text(&j->x.route.client, from),
+	if (j->reply.has_exit_status)
+		snprintf(exit_status, sizeof(exit_status), " exit=%u", j->reply.exit_status);
+	log_info("answered",
+	    "client=%s from=%s verb=%s verdict=%s reason=%s attempt=%016llx what=%s%s%s", j->client, address_text(&j->x.route.client, from),
 	    j->verb == 0 ? "-" : verb_word(j->verb), verdict_word(j->reply.verdict),
 	    log_quote(said, j->reply.reason, strlen(j->reply.reason)),
-	    (unsigned long long)j->key.id, j->kind == JOB_KNOWN ? " again=yes" : "");
+	    (unsigned long long)j->key.id, j->what[0] ? j->what : "-", exit_status,
+	    j->kind == JOB_KNOWN ? " again=yes" : "");
 }
 
 static void complete_reply(struct core *c, struct job *j)
@@ -106,6 +109,7 @@ void job_finish(struct core *c, struct job *j, enum verdict v, const char *reaso
 	if (j->acted)
 		keep_result_later(c, &j->key, &j->reply);
 	log_answered(j);
+	audit_job(c, j);
 	answer_send(c, &j->x, &j->reply);
 	job_free(c, j);
 }
@@ -146,6 +150,7 @@ static void run_challenge(struct core *c, struct job *j)
 	j->reply.wait_s = CHALLENGE_MS / 1000;
 	complete_reply(c, j);
 	log_challenged(j);
+	audit_challenge(c, j);
 	if (answer_challenge(c, &j->x, &j->reply) < 0)
 		challenge_drop(c, ch);
 	else

@@ -43,6 +43,11 @@ struct ruling {
  * Also when its source is limited: a source is proven by a challenge alone.
  */
 bool policy_must_prove(const struct policy_case *p);
+/*
+ * What must be asked of its user before this is done, as bits of enum asked:
+ * doors and commands are what a PIN or a code is for.
+ */
+uint8_t policy_asked(const struct policy_case *p);
 /* May the client have anything at all now, from there? */
 struct ruling policy_client(const struct policy_case *p);
 /* VERB_RUN: *command gets an index into the configuration's, or COMMAND_LINE. */

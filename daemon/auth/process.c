@@ -164,8 +164,8 @@ static void warn_of_fixed(const struct config *old, const struct config *now)
 	if (strcmp(old->state_dir, now->state_dir) != 0 || strcmp(old->store, now->store) != 0 ||
 	    strcmp(old->auth_user, now->auth_user) != 0 ||
 	    strcmp(old->openpgp_user, now->openpgp_user) != 0)
-		log_warning("reload",
-		    "state-dir, store, auth-user and openpgp-user change only when posternd is restarted");
+		log_warning("reload", "state-dir, store, auth-user and openpgp-user change only "
+				      "when posternd is restarted");
 }
 
 static void take_commit(struct auth *a)
@@ -316,8 +316,7 @@ static void reload_wanted(void *arg)
 }
 
 /* Both names are those of the configuration. Returns NULL; or a sentence, and the monitor is not asked. */
-static const char *switch_wanted(
-    void *arg, uint32_t id, const char *source, const char *method)
+static const char *switch_wanted(void *arg, uint32_t id, const char *source, const char *method)
 {
 	struct auth *a = arg;
 	const struct realm *r = core_realm(a->core);

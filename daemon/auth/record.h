@@ -11,6 +11,7 @@
 #include "address.h"
 #include "config.h"
 #include "keys.h"
+#include "request.h"
 #include "store.h"
 
 enum {
@@ -29,6 +30,7 @@ struct attempt {
 struct client_record {
 	uint64_t mark;
 	bool proven;
+	uint64_t code_step; /* of the newest one-time code that was used; 0: none was */
 	uint8_t attempts;
 	struct attempt attempt[ATTEMPTS_KEPT];
 };
@@ -50,6 +52,40 @@ struct session_record {
 	uint64_t end_ms; /* CLOCK_BOOTTIME */
 };
 
+enum journal_event {
+	JOURNAL_ANSWERED = 1, /* a request, by its verdict */
+	JOURNAL_GRANTED,      /* one that opened doors, or left them open for longer */
+	JOURNAL_CHALLENGED,
+	JOURNAL_CLOSED, /* a door, before its time */
+	JOURNAL_ENDED,	/* a door, by itself */
+};
+
+enum {
+	JOURNAL_MAX = 65536, /* records; the oldest makes place */
+	JOURNAL_SESSIONS = SERVICES_MAX,
+	JOURNAL_WHAT_MAX = SERVICES_MAX * (SERVICE_NAME_MAX + 1),
+	JOURNAL_NO_VERDICT = 255,
+};
+
+/* A decision, or the end of what one began. Texts are as the client sent them, printable or not. */
+struct journal_record {
+	uint64_t number; /* they count from 1 */
+	uint64_t time_ns; /* CLOCK_REALTIME */
+	enum journal_event event;
+	uint8_t verdict; /* enum verdict, or JOURNAL_NO_VERDICT */
+	uint8_t verb;	 /* enum verb; 0: none, or it could not be read */
+	bool has_from, has_admit, has_exit_status;
+	uint8_t exit_status;   /* of a command */
+	struct address from;   /* whoever knocked */
+	struct prefix admit;   /* whom the door is for, the first of them */
+	uint64_t attempt;      /* 0: none */
+	uint8_t sessions;      /* how many of session[] */
+	uint64_t session[JOURNAL_SESSIONS];
+	char client[CONFIG_NAME_MAX + 1];
+	char what[JOURNAL_WHAT_MAX + 1]; /* services and ports, or the command; separated by commas */
+	char reason[REASON_MAX + 1];
+};
+
 /*
  * To bytes and back, under the key that they have in the store. A checksum over
  * key and value ends them, so that what a disk spoiled is not believed.
@@ -63,6 +99,14 @@ int client_record_decode(struct client_record *r, const uint8_t key[static STORE
     const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
 int session_record_decode(struct session_record *r, const uint8_t key[static STORE_KEY_BYTES],
     const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
+size_t journal_record_encode(const struct journal_record *r,
+    const uint8_t key[static STORE_KEY_BYTES], uint8_t out[static STORE_VALUE_MAX]);
+int journal_record_decode(struct journal_record *r, const uint8_t key[static STORE_KEY_BYTES],
+    const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));
+/* The place in the store of the record with this number: that of the one JOURNAL_MAX before it. */
+void journal_key(uint64_t number, uint8_t key[static STORE_KEY_BYTES]);
+/* "granted", "closed" ...: stable words for the log and posternctl; "?" for what is none. */
+const char *journal_event_word(enum journal_event e);
 /* The mark alone, for the check that comes before all costly ones. Returns 0 or -E_FORMAT. */
 int client_record_mark(uint64_t *mark, const uint8_t key[static STORE_KEY_BYTES],
     const uint8_t *bytes, size_t len) __attribute__((warn_unused_result));

@@ -11,7 +11,7 @@
 enum {
 	SOURCES = 3 * CONFIG_CAPTURES_MAX, /* replaced captures live on for a while */
 	NAMES = 4 * CONFIG_SOURCES_MAX,	   /* of sources that were captured since we started */
-	DRAIN_MAX = 1024,		  /* messages of one capture a turn */
+	DRAIN_MAX = 1024,		   /* messages of one capture a turn */
 	STATS_PATIENCE_MS = 200,
 };
 
@@ -86,8 +86,7 @@ static void close_source(struct source *s)
 
 static void tell(const struct source *s, enum message_type type)
 {
-	const struct msg_source_ready m = {
-	    .head = {.type = type, .len = sizeof(m)}, .id = s->id};
+	const struct msg_source_ready m = {.head = {.type = type, .len = sizeof(m)}, .id = s->id};
 
 	s->all->ops->tell(s->all->arg, &m);
 }
@@ -140,7 +139,8 @@ union capture_message {
 static const char *take(struct source *s, const union capture_message *m, size_t len)
 {
 	if (m->head.type == MSG_KNOCK && len == sizeof(m->knock))
-		return core_receive(s->all->core, &m->knock, s->id) == 0 ? NULL : "knock out of bounds";
+		return core_receive(s->all->core, &m->knock, s->id) == 0 ? NULL
+									 : "knock out of bounds";
 	if (m->head.type == MSG_CAPTURE_READY && len == sizeof(m->plain))
 		return take_ready(s);
 	if (m->head.type != MSG_CAPTURE_STATS || len != sizeof(m->stats))
@@ -175,8 +175,7 @@ static void readable(void *arg)
 static void send_keys(struct source *s)
 {
 	const struct realm *r = core_realm(s->all->core);
-	struct msg_keys m = {.head = {.type = MSG_KEYS, .len = sizeof(m)},
-	    .count = r->keys->doors};
+	struct msg_keys m = {.head = {.type = MSG_KEYS, .len = sizeof(m)}, .count = r->keys->doors};
 
 	for (unsigned i = 0; i < r->keys->doors; i++) {
 		memcpy(m.key[i].veil, r->keys->door[i].to_server.veil, sizeof(m.key[i].veil));

@@ -9,6 +9,7 @@
  *   command=restart-web (repeated)  command-line (any line: see posternd.conf)
  *   max-hold=SECONDS   challenge (must always prove itself)   disabled
  *   hours=mon-fri@08:00-18:00 (repeated; UTC)   doors=N (at once)
+ *   pin=KIB:PASSES:SALT:HASH   totp=SECRET[:DIGITS] (see factors.h)
  *   openpgp=FINGERPRINT (of its OpenPGP key, which it must use then)
  *   envelope=openpgp|any (any: it may use its other keys instead)
  * '#' begins a comment line. The file is 0600: SECRET is the client's preshared half.
@@ -24,6 +25,7 @@
 
 #include "address.h"
 #include "config.h"
+#include "factors.h"
 #include "hours.h"
 #include "keys.h"
 #include "report.h"
@@ -62,6 +64,8 @@ struct client {
 	int64_t expires_s;   /* seconds since 1970, 0 never */
 	uint32_t max_hold_s; /* 0: the service's */
 	char *openpgp;	     /* fingerprint in upper case; NULL: it has none */
+	struct pin_check pin;
+	struct code_check code;
 	bool any_envelope;   /* has one, and may do without it all the same */
 	bool challenge, disabled;
 };

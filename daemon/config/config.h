@@ -38,7 +38,7 @@ enum {
 	CONFIG_COMMANDS_MAX = 64,
 	CONFIG_WORDS_MAX = 16, /* of a command, itself included */
 	CONFIG_WORD_MAX = 160,
-	CONFIG_ARGUMENTS_MAX = 8, /* of a command, which the client gives */
+	CONFIG_ARGUMENTS_MAX = 8,  /* of a command, which the client gives */
 	CONFIG_GUARDED_MAX = 4096, /* ports of all services together */
 	CONFIG_SEQUENCE_MAX = 32,
 	CONFIG_NFLOG_GROUP = 4477, /* where the firewall logs knocks for capture = nflog */
@@ -82,7 +82,7 @@ struct service {
 	uint32_t hold_s;
 	uint32_t max_hold_s;
 	uint32_t doors_max; /* of all clients together, at once; 0: as many as there may be */
-	uint8_t cut; /* 1: with a door its connections end, too */
+	uint8_t cut;	    /* 1: with a door its connections end, too */
 	/* All doors of the service to single hosts are at least as narrow as this. */
 	uint32_t idle_s;       /* close after so long without traffic; 0: not for that */
 	uint8_t single_use;    /* 1: close behind the first connection */
@@ -100,8 +100,9 @@ struct words {
 /* command "restart-web" { run = {"/usr/bin/systemctl", "restart", "nginx"}  user = root  timeout = 30 } */
 struct command_config {
 	char name[CONFIG_NAME_MAX + 1];
-	struct words run;	/* argv; the first is a whole path */
-	struct words arguments; /* regex(7), extended, for the whole of each argument that a client gives */
+	struct words run; /* argv; the first is a whole path */
+	struct words
+	    arguments; /* regex(7), extended, for the whole of each argument that a client gives */
 	char user[CONFIG_USER_MAX];
 	uint32_t timeout_s;
 	unsigned line;
@@ -200,7 +201,8 @@ struct config {
 	char capture_user[CONFIG_USER_MAX];
 	char auth_user[CONFIG_USER_MAX];
 	char openpgp_user[CONFIG_USER_MAX];
-	char command_line_user[CONFIG_USER_MAX]; /* runs what clients with that permission say; "": nobody */
+	char command_line_user
+	    [CONFIG_USER_MAX]; /* runs what clients with that permission say; "": nobody */
 	unsigned services;
 	struct service service[CONFIG_SERVICES_MAX];
 	unsigned commands;

@@ -179,9 +179,10 @@ size_t directives_count(const struct directive *table)
 
 bool directive_is_list(const struct directive *d)
 {
-	return d->kind == DIRECTIVE_INTERFACES || d->kind == DIRECTIVE_RANGES || d->kind == DIRECTIVE_WORDS ||
-	       d->kind == DIRECTIVE_FORWARDS || d->kind == DIRECTIVE_PREFIXES ||
-	       d->kind == DIRECTIVE_PORTS || d->kind == DIRECTIVE_BITS;
+	return d->kind == DIRECTIVE_INTERFACES || d->kind == DIRECTIVE_RANGES ||
+	       d->kind == DIRECTIVE_WORDS || d->kind == DIRECTIVE_FORWARDS ||
+	       d->kind == DIRECTIVE_PREFIXES || d->kind == DIRECTIVE_PORTS ||
+	       d->kind == DIRECTIVE_BITS;
 }
 
 bool directive_is_plain(const struct directive *d)

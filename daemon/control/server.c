@@ -9,6 +9,7 @@
 #include "control.h"
 #include "log.h"
 #include "noise.h"
+#include "page.h"
 #include "server.h"
 
 enum {
@@ -24,6 +25,8 @@ struct message {
 		struct control_session session;
 		struct control_source source;
 		struct control_counter counter;
+		struct control_record record;
+		struct control_page page;
 		struct control_done done;
 	} u;
 };
@@ -319,11 +322,38 @@ void control_switched(struct control *c, uint32_t id, bool ok, const char *text)
 	}
 }
 
+/* --- log --- */
+
+static void tell_record(void *arg, const struct journal_record *r)
+{
+	page_record(r,
+	    &new_message(arg, CONTROL_RECORD, sizeof(struct control_record))->u.record);
+}
+
+static void serve_log(struct connection *cn, const struct control_request *q)
+{
+	struct core *core = cn->control->env.core;
+	struct journal_query query;
+	uint64_t next;
+
+	if (page_query(q, &query) < 0) {
+		finish(cn, EINVAL, "there is no such verdict; posternctl(8) names them");
+		return;
+	}
+	if (core_journal(core, &query, tell_record, cn, &next) < 0) {
+		finish(cn, EIO, "the store cannot be read; the log says why");
+		return;
+	}
+	page_end(core, &query, next,
+	    &new_message(cn, CONTROL_PAGE, sizeof(struct control_page))->u.page);
+	finish(cn, 0, "");
+}
+
 /* --- requests --- */
 
 static bool is_request(uint32_t type)
 {
-	return type >= CONTROL_SESSIONS && type <= CONTROL_SWITCH;
+	return type >= CONTROL_SESSIONS && type <= CONTROL_LOG;
 }
 
 bool control_request_ok(const void *bytes, size_t len)
@@ -334,7 +364,8 @@ bool control_request_ok(const void *bytes, size_t len)
 		return false;
 	memcpy(&q, bytes, sizeof(q));
 	return q.head.len == len && is_request(q.head.type) &&
-	       memchr(q.name, '\0', sizeof(q.name)) && memchr(q.word, '\0', sizeof(q.word));
+	       memchr(q.name, '\0', sizeof(q.name)) && memchr(q.word, '\0', sizeof(q.word)) &&
+	       memchr(q.verdict, '\0', sizeof(q.verdict));
 }
 
 static void serve(struct connection *cn, const struct control_request *q)
@@ -361,9 +392,14 @@ static void serve(struct connection *cn, const struct control_request *q)
 	case CONTROL_SWITCH:
 		serve_switch(cn, q);
 		break;
+	case CONTROL_LOG:
+		serve_log(cn, q);
+		break;
 	case CONTROL_SESSION:
 	case CONTROL_COUNTER:
 	case CONTROL_SOURCE:
+	case CONTROL_RECORD:
+	case CONTROL_PAGE:
 	case CONTROL_DONE:
 		hang_up(cn);
 		break;

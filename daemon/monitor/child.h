@@ -23,7 +23,7 @@ struct child {
 	bool started_before;
 	struct log_limit limit;
 	char said[CHILD_SAID_MAX]; /* its last line of an error since it was started; printable */
-	char tag[CHILD_TAG_MAX]; /* "auth", "capture eth0": in the log */
+	char tag[CHILD_TAG_MAX];   /* "auth", "capture eth0": in the log */
 	struct loop *loop;
 	void (*died)(void *arg, int status,
 	    uint64_t lived_ms); /* status of waitpid(2); child is not running any more */

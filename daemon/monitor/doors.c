@@ -34,7 +34,8 @@ static bool has_stray_bytes(const struct msg_door *m)
 	static const uint8_t none[sizeof(m->unused)];
 
 	return m->once > 1 || memcmp(m->unused, none, sizeof(none)) != 0 ||
-	       m->cut > (m->head.type == MSG_DOOR_CLOSE) || (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
+	       m->cut > (m->head.type == MSG_DOOR_CLOSE) ||
+	       (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
 }
 
 /* A network has doors of the plain form alone. */

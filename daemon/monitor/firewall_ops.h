@@ -19,7 +19,7 @@ struct firewall {
 
 struct firewall_ops {
 	const char *name;
-	bool cuts; /* its guard knows MARK_CUT */
+	bool cuts;			 /* its guard knows MARK_CUT */
 	struct firewall *(*start)(void); /* fills all but the base; NULL and logged */
 	enum firewall_status (*ensure)(struct firewall *f, const struct config *c);
 	enum firewall_status (*open)(struct firewall *f, const struct service *s,

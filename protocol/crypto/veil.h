@@ -43,7 +43,7 @@ enum {
 	VEIL_OVERHEAD_SERVER = 51,
 	VEIL_MIN_CLIENT = 384, /* a client pads to at least this */
 	VEIL_ROOM = 1200,      /* longest veil over udp, icmp, tcp, sequence */
-	VEIL_ROOM_HTTP = 900, /* 1,200 characters of base64url: with its head one segment */
+	VEIL_ROOM_HTTP = 900,  /* 1,200 characters of base64url: with its head one segment */
 	VEIL_PLAIN_MAX = VEIL_ROOM - VEIL_GATE_BYTES - VEIL_NONCE_BYTES - VEIL_TAG_BYTES,
 	BODY_MAX = VEIL_ROOM - VEIL_OVERHEAD_SERVER,
 };

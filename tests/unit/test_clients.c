@@ -381,10 +381,8 @@ static void test_hours_and_doors(void **state)
 	assert_fault(f, "hours=9-17",
 	    "c:7: bob: \"9-17\" is not a time of the week; write hours=mon-fri@08:00-18:00, "
 	    "sat@09:00-12:00 or 00:00-06:00, in UTC\n");
-	assert_fault(
-	    f, "doors=0", "c:7: bob: \"0\" is not a number of doors from 1 to 64\n");
-	assert_fault(
-	    f, "doors=65", "c:7: bob: \"65\" is not a number of doors from 1 to 64\n");
+	assert_fault(f, "doors=0", "c:7: bob: \"0\" is not a number of doors from 1 to 64\n");
+	assert_fault(f, "doors=65", "c:7: bob: \"65\" is not a number of doors from 1 to 64\n");
 	assert_fault(f,
 	    "hours=00:00-01:00,hours=00:00-01:00,hours=00:00-01:00,hours=00:00-01:00,hours=00:00-"
 	    "01:00,hours=00:00-01:00,hours=00:00-01:00,hours=00:00-01:00,hours=00:00-01:00",

@@ -139,7 +139,8 @@ static void test_switch(void **state)
 	struct control_request heard[LAB_REQUESTS];
 
 	lab_daemon(l, &good);
-	assert_int_equal(lab_run(l, "capture", "switch", "afpacket", "--source", "a", NULL), CTL_OK);
+	assert_int_equal(
+	    lab_run(l, "capture", "switch", "afpacket", "--source", "a", NULL), CTL_OK);
 	assert_true(lab_said(l, "messages", "a captures by afpacket"));
 	assert_int_equal(lab_run(l, "capture", "switch", "nflog", NULL), CTL_OK);
 	assert_int_equal(lab_run(l, "capture", "switch", "ulog", NULL), CTL_USAGE);

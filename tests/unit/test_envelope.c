@@ -25,10 +25,10 @@ static void begin(struct ends *e)
 	keypair_generate(&e->client);
 	keypair_generate(&e->server);
 	count_up(e->psk, KEY_BYTES, 1);
-	e->client_keys = (struct envelope_keys){
-	    .own = &e->client, .peer = e->server.public, .psk = e->psk};
-	e->server_keys = (struct envelope_keys){
-	    .own = &e->server, .peer = e->client.public, .psk = e->psk};
+	e->client_keys =
+	    (struct envelope_keys){.own = &e->client, .peer = e->server.public, .psk = e->psk};
+	e->server_keys =
+	    (struct envelope_keys){.own = &e->server, .peer = e->client.public, .psk = e->psk};
 	e->bind = (struct envelope_bind){.carrier = CARRIER_UDP, .t = 77};
 	count_up(e->bind.cid, CID_BYTES, 0xc0);
 	e->len = envelope_noise.seal_request(

@@ -197,7 +197,8 @@ static void silence_is_told(void **state)
 	make_open(l, "server = 127.0.0.1\n");
 	good(l, postern_knock_set(l->knock, POSTERN_RETRIES, 0));
 	assert_int_equal(postern_knock_run(l->knock), POSTERN_NO_ANSWER);
-	assert_non_null(strstr(postern_error(l->lib), "alice: no answer from 127.0.0.1 (udp port "));
+	assert_non_null(
+	    strstr(postern_error(l->lib), "alice: no answer from 127.0.0.1 (udp port "));
 	assert_false(postern_knock_answer(l->knock, 0)->answered);
 }
 

@@ -401,10 +401,8 @@ static void makes_a_filter_that_compiles(void **state)
 {
 	(void)state;
 	static const enum link_type links[] = {LINK_ETHERNET, LINK_SLL, LINK_SLL2, LINK_RAW};
-	struct carrier_ports all = {.udp = 65535,
-	    .tcp = 65534,
-	    .icmp = true,
-	    .http = {.port = 65533, .cookie = "c"}};
+	struct carrier_ports all = {
+	    .udp = 65535, .tcp = 65534, .icmp = true, .http = {.port = 65533, .cookie = "c"}};
 	char carriers[CAPTURE_FILTER_MAX], text[CAPTURE_FILTER_MAX];
 
 	assert_true(sift_filter(&all, carriers, sizeof(carriers)) > 0);
