@@ -71,7 +71,8 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 	const struct exchange *x = s->exchange;
 	struct postern_answer *a = &s->answer;
 	const struct target *target = &s->server.at[s->heard ? s->current : 0];
-	const struct path *path = &s->path[s->heard ? s->current : 0];
+	bool used = s->heard || x->outcome == EXCHANGE_TESTED;
+	const struct path *path = &s->path[used ? s->current : 0];
 	char seen[ADDRESS_TEXT];
 
 	*a = (struct postern_answer){.family = s->server.family,

@@ -341,6 +341,7 @@ void side_send(struct postern_knock *k, struct side *s, struct moment now)
 	struct path *p = &s->path[s->current];
 	exchange_sent(x, moment_now());
 	int sent = p->way->sender->send(p->way, &packet.message, now.mono_ns, &p->error);
+	name_local(p);
 	take_result(k, s, p, sent);
 }
 
@@ -360,8 +361,7 @@ void side_go_on(struct postern_knock *k, struct side *s, struct moment now, bool
 	int result = way_step(p->way, now.mono_ns, &p->error);
 	if (result == SENDER_OK && before <= now.mono_ns)
 		exchange_sent(s->exchange, moment_now());
-	if (p->way)
-		name_local(p);
+	name_local(p);
 	take_result(k, s, p, result);
 }
 

@@ -69,9 +69,9 @@ def known(house):
     assert house.alice.postern("ping", "alice", "--carrier", "udp").returncode == GRANTED
 
 
-def by_web(house, *options, address=None):
+def by_web(house, *options, address=v4):
     """An open by http alone; its only answer, or the exit status and what was said."""
-    words = ("open", "alice", "ssh", "-4", "--carrier", "http", "-a", address or v4("client"), *options)
+    words = ("open", "alice", "ssh", "--carrier", "http", "-a", address("client"), *options)
     code, said = house.alice.json(*words)
     return said["answers"][0] if code == GRANTED else (code, said["error"])
 
@@ -82,14 +82,16 @@ def came_by(house):
     return next(role for role in house.roles if source in (v4(role), v6(role)))
 
 
+@pytest.mark.parametrize("address", [v4, v6])
 @SERVE
-def test_http_straight(house):
+def test_http_straight(house, address):
     page = web.Nginx(house.server, v4("server"))
     known(house)
-    answer = by_web(house)
+    answer = by_web(house, address=address)
     assert answer["tested"] and answer["carrier"] == "http" and "verdict" not in answer
-    assert house.sshd.login(house.client, v4("server"))
-    assert connect.tcp(house.attacker, v4("server"), 22) != "open"
+    assert answer["local"] == address("client")
+    assert house.sshd.login(house.client, address("server"))
+    assert connect.tcp(house.attacker, address("server"), 22) != "open"
     assert page.requests() and all('" 200 ' in line for line in page.requests())
 
 
@@ -201,6 +203,26 @@ def test_http_where_nobody_serves(house):
     known(house)
     code, said = by_web(house)
     assert code == SYSTEM and "check the web server" in said, said
+
+
+# --- without any answer ---
+
+
+@pytest.mark.parametrize("carrier", ["udp", "tcp", "icmp"])
+@DROPS
+def test_with_confirm_none_the_server_sends_nothing(house, carrier):
+    """Nor where a doubt would ask for a challenge: then there is no door either."""
+    house.client.sysctl(PINGS, "0 2147483647")
+    profile(house, "confirm = reply", "confirm = none")
+    words = ("open", "alice", "ssh", "-4", "--retries", "0", "--carrier", carrier)
+    assert house.alice.postern(*words).returncode == NO_ANSWER  # never seen before
+    profile(house, "confirm = none", "confirm = reply")
+    assert house.alice.postern("ping", "alice", "--carrier", "udp").returncode == GRANTED
+    profile(house, "confirm = reply", "confirm = none")
+    sent = house.postern.stats()["auth.sent"]
+    answer = opened(house, "--carrier", carrier, family=4)["ipv4"]
+    assert answer["tested"] and "verdict" not in answer
+    assert house.postern.stats()["auth.sent"] == sent
 
 
 # --- from one carrier to the next ---
