@@ -289,9 +289,8 @@ static bool send_request(struct exchange *x, struct moment now, struct exchange_
 	int len = request_encode(&request, plain, sizeof(plain));
 	secret_wipe(&request, sizeof(request));
 	if (len > 0)
-		len = p->envelope->seal_request(
-		    &try->envelope, &bind, &keys, plain, (size_t)len, body,
-		    x->sender->room - VEIL_OVERHEAD_CLIENT);
+		len = p->envelope->seal_request(&try->envelope, &bind, &keys, plain, (size_t)len,
+		    body, x->sender->room - VEIL_OVERHEAD_CLIENT);
 	secret_wipe(plain, sizeof(plain));
 	if (len < 0) {
 		exchange_stop(x, EXCHANGE_FAILED, len == -E_SHORT ? EMSGSIZE : EKEYREJECTED);

@@ -136,8 +136,8 @@ void exchange_carrier(struct exchange *x, const struct sender *sender, const str
 /* KNOCKING, all was sent that may be, and the last wait is over: exchange_send() would end it. */
 bool exchange_is_spent(const struct exchange *x, struct moment now);
 /* Knock on by another carrier, from at_ns on, as if nothing had been sent yet. */
-void exchange_move(struct exchange *x, const struct sender *sender, unsigned retries,
-    uint64_t at_ns);
+void exchange_move(
+    struct exchange *x, const struct sender *sender, unsigned retries, uint64_t at_ns);
 
 /* What is to be sent, and by which carrier: an M3 goes by that of the M1 that was answered. */
 struct exchange_packet {

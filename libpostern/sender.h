@@ -61,7 +61,7 @@ struct way {
 	const struct sender *sender;
 	struct sockaddr_storage local; /* what it sends from; AF_UNSPEC while that is not known */
 	socklen_t local_len;
-	char note[WAY_NOTE_MAX]; /* what else is worth telling if nothing comes of it; "" for none */
+	char note[WAY_NOTE_MAX]; /* worth telling if nothing comes of it; "" for none */
 };
 
 struct sender {
