@@ -1,7 +1,7 @@
 # What demo.sh and check.sh need from Debian, and how they get it. To be sourced.
 
 NEEDS_BUILD="gcc libc6-dev meson ninja-build pkg-config libsodium-dev libspng-dev libjpeg62-turbo-dev libpcap-dev libnftables-dev
-	libnftnl-dev libmnl-dev libnetfilter-conntrack-dev liblmdb-dev libconfuse-dev libbpf-dev libseccomp-dev
+	libnftnl-dev libmnl-dev libnetfilter-conntrack-dev liblmdb-dev libconfuse-dev liboath-dev libbpf-dev libseccomp-dev
 	libcap-dev libjansson-dev uthash-dev libgpgme-dev gpg gpg-agent"
 NEEDS_LAB="iproute2 nftables openssh-server openssh-client nmap tcpdump python3 python3-nacl"
 NEEDS_CHECK="netbase iptables scdoc libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy binutils conntrack systemd

@@ -118,6 +118,7 @@ static int work_queue(struct core *c)
 
 	peers_turn(c->peers);
 	DL_FOREACH_SAFE(c->queue, k, next) {
+	c->pins = 0;
 		if (!peers_first_this_turn(c->peers, k->client))
 			continue;
 		int r = knock_work(c, k);
@@ -128,6 +129,9 @@ static int work_queue(struct core *c)
 			return -1;
 		}
 	}
+		/* What came meanwhile is looked at before the rest. */
+		if (c->pins >= PINS_A_TURN)
+			break;
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "clock.h"
 #include "errors.h"
 #include "inside.h"
 #include "secret.h"
@@ -242,6 +243,27 @@ static int by_verb(
 	return refuse(j, VERDICT_MALFORMED, NULL);
 }
 
+/*
+ * Is it the client's user who asks? A code that was right is used, whatever else is wrong: so that
+ * PINs cannot be tried with it one after the other.
+ */
+static bool user_is_there(struct core *c, const struct policy_case *p, struct client_record *r)
+{
+	const struct request *q = p->request;
+	const uint8_t asked = policy_asked(p);
+	bool right = true;
+
+	if (asked == 0 || (c->w.dry_run && (q->flags & REQUEST_REPLY) != 0))
+		return true; /* a dry run asks nobody */
+	if ((asked & ASKED_CODE) != 0)
+		right = code_right(&p->client->code, q->code, p->now_ns / NS_PER_S, &r->code_step);
+	if ((asked & ASKED_PIN) != 0) {
+		c->pins++;
+		right = q->pin_len > 0 && pin_right(&p->client->pin, q->pin, q->pin_len) && right;
+	}
+	return right;
+}
+
 int decide(struct core *c, struct job *j, const struct client *cl, const struct request *q,
     struct client_record *r)
 {
@@ -264,5 +286,7 @@ int decide(struct core *c, struct job *j, const struct client *cl, const struct 
 		count(&c->counters, COUNT_BUSY);
 		return refuse(j, VERDICT_BUSY, NULL);
 	}
+	if (!user_is_there(c, &p, r))
+		return refuse(j, VERDICT_CODE_OR_PIN, NULL);
 	return by_verb(c, j, &p, r);
 }

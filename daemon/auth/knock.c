@@ -122,6 +122,7 @@ static int judge(struct core *c, struct job *j, const struct client *cl, struct 
 			r = decide_unproven(c, j, cl, &q, now);
 		else
 			j->kind = JOB_CHALLENGE;
+		j->reply.asked = policy_asked(&p);
 		break;
 	}
 out:

@@ -18,11 +18,30 @@ static bool is_from(const struct client *c, const struct address *source)
 	return c->from_len == 0;
 }
 
-bool policy_must_prove(const struct policy_case *p)
+uint8_t policy_asked(const struct policy_case *p)
 {
 	const struct client *c = p->client;
 
-	return c->challenge || p->realm->config.challenge == CHALLENGE_ALWAYS ||
+	if (p->request->verb != VERB_OPEN && p->request->verb != VERB_RUN)
+		return 0;
+	return (
+	    uint8_t)((c->pin.kib != 0 ? ASKED_PIN : 0) | (c->code.digits != 0 ? ASKED_CODE : 0));
+}
+
+/* Where no answer can come back, M1 has all that there will be. */
+static bool has_all(const struct request *q, uint8_t asked)
+{
+	return (q->flags & REQUEST_REPLY) == 0 && ((asked & ASKED_PIN) == 0 || q->pin_len > 0) &&
+	       ((asked & ASKED_CODE) == 0 || q->code[0] != '\0');
+}
+
+bool policy_must_prove(const struct policy_case *p)
+{
+	const struct client *c = p->client;
+	const uint8_t asked = policy_asked(p);
+
+	return (asked != 0 && !has_all(p->request, asked)) || c->challenge ||
+	       p->realm->config.challenge == CHALLENGE_ALWAYS ||
 	       (p->request->flags & REQUEST_CHALLENGE) != 0 ||
 	       (c->from_len > 0 && is_from(c, p->source));
 }

@@ -30,28 +30,27 @@ static bool is_same_body(const struct challenge *ch, const struct knock *k)
 }
 
 static enum auth_counter open_answer(
-    const struct challenge *ch, const struct knock *k, struct envelope_state *state)
+    const struct challenge *ch, const struct knock *k, struct proof *found)
 {
 	uint8_t plain[ENVELOPE_PLAIN_MAX];
-	struct answer a = {0};
+	const struct answer *a = &found->said;
 	enum auth_counter verdict = COUNT_ANSWER_RIGHT;
 	int len;
 
-	*state = ch->state;
+	found->state = ch->state;
 	len = ch->envelope->open_answer(
-	    state, k->veiled.body, k->veiled.body_len, plain, sizeof(plain));
+	    &found->state, k->veiled.body, k->veiled.body_len, plain, sizeof(plain));
 	if (len < 0)
 		verdict = COUNT_ANSWER_FORGED;
-	else if (answer_decode(&a, plain, (size_t)len) < 0 || a.attempt != ch->attempt ||
-		 a.t != ch->t || !address_equal(&a.seen, &ch->seen))
+	else if (answer_decode(&found->said, plain, (size_t)len) < 0 || a->attempt != ch->attempt ||
+		 a->t != ch->t || !address_equal(&a->seen, &ch->seen))
 		verdict = COUNT_ANSWER_WRONG;
 	secret_wipe(plain, sizeof(plain));
-	secret_wipe(&a, sizeof(a));
 	return verdict;
 }
 
-enum auth_counter answer_judge(const struct core *c, const struct challenge *ch,
-    const struct knock *k, struct envelope_state *state)
+enum auth_counter answer_judge(
+    const struct core *c, const struct challenge *ch, const struct knock *k, struct proof *found)
 {
 	if (!ch || ch->until_ms <= c->w.boot_ms(c->w.arg))
 		return COUNT_ANSWER_NONE;
@@ -63,7 +62,7 @@ enum auth_counter answer_judge(const struct core *c, const struct challenge *ch,
 		return COUNT_ANSWER_FORGED;
 	if (ch->accepted)
 		return is_same_body(ch, k) ? COUNT_ANSWER_AGAIN : COUNT_ANSWER_WRONG;
-	return open_answer(ch, k, state);
+	return open_answer(ch, k, found);
 }
 
 static struct job *job_of(
@@ -80,20 +79,29 @@ static struct job *job_of(
 	return j;
 }
 
+/* As if M1 had had them; what it may have had without being asked does not count. */
+static void take_secrets(struct request *q, const struct answer *a)
+{
+	memcpy(q->code, a->code, sizeof(q->code));
+	memcpy(q->pin, a->pin, sizeof(q->pin));
+	q->pin_len = a->pin_len;
+}
+
 static int accept(struct core *c, const struct knock *k, const struct client *cl,
-    const struct challenge *ch, struct client_record *rec, const struct envelope_state *state)
+    const struct challenge *ch, struct client_record *rec, const struct proof *found)
 {
 	struct job *j = job_of(c, k, cl, ch);
 	struct request q;
 	uint8_t unknown;
 	int r = -1;
 
-	j->x.state = *state;
+	j->x.state = found->state;
 	hash_body(k, j->answer_hash);
 	rec->proven = true;
 	/* It was read before the challenge went out. */
 	if (request_decode(&q, ch->plain, ch->plain_len, &unknown) == 0) {
 		j->verb = q.verb;
+		take_secrets(&q, &found->said);
 		r = decide(c, j, cl, &q, rec);
 	}
 	secret_wipe(&q, sizeof(q));
@@ -107,7 +115,7 @@ static int accept(struct core *c, const struct knock *k, const struct client *cl
 }
 
 static int prove(struct core *c, const struct knock *k, const struct client *cl,
-    const struct challenge *ch, const struct envelope_state *state)
+    const struct challenge *ch, const struct proof *found)
 {
 	struct client_record rec;
 
@@ -119,19 +127,19 @@ static int prove(struct core *c, const struct knock *k, const struct client *cl,
 		return 0;
 	}
 	count(&c->counters, COUNT_ANSWER_RIGHT);
-	return accept(c, k, cl, ch, &rec, state);
+	return accept(c, k, cl, ch, &rec, found);
 }
 
 int knock_answer(struct core *c, const struct knock *k, const struct client *cl)
 {
 	const struct challenge *ch = challenge_find(c, cl->cid);
-	struct envelope_state state = {0};
+	struct proof found = {0};
 	/* Once more: the message before it in this queue may have been the one. */
-	enum auth_counter verdict = answer_judge(c, ch, k, &state);
+	enum auth_counter verdict = answer_judge(c, ch, k, &found);
 	int r = 0;
 
 	if (verdict == COUNT_ANSWER_RIGHT) {
-		r = prove(c, k, cl, ch, &state);
+		r = prove(c, k, cl, ch, &found);
 	} else if (verdict == COUNT_ANSWER_AGAIN) {
 		struct job *j = job_of(c, k, cl, ch);
 
@@ -141,6 +149,6 @@ int knock_answer(struct core *c, const struct knock *k, const struct client *cl)
 	} else {
 		drop(c, verdict, &k->route);
 	}
-	secret_wipe(&state, sizeof(state));
+	secret_wipe(&found, sizeof(found));
 	return r;
 }

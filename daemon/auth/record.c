@@ -8,14 +8,15 @@
 #include "request.h"
 
 enum {
-	RECORD_VERSION = 1,
+	RECORD_VERSION = 2,  /* 1 had no one-time codes */
 	SESSION_VERSION = 2, /* 1 had no narrowing */
+	FIRST_VERSION = 1,
 	RECORD_PROVEN = 1,
 	SESSION_ONCE = 1,
 	SUM_BYTES = crypto_shorthash_BYTES,
 };
 
-_Static_assert(11 + ATTEMPTS_KEPT * (10 + ATTEMPT_REPLY_MAX) + SUM_BYTES <= STORE_VALUE_MAX,
+_Static_assert(19 + ATTEMPTS_KEPT * (10 + ATTEMPT_REPLY_MAX) + SUM_BYTES <= STORE_VALUE_MAX,
     "a client's record fits");
 
 /* Against disks, not against enemies: the key is no secret. */
@@ -65,6 +66,7 @@ size_t client_record_encode(const struct client_record *r,
 	for (unsigned i = 0; i < r->attempts; i++) {
 		write_u64(&w, r->attempt[i].id);
 		write_u16(&w, r->attempt[i].reply_len);
+	write_u64(&w, r->code_step);
 		write_bytes(&w, r->attempt[i].reply, r->attempt[i].reply_len);
 	}
 	return finish(&w, key);
@@ -76,7 +78,11 @@ static int read_head(struct reader *r, struct client_record *out)
 
 	out->mark = read_u64(r);
 	out->proven = (flags & RECORD_PROVEN) != 0;
-	return r->failed || version != RECORD_VERSION || flags > RECORD_PROVEN ? -E_FORMAT : 0;
+	out->code_step = version == FIRST_VERSION ? 0 : read_u64(r);
+	return r->failed || version < FIRST_VERSION || version > RECORD_VERSION ||
+		       flags > RECORD_PROVEN
+		   ? -E_FORMAT
+		   : 0;
 }
 
 int client_record_mark(
@@ -181,10 +187,10 @@ int session_record_decode(struct session_record *out, const uint8_t key[static S
 	read_bytes(&r, out->admit.addr.b, ADDRESS_BYTES);
 	out->admit.len = read_u8(&r);
 	out->end_ms = read_u64(&r);
-	if (version > RECORD_VERSION && read_narrowing(&r, &out->narrowing) < 0)
+	if (version > FIRST_VERSION && read_narrowing(&r, &out->narrowing) < 0)
 		return -E_FORMAT;
 	name_len = read_u8(&r);
-	if (r.failed || version < RECORD_VERSION || version > SESSION_VERSION ||
+	if (r.failed || version < FIRST_VERSION || version > SESSION_VERSION ||
 	    name_len > CONFIG_NAME_MAX)
 		return -E_FORMAT;
 	read_bytes(&r, out->service, name_len);

@@ -100,11 +100,11 @@ static bool first_passes(struct core *c, const struct knock *k)
  */
 static bool answer_passes(struct core *c, const struct knock *k)
 {
-	struct envelope_state state = {0};
+	struct proof found = {0};
 	enum auth_counter verdict =
-	    answer_judge(c, challenge_find(c, k->veiled.label.cid), k, &state);
+	    answer_judge(c, challenge_find(c, k->veiled.label.cid), k, &found);
 
-	secret_wipe(&state, sizeof(state));
+	secret_wipe(&found, sizeof(found));
 	if (verdict == COUNT_ANSWER_RIGHT || verdict == COUNT_ANSWER_AGAIN)
 		return has_place(c, k, true);
 	drop(c, verdict, &k->route);

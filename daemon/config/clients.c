@@ -216,9 +216,10 @@ int clients_line(
 	unsigned before = r->errors;
 	char *field[FIELDS + 1];
 	struct entry *e;
+	const size_t whole = strnlen(line, CLIENT_LINE_MAX);
 	size_t n;
 
-	if (strnlen(line, CLIENT_LINE_MAX) >= CLIENT_LINE_MAX) {
+	if (whole >= CLIENT_LINE_MAX) {
 		report_error(
 		    r, file, line_no, "the line is longer than %d bytes", CLIENT_LINE_MAX - 1);
 		return -1;
@@ -229,7 +230,8 @@ int clients_line(
 	e = next_entry(cs);
 	read_entry(cs, e, field, n, &at);
 	if (n >= FIELDS - 1)
-		secret_wipe(field[3], strlen(field[3]));
+		secret_wipe(
+		    field[3], whole - (size_t)(field[3] - line)); /* options hold some, too */
 	if (r->errors == before)
 		find_same(cs, &e->client, &at);
 	if (r->errors != before) {

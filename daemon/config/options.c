@@ -235,6 +235,24 @@ static void take_envelope(const struct reading *g, const char *value)
 		fault(g, value, "is not known; envelope= can be openpgp or any");
 }
 
+/* What is wrong with these two is told without them: they are secret. */
+static void take_pin(const struct reading *g, const char *value)
+{
+	if (pin_parse(value, &g->client->pin) < 0)
+		fault(g, "pin",
+		    "is not what posternctl wrote; make it anew: posternctl client pin %s",
+		    g->client->name);
+}
+
+static void take_totp(const struct reading *g, const char *value)
+{
+	if (code_parse(value, &g->client->code) < 0)
+		fault(g, "totp",
+		    "is not 10 to 32 bytes in base32, with :6, :7 or :8 for the digits; or make it "
+		    "anew: posternctl client totp %s",
+		    g->client->name);
+}
+
 static void take_challenge(const struct reading *g, const char *value)
 {
 	(void)value;
@@ -264,6 +282,8 @@ static const struct option {
     {"hours", true, true, take_hours},
     {"doors", true, false, take_doors},
     {"challenge", false, false, take_challenge},
+    {"pin", true, false, take_pin},
+    {"totp", true, false, take_totp},
     {"openpgp", true, false, take_openpgp},
     {"envelope", true, false, take_envelope},
     {"disabled", false, false, take_disabled},

@@ -40,6 +40,12 @@ enum request_flags {
 	REQUEST_CUT = 1 << 3,	    /* close: end the connections, too */
 };
 
+/* What a challenge asks for. */
+enum asked {
+	ASKED_PIN = 1 << 0,
+	ASKED_CODE = 1 << 1,
+};
+
 enum verdict {
 	VERDICT_OK = 0,
 	VERDICT_REFRESHED = 1,
@@ -108,7 +114,7 @@ struct reply {
 	uint16_t output_len;
 	uint8_t output[OUTPUT_MAX];
 	char reason[REASON_MAX + 1];
-	uint8_t asked;	 /* bit 0 PIN, bit 1 code */
+	uint8_t asked;	 /* bits of enum asked */
 	uint16_t wait_s; /* how long a challenge waits */
 	uint8_t door_key[KEY_BYTES];
 };

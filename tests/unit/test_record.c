@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sodium.h>
 
 #include "errors.h"
 #include "record.h"
@@ -86,6 +87,29 @@ static void test_session_there_and_back(void **state)
 	assert_int_equal(record_check(STORE_SESSIONS, key, bytes, len), 0);
 }
 
+/* What was written before there were one-time codes: all but the version and the step. */
+static void test_records_of_before(void **state)
+{
+	struct client_record r = {.mark = 77, .proven = true, .code_step = 5}, back;
+	uint8_t bytes[STORE_VALUE_MAX], keyed[crypto_shorthash_KEYBYTES] = "postern record";
+	size_t len = client_record_encode(&r, key, bytes);
+
+	(void)state;
+	assert_int_equal(client_record_decode(&back, key, bytes, len), 0);
+	assert_int_equal(back.code_step, 5);
+	len -= crypto_shorthash_BYTES + sizeof(r.code_step);
+	memmove(bytes + 10, bytes + 18, len - 10);
+	bytes[0] = 1;
+	for (size_t i = 0; i < sizeof(keyed); i++)
+		keyed[i] ^= key[i % STORE_KEY_BYTES];
+	crypto_shorthash(bytes + len, bytes, len, keyed);
+	len += crypto_shorthash_BYTES;
+	assert_int_equal(client_record_decode(&back, key, bytes, len), 0);
+	assert_int_equal(back.mark, 77);
+	assert_true(back.proven);
+	assert_int_equal(back.code_step, 0);
+}
+
 static void test_every_bit_matters(void **state)
 {
 	struct client_record r = {.mark = 77, .proven = true}, back;
@@ -138,6 +162,7 @@ int main(void)
 	    cmocka_unit_test(test_client_there_and_back),
 	    cmocka_unit_test(test_last_four_attempts),
 	    cmocka_unit_test(test_session_there_and_back),
+	    cmocka_unit_test(test_records_of_before),
 	    cmocka_unit_test(test_every_bit_matters),
 	    cmocka_unit_test(test_strange_values_under_a_right_checksum),
 	};
