@@ -40,6 +40,18 @@ def closes(client, address, port=22, seconds=5):
     return until(lambda: not is_open(client, address, port, 0.2), seconds, "the door's end")
 
 
+def held(client, address, port=22, timeout=2):
+    """A connection."""
+    s = client.socket(family(address), socket.SOCK_STREAM)
+    s.settimeout(timeout)
+    try:
+        s.connect((address, port))
+    except BaseException:
+        s.close()
+        raise
+    return s
+
+
 def udp_answer(client, address, port, data=b"?", timeout=0.5, source=None):
     """The answer to one datagram; None for silence; "refused" for port unreachable."""
     with client.socket(family(address), socket.SOCK_DGRAM) as s:

@@ -11,7 +11,7 @@ ALL = {"sequence": PORTS, "sequence_pieces": ["udp", "tcp", "clean"], "sequence_
 
 
 def photographs(folder, count=2, width=1280, height=960):
-    """Pictures like photographs, which everybody may read; 12 knocks each, of this size."""
+    """Pictures like photographs, which everybody may read; 6 knocks each, of this size."""
     folder.mkdir()
     for seed in range(count):
         with open(folder / f"{seed}.jpg", "wb") as out:
@@ -22,7 +22,7 @@ def photographs(folder, count=2, width=1280, height=960):
 
 class HybridHouse(PgpHouse):
     def __init__(self, *extra, photos=2, raw=True, **more):
-        super().__init__(*extra, client={"envelope": "any"}, **(ALL | more))
+        super().__init__(*extra, **({"client": {"envelope": "any"}} | ALL | more))
         try:
             if raw:
                 self.alice.capability = "net_raw"
