@@ -92,7 +92,7 @@ struct command {
 };
 
 command_fn command_import, command_open, command_close, command_ping, command_list, command_connect,
-    command_run, command_ssh_config, command_profiles, command_cover;
+    command_run, command_keep, command_ssh_config, command_profiles, command_cover;
 
 /* All of them, ended by one without a name. */
 extern const struct command commands[];

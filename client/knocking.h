@@ -21,6 +21,8 @@ int knocking_make(
     struct knocking *k, const struct settings *s, enum postern_verb verb, json_t *model);
 /* Run it; the model gets status and answers. */
 int knocking_run(struct knocking *k, json_t *model);
+/* open.c: load, make and run a knock for the doors that s asks for; to be ended in any case. */
+int knocking_open(struct knocking *k, struct postern *p, const struct settings *s, json_t *model);
 void knocking_end(struct knocking *k);
 
 #endif

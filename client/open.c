@@ -55,21 +55,29 @@ static int ask(struct knocking *k, const struct settings *s, char named[static N
 	return status;
 }
 
+int knocking_open(struct knocking *k, struct postern *p, const struct settings *s, json_t *model)
+{
+	char named[NAMED_MAX];
+	int status = knocking_load(k, p, s->operand[0], model);
+
+	if (status == POSTERN_OK)
+		status = knocking_make(k, s, POSTERN_OPEN, model);
+	if (status != POSTERN_OK)
+		return status;
+	status = ask(k, s, named);
+	if (status == POSTERN_OK)
+		status = knocking_run(k, model);
+	else
+		(void)model_status(model, p, status);
+	k->named = NULL;
+	return status;
+}
+
 int command_open(struct postern *p, const struct settings *s, json_t *model)
 {
 	struct knocking k;
-	char named[NAMED_MAX];
+	int status = knocking_open(&k, p, s, model);
 
-	int status = knocking_load(&k, p, s->operand[0], model);
-	if (status == POSTERN_OK)
-		status = knocking_make(&k, s, POSTERN_OPEN, model);
-	if (status == POSTERN_OK) {
-		status = ask(&k, s, named);
-		if (status == POSTERN_OK)
-			status = knocking_run(&k, model);
-		else
-			(void)model_status(model, p, status);
-	}
 	knocking_end(&k);
 	return status;
 }

@@ -218,7 +218,7 @@ static void print_body(const json_t *model)
 		print_answers(answers, print_ping);
 	else if (strcmp(command, "list") == 0)
 		print_answers(answers, print_list);
-	else if (strcmp(command, "close") == 0)
+	else if (strcmp(command, "close") == 0 || strcmp(command, "keep") == 0)
 		print_closed(model);
 	else if (strcmp(command, "run") == 0)
 		print_run(model);

@@ -130,6 +130,54 @@ def test_a_service_may_end_its_connections_with_the_door(house):
             s.recv(10)
 
 
+# --- keep ---
+
+
+@SPARE
+def test_keep_holds_a_door_open_and_closes_it(house):
+    begin(house)
+    serve(house.server)
+    kept = house.alice.start("keep", "alice", "ssh", "--hold", "3", "-4")
+    kept.wait_line("ssh .* is open")
+    begin_ = time.monotonic()
+    while time.monotonic() < begin_ + 7:  # more than twice its time
+        assert state(house, 22) == "open"
+        time.sleep(0.1)
+    assert len(house.postern.log_lines("granted")) >= 3
+    kept.signal(15)
+    kept.wait_line("closed ssh")
+    assert kept.popen.wait(10) == 0
+    assert state(house, 22) == "silent"
+    assert len(re.findall("is open", kept.output())) == 1  # what stays as it was is no news
+
+
+@SPARE
+def test_keep_follows_an_address(house):
+    begin(house)
+    serve(house.server)
+    kept = house.alice.start("keep", "alice", "ssh", "-4")
+    kept.wait_line("is open for 10.88.0.2")
+    house.client.ip("addr", "del", "10.88.0.2/24", "dev", "eth0")
+    house.client.ip("addr", "add", "10.88.0.77/24", "dev", "eth0")
+    until(lambda: connect.tcp(house.client, S4, 22, source="10.88.0.77") == "open", 10, "a door for the new address")
+    house.client.ip("addr", "flush", "dev", "eth0")
+    house.client.ip("addr", "add", "10.88.0.2/24", "dev", "eth0")
+    kept.signal(2)
+    assert kept.popen.wait(30) == 0
+
+
+@SPARE
+def test_keep_waits_for_a_server(house):
+    begin(house)
+    house.postern.stop()
+    kept = house.alice.start("keep", "alice", "ssh", "-4", "--retries", "0")
+    kept.wait_line("no answer")
+    house.postern.start()
+    kept.wait_line("is open", 20)
+    kept.signal(15)
+    assert kept.popen.wait(10) == 0
+
+
 # --- commands ---
 
 COMMANDS = """
