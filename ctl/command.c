@@ -48,6 +48,16 @@ static const struct option_def close_options[] = {
     {.name = NULL},
 };
 
+static const struct option_def log_options[] = {
+    {"client", "NAME", "what this client asked for alone"},
+    {"verdict", "WORD", "what was decided so alone: ok, denied, expired ..."},
+    {"service", "NAME", "what was asked of this service or command alone"},
+    {"since", "TIME", "no older: 10m, 12h, 7d, 2030-12-31 or 2030-12-31T18:00Z"},
+    {"last", "N", "the newest so many (1000; with --follow 10)"},
+    {"follow", NULL, "go on as more comes, a line each"},
+    {.name = NULL},
+};
+
 static const struct option_def capture_switch_options[] = {
     {"source", "NAME", "this source alone, instead of all"},
     {NULL, NULL, NULL},
@@ -76,6 +86,7 @@ const struct command commands[] = {
 	rotate_options, cmd_rotate_door_key, NULL},
     {"sessions", "", "the doors that are open now", 0, 0, NULL, cmd_sessions, NULL},
     {"close", "[SESSION]", "close a door before its time", 0, 1, close_options, cmd_close, NULL},
+    {"log", "", "what was decided: the journal", 0, 0, log_options, cmd_log, NULL},
     {"stats", "", "what was counted since the daemon started", 0, 0, NULL, cmd_stats, NULL},
     {"reload", "", "read configuration, clients and keys again, all or nothing", 0, 0, NULL,
 	cmd_reload, NULL},

@@ -64,6 +64,7 @@ int cmd_client_revoke(struct ctl *c, const struct arguments *a);
 int cmd_rotate_door_key(struct ctl *c, const struct arguments *a);
 int cmd_sessions(struct ctl *c, const struct arguments *a);
 int cmd_close(struct ctl *c, const struct arguments *a);
+int cmd_log(struct ctl *c, const struct arguments *a);
 int cmd_stats(struct ctl *c, const struct arguments *a);
 int cmd_reload(struct ctl *c, const struct arguments *a);
 int cmd_capture_switch(struct ctl *c, const struct arguments *a);

@@ -186,13 +186,13 @@ int daemon_ask(struct ctl *c, const struct daemon_question *q, char text[static 
 	status = connect_to(c, q, path, &sock);
 	if (status != CTL_OK)
 		return status;
-	if (ipc_send(sock, &request, NULL, 0) != 0 && q->may_break_off)
+	if (ipc_send(sock, &request, NULL, 0) == 0)
+		status = hear(c, q, sock, text);
+	else if (q->may_break_off)
 		status = CTL_NOT_RUNNING;
-	else if (ipc_send(sock, &request, NULL, 0) != 0)
+	else
 		status =
 		    output_fail(c, CTL_FAILED, "posternd cannot be asked: %s", strerror(errno));
-	else
-		status = hear(c, q, sock, text);
 	(void)close(sock);
 	return status;
 }

@@ -298,6 +298,19 @@ static void print_table(const json_t *table, const char *when_empty, bool quiet)
 	}
 }
 
+void output_line(const struct ctl *c, const json_t *row)
+{
+	const size_t narrow[COLUMNS_MAX] = {0};
+
+	if (c->json) {
+		(void)json_dumpf(row, stdout, JSON_COMPACT);
+		(void)fputc('\n', stdout);
+	} else {
+		print_row(row, narrow);
+	}
+	(void)fflush(stdout);
+}
+
 static void print_sentences(const json_t *list, const char *mark, FILE *out)
 {
 	const json_t *item;

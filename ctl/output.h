@@ -46,6 +46,9 @@ void row_flag(json_t *row, const char *column, bool value);
 json_t *row_list(json_t *row, const char *column);
 void list_text(json_t *list, const char *text);
 
+/* A row printed at once, for what has no end: as a line, or with --json as an object on a line of its own. */
+void output_line(const struct ctl *c, const json_t *row);
+
 /* A fact for programs only. */
 void output_fact(struct ctl *c, const char *name, json_t *value);
 

@@ -31,6 +31,7 @@ struct core *core_new(const struct auth_world *w, struct realm *realm)
 	c->realm = realm;
 	c->peers = peers_new(realm->clients, realm->config.client_rate, realm->config.client_burst);
 	c->sessions = sessions_new();
+	c->journal_next = 1;
 	randombytes_buf(c->copies.key, sizeof(c->copies.key));
 	c->junk_log = limit_of(JUNK_LOG_BURST, JUNK_LOG_MS);
 	c->store_log = limit_of(STORE_LOG_BURST, JUNK_LOG_MS);
@@ -117,8 +118,8 @@ static int work_queue(struct core *c)
 	struct knock *k, *next;
 
 	peers_turn(c->peers);
-	DL_FOREACH_SAFE(c->queue, k, next) {
 	c->pins = 0;
+	DL_FOREACH_SAFE(c->queue, k, next) {
 		if (!peers_first_this_turn(c->peers, k->client))
 			continue;
 		int r = knock_work(c, k);
@@ -128,10 +129,10 @@ static int work_queue(struct core *c)
 			count(&c->counters, COUNT_STORE_FAILED);
 			return -1;
 		}
-	}
 		/* What came meanwhile is looked at before the rest. */
 		if (c->pins >= PINS_A_TURN)
 			break;
+	}
 	return 0;
 }
 
@@ -180,7 +181,7 @@ static void flush_late(struct core *c)
 {
 	if (!keep_owes(c))
 		return;
-	if (keep_begin(c) < 0 || keep_write_late(c) < 0 || keep_commit(c) < 0)
+	if (keep_flush(c) < 0)
 		store_failed(c);
 }
 
@@ -321,11 +322,11 @@ static int write_boot(struct core *c)
 static int load_sessions(struct core *c)
 {
 	struct loading l = {.c = c};
-	bool same;
+	bool same = false;
 	int r = -1;
 
-	if (keep_begin(c) < 0)
-		return -1;
+	if (keep_begin(c) < 0 || audit_load(c) < 0)
+		goto out;
 	same = is_same_boot(c);
 	if (c->w.store->ops->each(c->w.store, STORE_SESSIONS, same ? load_one : stale_one, &l) != 0)
 		goto out;

@@ -57,6 +57,7 @@ static const char *const names[AUTH_COUNTERS] = {
     [COUNT_CLOSED] = "closed",
     [COUNT_ENDED] = "ended",
     [COUNT_DOOR_FAILED] = "door-failed",
+    [COUNT_JOURNAL_LOST] = "journal-lost",
 };
 
 const char *counter_name(enum auth_counter c)

@@ -159,7 +159,7 @@ void keep_session_later(struct core *c, uint64_t id)
 
 bool keep_owes(const struct core *c)
 {
-	return c->late_results || c->late_sessions;
+	return c->late_results || c->late_sessions || c->late_entries;
 }
 
 static int write_result(struct core *c, const struct late_result *l)
@@ -202,7 +202,7 @@ int keep_write_late(struct core *c)
 	LL_FOREACH(c->late_sessions, s)
 		if (write_session(c, s) < 0)
 			return -1;
-	return 0;
+	return audit_write(c);
 }
 
 static void forget_late(struct core *c)
@@ -216,6 +216,7 @@ static void forget_late(struct core *c)
 		free(s);
 	c->late_results = NULL;
 	c->late_sessions = NULL;
+	audit_forget(c);
 }
 
 int keep_commit(struct core *c)
@@ -230,6 +231,11 @@ int keep_commit(struct core *c)
 		return -1;
 	forget_late(c);
 	return 0;
+}
+
+int keep_flush(struct core *c)
+{
+	return keep_begin(c) < 0 || keep_write_late(c) < 0 || keep_commit(c) < 0 ? -1 : 0;
 }
 
 void keep_free(struct core *c)

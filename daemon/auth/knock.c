@@ -107,7 +107,7 @@ static int judge(struct core *c, struct job *j, const struct client *cl, struct 
 		unreadable(j, error, unknown);
 		goto out;
 	}
-	j->verb = q.verb;
+	audit_asked(j, &q);
 	must = policy_must_prove(&p);
 	switch (freshness_judge(
 	    before, j->t, p.now_ns, c->realm->config.window_s * (uint64_t)NS_PER_S, must)) {

@@ -43,7 +43,11 @@ struct lmdb {
 static const size_t map_bytes = (size_t)4 << 30;
 
 static const char *const table_names[STORE_TABLES] = {
-    [STORE_META] = "meta", [STORE_CLIENTS] = "clients", [STORE_SESSIONS] = "sessions"};
+    [STORE_META] = "meta",
+    [STORE_CLIENTS] = "clients",
+    [STORE_SESSIONS] = "sessions",
+    [STORE_JOURNAL] = "journal",
+};
 
 static struct lmdb *of(struct store *s)
 {

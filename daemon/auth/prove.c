@@ -100,7 +100,7 @@ static int accept(struct core *c, const struct knock *k, const struct client *cl
 	rec->proven = true;
 	/* It was read before the challenge went out. */
 	if (request_decode(&q, ch->plain, ch->plain_len, &unknown) == 0) {
-		j->verb = q.verb;
+		audit_asked(j, &q);
 		take_secrets(&q, &found->said);
 		r = decide(c, j, cl, &q, rec);
 	}

@@ -13,6 +13,10 @@ enum {
 	FIRST_VERSION = 1,
 	RECORD_PROVEN = 1,
 	SESSION_ONCE = 1,
+	JOURNAL_HAS_FROM = 1,
+	JOURNAL_HAS_ADMIT = 2,
+	JOURNAL_HAS_EXIT = 4,
+	JOURNAL_HAS_ALL = 7,
 	SUM_BYTES = crypto_shorthash_BYTES,
 };
 
@@ -62,11 +66,11 @@ size_t client_record_encode(const struct client_record *r,
 	write_u8(&w, RECORD_VERSION);
 	write_u8(&w, r->proven ? RECORD_PROVEN : 0);
 	write_u64(&w, r->mark);
+	write_u64(&w, r->code_step);
 	write_u8(&w, r->attempts);
 	for (unsigned i = 0; i < r->attempts; i++) {
 		write_u64(&w, r->attempt[i].id);
 		write_u16(&w, r->attempt[i].reply_len);
-	write_u64(&w, r->code_step);
 		write_bytes(&w, r->attempt[i].reply, r->attempt[i].reply_len);
 	}
 	return finish(&w, key);
@@ -200,6 +204,130 @@ int session_record_decode(struct session_record *out, const uint8_t key[static S
 	return 0;
 }
 
+void journal_key(uint64_t number, uint8_t key[static STORE_KEY_BYTES])
+{
+	struct writer w = writer_of(key, STORE_KEY_BYTES);
+
+	write_u64(&w, number % JOURNAL_MAX);
+}
+
+static void write_text(struct writer *w, const char *text)
+{
+	const size_t len = strlen(text);
+
+	write_u16(w, (uint16_t)len);
+	write_bytes(w, (const uint8_t *)text, len);
+}
+
+/* out has room for cap bytes, its NUL included, and is zeros. */
+static void read_text(struct reader *r, char *out, size_t cap)
+{
+	const uint16_t len = read_u16(r);
+
+	if (len >= cap)
+		r->failed = true;
+	else
+		read_bytes(r, (uint8_t *)out, len);
+}
+
+static uint8_t journal_flags(const struct journal_record *r)
+{
+	return (uint8_t)((r->has_from ? JOURNAL_HAS_FROM : 0) |
+			 (r->has_admit ? JOURNAL_HAS_ADMIT : 0) |
+			 (r->has_exit_status ? JOURNAL_HAS_EXIT : 0));
+}
+
+size_t journal_record_encode(const struct journal_record *r,
+    const uint8_t key[static STORE_KEY_BYTES], uint8_t out[static STORE_VALUE_MAX])
+{
+	struct writer w = writer_of(out, STORE_VALUE_MAX);
+
+	write_u8(&w, RECORD_VERSION);
+	write_u64(&w, r->number);
+	write_u64(&w, r->time_ns);
+	write_u8(&w, (uint8_t)r->event);
+	write_u8(&w, r->verdict);
+	write_u8(&w, r->verb);
+	write_u8(&w, journal_flags(r));
+	write_u8(&w, r->exit_status);
+	write_bytes(&w, r->from.b, ADDRESS_BYTES);
+	write_bytes(&w, r->admit.addr.b, ADDRESS_BYTES);
+	write_u8(&w, r->admit.len);
+	write_u64(&w, r->attempt);
+	write_u8(&w, r->sessions);
+	for (unsigned i = 0; i < r->sessions; i++)
+		write_u64(&w, r->session[i]);
+	write_text(&w, r->client);
+	write_text(&w, r->what);
+	write_text(&w, r->reason);
+	return finish(&w, key);
+}
+
+static void read_journal_head(struct reader *r, struct journal_record *out)
+{
+	uint8_t event, flags;
+
+	out->number = read_u64(r);
+	out->time_ns = read_u64(r);
+	event = read_u8(r);
+	out->event = (enum journal_event)event;
+	out->verdict = read_u8(r);
+	out->verb = read_u8(r);
+	flags = read_u8(r);
+	out->has_from = (flags & JOURNAL_HAS_FROM) != 0;
+	out->has_admit = (flags & JOURNAL_HAS_ADMIT) != 0;
+	out->has_exit_status = (flags & JOURNAL_HAS_EXIT) != 0;
+	out->exit_status = read_u8(r);
+	read_bytes(r, out->from.b, ADDRESS_BYTES);
+	read_bytes(r, out->admit.addr.b, ADDRESS_BYTES);
+	out->admit.len = read_u8(r);
+	out->attempt = read_u64(r);
+	out->sessions = read_u8(r);
+	if (event < JOURNAL_ANSWERED || event > JOURNAL_ENDED || out->verb > VERB_LIST ||
+	    (out->verdict > VERDICT_EXPIRED && out->verdict != JOURNAL_NO_VERDICT))
+		r->failed = true;
+	if (flags > JOURNAL_HAS_ALL || out->sessions > JOURNAL_SESSIONS)
+		r->failed = true;
+}
+
+int journal_record_decode(struct journal_record *out, const uint8_t key[static STORE_KEY_BYTES],
+    const uint8_t *bytes, size_t len)
+{
+	uint8_t at[STORE_KEY_BYTES];
+	struct reader r;
+
+	memset(out, 0, sizeof(*out));
+	if (begin(&r, key, bytes, len) < 0 || read_u8(&r) != RECORD_VERSION)
+		return -E_FORMAT;
+	read_journal_head(&r, out);
+	for (unsigned i = 0; i < out->sessions && !r.failed; i++)
+		out->session[i] = read_u64(&r);
+	read_text(&r, out->client, sizeof(out->client));
+	read_text(&r, out->what, sizeof(out->what));
+	read_text(&r, out->reason, sizeof(out->reason));
+	journal_key(out->number, at);
+	return r.failed || r.left != 0 || out->number == 0 || memcmp(at, key, sizeof(at)) != 0
+		   ? -E_FORMAT
+		   : 0;
+}
+
+const char *journal_event_word(enum journal_event e)
+{
+	switch (e) {
+	case JOURNAL_ANSWERED:
+		return "answered";
+	case JOURNAL_GRANTED:
+		return "granted";
+	case JOURNAL_CHALLENGED:
+		return "challenged";
+	case JOURNAL_CLOSED:
+		return "closed";
+	case JOURNAL_ENDED:
+		return "ended";
+	}
+	return "?";
+}
+
 int record_check(
     enum store_table t, const uint8_t key[static STORE_KEY_BYTES], const uint8_t *bytes, size_t len)
 {
@@ -213,6 +341,8 @@ int record_check(
 		return client_record_decode(&client, key, bytes, len);
 	case STORE_SESSIONS:
 		return session_record_decode(&session, key, bytes, len);
+	case STORE_JOURNAL:
+		return 0; /* what is damaged is passed over when it is read: no reason to lose the marks */
 	}
 	return -E_FORMAT;
 }

@@ -1,6 +1,6 @@
 /*
  * store - what must outlive the process: marks and attempts of each client,
- * sessions, and which boot the sessions belong to.
+ * sessions, which boot the sessions belong to, and the journal of decisions.
  *
  * A store keeps bytes under keys of 8 bytes in a few tables. One transaction
  * at a time, begun before anything is read or written; what it wrote is read
@@ -13,10 +13,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum store_table { STORE_META, STORE_CLIENTS, STORE_SESSIONS };
+enum store_table { STORE_META, STORE_CLIENTS, STORE_SESSIONS, STORE_JOURNAL };
 
 enum {
-	STORE_TABLES = 3,
+	STORE_TABLES = 4,
 	STORE_KEY_BYTES = 8,
 	STORE_VALUE_MAX = 4096,
 };

@@ -1,0 +1,266 @@
+/*
+ * audit - the journal: one record for each decision, and for the end of what
+ * one began. The last JOURNAL_MAX of them lie in the store. They are written
+ * with whatever is written next, so that a knock costs no sync more for them.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "inside.h"
+
+enum {
+	LATE_MAX = 4096, /* that wait for a store that fails: more are not kept */
+	SCAN_MAX = 1024, /* records that one page looks at, so that nobody waits for long */
+	PORT_TEXT = sizeof("255/65535"),
+};
+
+struct late_entry {
+	struct late_entry *prev, *next;
+	uint8_t key[STORE_KEY_BYTES];
+	size_t len;
+	uint8_t value[];
+};
+
+/* One more item; what does not fit is left out. */
+static void add_what(char what[static JOURNAL_WHAT_MAX + 1], const char *item)
+{
+	const size_t used = strlen(what);
+
+	if (used + strlen(item) + 1 <= JOURNAL_WHAT_MAX)
+		snprintf(
+		    what + used, JOURNAL_WHAT_MAX + 1 - used, "%s%s", used > 0 ? "," : "", item);
+}
+
+void audit_asked(struct job *j, const struct request *q)
+{
+	char port[PORT_TEXT];
+
+	j->verb = q->verb;
+	j->what[0] = '\0';
+	for (unsigned i = 0; i < q->services; i++)
+		add_what(j->what, q->service[i]);
+	for (unsigned i = 0; i < q->ports; i++) {
+		const struct port *p = &q->port[i];
+
+		if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP)
+			snprintf(port, sizeof(port), "%s/%u",
+			    p->proto == IPPROTO_TCP ? "tcp" : "udp", p->number);
+		else
+			snprintf(port, sizeof(port), "%u/%u", p->proto, p->number);
+		add_what(j->what, port);
+	}
+	if (q->command[0] != '\0')
+		add_what(j->what, q->command);
+}
+
+/* The record is complete but for its number and time. */
+static void add(struct core *c, struct journal_record *r)
+{
+	uint8_t key[STORE_KEY_BYTES], value[STORE_VALUE_MAX];
+	struct late_entry *e;
+	size_t len;
+
+	if (c->late_entries_len == LATE_MAX) {
+		count(&c->counters, COUNT_JOURNAL_LOST);
+		return;
+	}
+	r->number = c->journal_next++;
+	r->time_ns = c->w.real_ns(c->w.arg);
+	journal_key(r->number, key);
+	len = journal_record_encode(r, key, value);
+	e = calloc(1, sizeof(*e) + len);
+	if (!e)
+		abort();
+	e->len = len;
+	memcpy(e->key, key, sizeof(key));
+	memcpy(e->value, value, len);
+	DL_APPEND(c->late_entries, e);
+	c->late_entries_len++;
+}
+
+static struct journal_record record_of(const struct job *j, enum journal_event event)
+{
+	struct journal_record r = {.event = event,
+	    .verdict = (uint8_t)j->reply.verdict,
+	    .verb = (uint8_t)j->verb,
+	    .has_from = true,
+	    .from = j->x.route.client,
+	    .attempt = j->key.id,
+	    .has_exit_status = j->reply.has_exit_status,
+	    .exit_status = j->reply.exit_status};
+
+	memcpy(r.client, j->client, sizeof(r.client));
+	memcpy(r.what, j->what, sizeof(r.what));
+	return r;
+}
+
+void audit_job(struct core *c, const struct job *j)
+{
+	struct journal_record r = record_of(j, JOURNAL_ANSWERED);
+
+	if (j->kind == JOB_KNOWN)
+		return; /* nothing is decided anew */
+	memcpy(r.reason, j->reply.reason, sizeof(r.reason));
+	if (j->kind == JOB_OPEN && j->reply.doors > 0) {
+		r.event = JOURNAL_GRANTED;
+		r.has_admit = true;
+		r.admit = j->step[0].r.admit;
+		for (unsigned i = 0; i < j->reply.doors && i < JOURNAL_SESSIONS; i++)
+			r.session[r.sessions++] = j->reply.door[i].session;
+	}
+	add(c, &r);
+}
+
+void audit_challenge(struct core *c, const struct job *j)
+{
+	struct journal_record r = record_of(j, JOURNAL_CHALLENGED);
+
+	snprintf(r.reason, sizeof(r.reason), "%s", j->why);
+	add(c, &r);
+}
+
+void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why)
+{
+	const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);
+	struct journal_record r = {.event = e,
+	    .verdict = JOURNAL_NO_VERDICT,
+	    .has_admit = true,
+	    .admit = s->r.admit,
+	    .sessions = 1,
+	    .session = {s->id}};
+
+	if (cl)
+		memcpy(r.client, cl->name, sizeof(r.client));
+	snprintf(r.what, sizeof(r.what), "%s", s->r.service);
+	snprintf(r.reason, sizeof(r.reason), "%s", why);
+	add(c, &r);
+}
+
+/* --- the store --- */
+
+static int see_number(
+    void *arg, const uint8_t key[static STORE_KEY_BYTES], const uint8_t *value, size_t len)
+{
+	struct core *c = arg;
+	struct journal_record r;
+
+	if (journal_record_decode(&r, key, value, len) == 0 && r.number >= c->journal_next)
+		c->journal_next = r.number + 1;
+	return 0;
+}
+
+int audit_load(struct core *c)
+{
+	c->journal_next = 1;
+	return c->w.store->ops->each(c->w.store, STORE_JOURNAL, see_number, c) == 0 ? 0 : -1;
+}
+
+int audit_write(struct core *c)
+{
+	const struct late_entry *e;
+
+	if (c->late_entries && keep_begin(c) < 0)
+		return -1;
+	DL_FOREACH(c->late_entries, e)
+		if (c->w.store->ops->put(c->w.store, STORE_JOURNAL, e->key, e->value, e->len) != 0)
+			return -1;
+	return 0;
+}
+
+void audit_forget(struct core *c)
+{
+	struct late_entry *e, *next;
+
+	DL_FOREACH_SAFE(c->late_entries, e, next)
+		free(e);
+	c->late_entries = NULL;
+	c->late_entries_len = 0;
+}
+
+/* --- reading --- */
+
+/* Is the word one of the list's? */
+static bool lists(const char *list, const char *word)
+{
+	const size_t len = strlen(word);
+
+	for (; *list; list += strcspn(list, ","), list += *list == ',')
+		if (strcspn(list, ",") == len && memcmp(list, word, len) == 0)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct journal_query *q, const struct journal_record *r)
+{
+	return r->time_ns >= q->since_ns &&
+	       (q->client[0] == '\0' || strcmp(q->client, r->client) == 0) &&
+	       (q->verdict == JOURNAL_NO_VERDICT || q->verdict == r->verdict) &&
+	       (q->service[0] == '\0' || lists(r->what, q->service));
+}
+
+/* False: overwritten, damaged, or not there. */
+static bool read_one(struct core *c, uint64_t number, struct journal_record *r)
+{
+	uint8_t key[STORE_KEY_BYTES];
+	const uint8_t *value;
+	size_t len;
+
+	journal_key(number, key);
+	return c->w.store->ops->get(c->w.store, STORE_JOURNAL, key, &value, &len) == 0 &&
+	       journal_record_decode(r, key, value, len) == 0 && r->number == number;
+}
+
+/* From number at in the query's direction; *at is then where to go on. */
+static void walk(
+    struct core *c, const struct journal_query *q, uint64_t *at, journal_visit *visit, void *arg)
+{
+	const uint64_t oldest = core_journal_oldest(c);
+	struct journal_record r;
+	unsigned told = 0;
+
+	for (unsigned n = 0; n < SCAN_MAX && told < q->most; n++) {
+		if (q->back ? *at <= oldest : *at >= c->journal_next)
+			break;
+		if (!q->back && *at < oldest)
+			*at = oldest;
+		if (q->back)
+			--*at;
+		if (read_one(c, *at, &r) && is_wanted(q, &r)) {
+			visit(arg, &r);
+			told++;
+		}
+		if (!q->back)
+			++*at;
+	}
+}
+
+int core_journal(
+    struct core *c, const struct journal_query *q, journal_visit *visit, void *arg, uint64_t *next)
+{
+	uint64_t at = q->from;
+
+	/* Beyond the newest: the store was begun anew since. */
+	if (at > c->journal_next)
+		at = q->back ? c->journal_next : 1;
+	if (c->late_entries && keep_flush(c) < 0)
+		return -1;
+	if (keep_begin(c) < 0)
+		return -1;
+	walk(c, q, &at, visit, arg);
+	keep_abort(c);
+	*next = at;
+	return 0;
+}
+
+uint64_t core_journal_oldest(const struct core *c)
+{
+	return c->journal_next > JOURNAL_MAX ? c->journal_next - JOURNAL_MAX : 1;
+}
+
+uint64_t core_journal_next(const struct core *c)
+{
+	return c->journal_next;
+}

@@ -1,0 +1,70 @@
+/* page - see page.h. */
+#include <string.h>
+
+#include "page.h"
+
+_Static_assert(
+    (int)JOURNAL_SESSIONS == (int)CONTROL_RECORD_SESSIONS, "record.h and control.h agree");
+_Static_assert((int)JOURNAL_WHAT_MAX < (int)CONTROL_TEXT_MAX, "record.h and control.h agree");
+
+/* Cut to fit; out is zeros. */
+static void put(char *out, size_t cap, const char *in)
+{
+	memcpy(out, in, strnlen(in, cap - 1));
+}
+
+static int verdict_of(const char *word, uint8_t *out)
+{
+	*out = JOURNAL_NO_VERDICT;
+	if (word[0] == '\0')
+		return 0;
+	for (enum verdict v = VERDICT_OK; v <= VERDICT_EXPIRED; v++) {
+		if (strcmp(word, verdict_word(v)) != 0)
+			continue;
+		*out = (uint8_t)v;
+		return 0;
+	}
+	return -1;
+}
+
+int page_query(const struct control_request *q, struct journal_query *out)
+{
+	*out = (struct journal_query){.from = q->from,
+	    .back = q->back != 0,
+	    .most = q->most < PAGE_RECORDS ? q->most : PAGE_RECORDS,
+	    .since_ns = q->since_ns,
+	    .client = q->name,
+	    .service = q->word};
+	return verdict_of(q->verdict, &out->verdict);
+}
+
+void page_record(const struct journal_record *r, struct control_record *out)
+{
+	out->number = r->number;
+	out->time_ns = r->time_ns;
+	out->attempt = r->attempt;
+	memcpy(out->session, r->session, sizeof(out->session));
+	put(out->event, sizeof(out->event), journal_event_word(r->event));
+	put(out->client, sizeof(out->client), r->client);
+	put(out->verb, sizeof(out->verb), r->verb != 0 ? verb_word((enum verb)r->verb) : "");
+	put(out->verdict, sizeof(out->verdict),
+	    r->verdict != JOURNAL_NO_VERDICT ? verdict_word((enum verdict)r->verdict) : "");
+	put(out->what, sizeof(out->what), r->what);
+	put(out->reason, sizeof(out->reason), r->reason);
+	memcpy(out->from, r->from.b, sizeof(out->from));
+	memcpy(out->admit, r->admit.addr.b, sizeof(out->admit));
+	out->has_from = r->has_from;
+	out->has_admit = r->has_admit;
+	out->admit_len = r->admit.len;
+	out->sessions = r->sessions;
+	out->has_exit_status = r->has_exit_status;
+	out->exit_status = r->exit_status;
+}
+
+void page_end(
+    const struct core *c, const struct journal_query *q, uint64_t next, struct control_page *out)
+{
+	out->next = next;
+	out->newest = core_journal_next(c);
+	out->more = q->back ? next > core_journal_oldest(c) : next < core_journal_next(c);
+}

@@ -1,0 +1,22 @@
+/*
+ * page - a page of the journal, for the control socket: what was asked, as the
+ * core takes it, and a record, as control.h has it.
+ */
+#ifndef POSTERN_CONTROL_PAGE_H
+#define POSTERN_CONTROL_PAGE_H
+
+#include "control.h"
+#include "core.h"
+
+enum { PAGE_RECORDS = 64 }; /* that wait in memory for room in a socket */
+
+/* out borrows of q. Returns 0, or -1: it names no verdict that there is. */
+int page_query(const struct control_request *q, struct journal_query *out)
+    __attribute__((warn_unused_result));
+/* All but the head. */
+void page_record(const struct journal_record *r, struct control_record *out);
+/* All but the head: next is where core_journal() would go on. */
+void page_end(
+    const struct core *c, const struct journal_query *q, uint64_t next, struct control_page *out);
+
+#endif
