@@ -23,7 +23,7 @@ _Static_assert(
 _Static_assert((int)PGP_CHALLENGE_HEAD ==
 		   sizeof(challenge_words) + KEY_BYTES + CID_BYTES + PGP_HASH_BYTES + KEY_BYTES,
     "its parts");
-_Static_assert((int)PGP_RESULT_OVERHEAD == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES +
+_Static_assert((int)PGP_SEALED_OVERHEAD == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES +
 					       crypto_aead_xchacha20poly1305_ietf_ABYTES,
     "its parts");
 
@@ -194,100 +194,119 @@ static int open_challenge(struct envelope_state *s, const struct envelope_keys *
 	return got;
 }
 
-/* --- answer --- */
+/* --- what needs no OpenPGP: answer, result, and a reply without challenge --- */
 
-static void answer_mac(
-    const struct openpgp *p, const uint8_t *plain, size_t len, uint8_t out[static PGP_HASH_BYTES])
-{
-	crypto_generichash_state h;
+struct sealing {
 	uint8_t key[KEY_BYTES];
+	const uint8_t *ad;
+	size_t ad_len;
+};
 
-	derive(key, p->secret);
-	crypto_generichash_init(&h, key, sizeof(key), PGP_HASH_BYTES);
-	crypto_generichash_update(&h, p->challenge, sizeof(p->challenge));
-	crypto_generichash_update(&h, plain, len);
-	crypto_generichash_final(&h, out, PGP_HASH_BYTES);
-	secret_wipe(&h, sizeof(h));
-	secret_wipe(key, sizeof(key));
+static int seal(
+    const struct sealing *s, const uint8_t *plain, size_t len, uint8_t *body, size_t cap)
+{
+	uint8_t *nonce = body, *sealed = body + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+
+	if (cap < PGP_SEALED_OVERHEAD || len > cap - PGP_SEALED_OVERHEAD)
+		return -E_SHORT;
+	memmove(sealed, plain, len);
+	secret_random(nonce, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(
+	    sealed, NULL, sealed, len, s->ad, s->ad_len, NULL, nonce, s->key);
+	return (int)(len + PGP_SEALED_OVERHEAD);
+}
+
+static int unseal(
+    const struct sealing *s, const uint8_t *body, size_t len, uint8_t *plain, size_t cap)
+{
+	const size_t nonce_len = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+
+	if (len < PGP_SEALED_OVERHEAD || len - PGP_SEALED_OVERHEAD > cap)
+		return -E_SHORT;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, body + nonce_len,
+		len - nonce_len, s->ad, s->ad_len, body, s->key) != 0)
+		return -E_FORGED;
+	return (int)(len - PGP_SEALED_OVERHEAD);
+}
+
+/* Under the challenge's secret, and for this ciphertext of it alone. */
+static struct sealing sealing_of_answer(const struct openpgp *p)
+{
+	struct sealing s = {.ad = p->challenge, .ad_len = sizeof(p->challenge)};
+
+	derive(s.key, p->secret);
+	return s;
 }
 
 static int seal_answer(
     struct envelope_state *s, const uint8_t *plain, size_t len, uint8_t *body, size_t cap)
 {
+	struct sealing how;
+	int got;
+
 	if (s->u.openpgp.stage != PGP_CHALLENGED)
 		return -E_STATE;
-	if (cap < PGP_ANSWER_OVERHEAD || len > cap - PGP_ANSWER_OVERHEAD)
-		return -E_SHORT;
-	memmove(body, plain, len);
-	answer_mac(&s->u.openpgp, body, len, body + len);
-	return (int)(len + PGP_ANSWER_OVERHEAD);
+	how = sealing_of_answer(&s->u.openpgp);
+	got = seal(&how, plain, len, body, cap);
+	secret_wipe(&how, sizeof(how));
+	return got;
 }
 
 static int open_answer(
     struct envelope_state *s, const uint8_t *body, size_t len, uint8_t *plain, size_t cap)
 {
-	uint8_t mac[PGP_HASH_BYTES];
+	struct sealing how;
+	int got;
 
 	if (s->u.openpgp.stage != PGP_CHALLENGED)
 		return -E_STATE;
-	if (len < PGP_ANSWER_OVERHEAD || len - PGP_ANSWER_OVERHEAD > cap)
-		return -E_SHORT;
-	len -= PGP_ANSWER_OVERHEAD;
-	answer_mac(&s->u.openpgp, body, len, mac);
-	if (!secret_equal(mac, body + len, sizeof(mac)))
-		return -E_FORGED;
-	memmove(plain, body, len);
-	return (int)len;
+	how = sealing_of_answer(&s->u.openpgp);
+	got = unseal(&how, body, len, plain, cap);
+	secret_wipe(&how, sizeof(how));
+	return got;
 }
 
-/* --- result, and a reply without challenge --- */
-
-static void write_attempt(const struct openpgp *p, uint8_t out[static ATTEMPT_BYTES])
+/* Under the request's reply key, for this attempt, whose bytes are put into ad. */
+static struct sealing sealing_of_result(const struct openpgp *p, uint8_t ad[static ATTEMPT_BYTES])
 {
-	struct writer w = writer_of(out, ATTEMPT_BYTES);
+	struct sealing s = {.ad = ad, .ad_len = ATTEMPT_BYTES};
+	struct writer w = writer_of(ad, ATTEMPT_BYTES);
 
 	write_u64(&w, p->attempt);
+	derive(s.key, p->reply_key);
+	return s;
 }
 
 static int seal_result(
     struct envelope_state *s, const uint8_t *plain, size_t len, uint8_t *body, size_t cap)
 {
 	const struct openpgp *p = &s->u.openpgp;
-	uint8_t key[KEY_BYTES], ad[ATTEMPT_BYTES];
-	uint8_t *nonce = body, *sealed = body + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+	uint8_t ad[ATTEMPT_BYTES];
+	struct sealing how;
+	int got;
 
 	if (p->stage == PGP_FRESH || !p->has_reply_key)
 		return -E_STATE;
-	if (cap < PGP_RESULT_OVERHEAD || len > cap - PGP_RESULT_OVERHEAD)
-		return -E_SHORT;
-	derive(key, p->reply_key);
-	write_attempt(p, ad);
-	memmove(sealed, plain, len);
-	secret_random(nonce, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(
-	    sealed, NULL, sealed, len, ad, sizeof(ad), NULL, nonce, key);
-	secret_wipe(key, sizeof(key));
-	return (int)(len + PGP_RESULT_OVERHEAD);
+	how = sealing_of_result(p, ad);
+	got = seal(&how, plain, len, body, cap);
+	secret_wipe(&how, sizeof(how));
+	return got;
 }
 
 static int open_result(
     struct envelope_state *s, const uint8_t *body, size_t len, uint8_t *plain, size_t cap)
 {
 	const struct openpgp *p = &s->u.openpgp;
-	const size_t nonce_len = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
-	uint8_t key[KEY_BYTES], ad[ATTEMPT_BYTES];
-	int failed;
+	uint8_t ad[ATTEMPT_BYTES];
+	struct sealing how;
+	int got;
 
 	if (p->stage == PGP_FRESH || !p->has_reply_key)
 		return -E_STATE;
-	if (len < PGP_RESULT_OVERHEAD || len - PGP_RESULT_OVERHEAD > cap)
-		return -E_SHORT;
-	derive(key, p->reply_key);
-	write_attempt(p, ad);
-	failed = crypto_aead_xchacha20poly1305_ietf_decrypt(
-	    plain, NULL, NULL, body + nonce_len, len - nonce_len, ad, sizeof(ad), body, key);
-	secret_wipe(key, sizeof(key));
-	return failed ? -E_FORGED : (int)(len - PGP_RESULT_OVERHEAD);
+	how = sealing_of_result(p, ad);
+	got = unseal(&how, body, len, plain, cap);
+	secret_wipe(&how, sizeof(how));
+	return got;
 }
 
 static int seal_reply(struct envelope_state *s, const struct envelope_keys *k, const uint8_t *plain,
@@ -313,9 +332,9 @@ const struct envelope envelope_openpgp = {
     .result = KIND_PGP_RESULT,
     .request_overhead = PGP_REQUEST_HEAD,
     .challenge_overhead = PGP_CHALLENGE_HEAD,
-    .reply_overhead = PGP_RESULT_OVERHEAD,
-    .answer_overhead = PGP_ANSWER_OVERHEAD,
-    .result_overhead = PGP_RESULT_OVERHEAD,
+    .reply_overhead = PGP_SEALED_OVERHEAD,
+    .answer_overhead = PGP_SEALED_OVERHEAD,
+    .result_overhead = PGP_SEALED_OVERHEAD,
     .has_reply_key = true,
     .seal_request = seal_request,
     .open_challenge = open_challenge,

@@ -19,10 +19,9 @@
 enum {
 	PGP_LITERAL_MAX = 2048, /* no more is taken out of a message */
 	PGP_HASH_BYTES = 32,
-	PGP_REQUEST_HEAD = 71,	  /* what is signed, less the request */
-	PGP_CHALLENGE_HEAD = 128, /* the same, less the reply */
-	PGP_ANSWER_OVERHEAD = PGP_HASH_BYTES,
-	PGP_RESULT_OVERHEAD = 24 + 16, /* nonce, tag */
+	PGP_REQUEST_HEAD = 71,	       /* what is signed, less the request */
+	PGP_CHALLENGE_HEAD = 128,      /* the same, less the reply */
+	PGP_SEALED_OVERHEAD = 24 + 16, /* of answer, result, reply: nonce, tag */
 };
 
 /*

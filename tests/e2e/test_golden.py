@@ -213,6 +213,6 @@ def test_openpgp():
         x["challenge_reply"],
     )
     assert openpgp.digest(x["ciphertext"]) == x["ciphertext_hash"]
-    assert openpgp.answer(x["secret"], x["ciphertext"], x["answer"]) == x["answer_body"]
+    assert openpgp.answer(x["secret"], x["ciphertext"], x["answer"], x["answer_nonce"]) == x["answer_body"]
     assert openpgp.result(x["reply_key"], attempt, x["result"], x["nonce"]) == x["result_body"]
     assert openpgp.open_result(x["reply_key"], attempt, x["result_body"]) == x["result"]

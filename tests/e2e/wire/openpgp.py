@@ -15,8 +15,8 @@ class Strange(Exception):
     """Signed by the right key, and not what was expected."""
 
 
-def digest(data, key=b""):
-    return hashlib.blake2b(data, digest_size=32, key=key).digest()
+def digest(data):
+    return hashlib.blake2b(data, digest_size=32).digest()
 
 
 def signed_request(server_public, carrier, cid, t, request):
@@ -35,8 +35,10 @@ def read_challenge(server_public, cid, request_hash, text):
     return text[len(head) : len(head) + 32], text[len(head) + 32 :]
 
 
-def answer(secret, ciphertext, plain):
-    return plain + digest(digest(ciphertext) + plain, kdf(secret, 1, CONTEXT, 32))
+def answer(secret, ciphertext, plain, nonce=None):
+    nonce = nonce or random(24)
+    key = kdf(secret, 1, CONTEXT, 32)
+    return nonce + xchacha_seal(key, nonce, digest(ciphertext), plain)
 
 
 def result(reply_key, attempt, plain, nonce=None):
