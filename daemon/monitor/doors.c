@@ -38,11 +38,14 @@ static bool has_stray_bytes(const struct msg_door *m)
 	       (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
 }
 
-/* A network has doors of the plain form alone. */
-static bool is_sound(const struct firewall_pass *p)
+/* A network and a gateway have doors of the plain form alone. */
+static bool is_sound(const struct door_wanted *w)
 {
+	const struct firewall_pass *p = &w->pass;
+	const bool narrow = p->idle_s != 0 || p->source_port != 0 || p->once;
+
 	return prefix_is_canonical(&p->from) &&
-	       (prefix_is_host(&p->from) || (p->idle_s == 0 && p->source_port == 0 && !p->once));
+	       (!narrow || (prefix_is_host(&p->from) && !service_is_gateway(w->service)));
 }
 
 /* What the service asks of all its doors, this one must have. */
@@ -92,7 +95,7 @@ enum doors_verdict doors_judge(
 	out->pass.once = m->once == 1;
 	out->seconds = m->seconds;
 	out->cut = m->cut == 1;
-	if (has_stray_bytes(m) || !is_sound(&out->pass))
+	if (has_stray_bytes(m) || !is_sound(out))
 		return DOORS_FORM;
 	return m->head.type == MSG_DOOR_OPEN ? judge_opening(law->now, out) : DOORS_FINE;
 }

@@ -29,7 +29,7 @@ enum doors_verdict {
 	DOORS_FINE,
 	DOORS_GENERATION, /* of a configuration that is not in force */
 	DOORS_SERVICE,	  /* no such service, or no longer */
-	DOORS_FORM,	  /* a prefix that is none, or stray bytes */
+	DOORS_FORM,	  /* a prefix that is none, stray bytes, or a door that has no such form */
 	DOORS_ADDRESS,	  /* no door may ever be opened for it */
 	DOORS_WIDTH,	  /* wider than the service allows */
 	DOORS_TIME,	  /* no time, or longer than the service allows */

@@ -200,6 +200,38 @@ static void test_narrowing(void **state)
 	check_narrowed(&l, net, DOORS_FORM);
 }
 
+/* Of a gateway's door there is one form, whatever times other services have and whatever is asked. */
+static void test_gateway(void **state)
+{
+	static const enum message_type types[] = {MSG_DOOR_OPEN, MSG_DOOR_CLOSE, MSG_DOOR_QUERY};
+	struct law l;
+
+	(void)state;
+	make_law(&l);
+	l.now.service[0].idle_s = 30;
+	l.now.service[1] = (struct service){.name = "out",
+	    .inside = "lan0",
+	    .outside = "wan0",
+	    .max_hold_s = 600,
+	    .min_prefix_v4 = 32,
+	    .min_prefix_v6 = 128};
+	for (size_t i = 0; i < COUNT_OF(types); i++) {
+		const uint32_t seconds = types[i] == MSG_DOOR_OPEN ? 60 : 0;
+		const struct msg_door plain = ask(types[i], NOW, 1, "192.0.2.1", 32, seconds);
+		struct msg_door m = plain;
+
+		check_narrowed(&l, m, DOORS_FINE);
+		m.once = 1;
+		check_narrowed(&l, m, DOORS_FORM);
+		m = plain;
+		m.source_port = 40000;
+		check_narrowed(&l, m, DOORS_FORM);
+		m = plain;
+		m.idle_s = 30;
+		check_narrowed(&l, m, DOORS_FORM);
+	}
+}
+
 /* Only a close may cut. */
 static void test_cutting(void **state)
 {
@@ -242,6 +274,7 @@ int main(void)
 	    cmocka_unit_test(test_judgements),
 	    cmocka_unit_test(test_what_is_opened),
 	    cmocka_unit_test(test_narrowing),
+	    cmocka_unit_test(test_gateway),
 	    cmocka_unit_test(test_cutting),
 	    cmocka_unit_test(test_nothing_was_before),
 	};
