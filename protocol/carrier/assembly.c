@@ -1,5 +1,6 @@
 #include "assembly.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct set {
 	uint64_t begun_ns;
 	uint64_t serial;    /* which was first */
 	unsigned of_source; /* sets that its source has, itself included */
+	unsigned of_id;	    /* and that its set id has, from whatever source */
 	size_t bytes;
 	struct route route;
 	struct slice slice[SEQUENCE_CLEAN_MAX];
@@ -130,21 +132,32 @@ static void release(struct assembly *a, struct slice s)
 
 /* ---- sets ---- */
 
-/* Another than the one at hand moves by n. */
-static void count_source(struct assembly *a, const struct address *source, int n)
+/* The counts of the set's kin, by source and by set id, are by one more or less; its own too. */
+static void count_kin(struct assembly *a, const struct set *of, bool more)
 {
+	unsigned n = more ? 1 : UINT_MAX; /* that is, -1 */
+
 	for (unsigned i = 0; i < SLOTS; i++) {
 		struct set *s = &a->set[i];
-		if (s->used && address_equal(&s->route.client, source))
-			s->of_source = (unsigned)((int)s->of_source + n);
+		if (!s->used)
+			continue;
+		if (address_equal(&s->route.client, &of->route.client))
+			s->of_source += n;
+		if (s->set_id == of->set_id)
+			s->of_id += n;
 	}
+}
+
+static unsigned kin(const struct set *s)
+{
+	return s->of_source > s->of_id ? s->of_source : s->of_id;
 }
 
 static void drop(struct assembly *a, struct set *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
 		release(a, s->slice[i]);
-	count_source(a, &s->route.client, -1);
+	count_kin(a, s, false);
 	*s = (struct set){.used = false};
 	a->sets--;
 }
@@ -208,16 +221,23 @@ static struct set *add(struct assembly *a, const struct arrival *x, uint64_t now
 	    .serial = a->serials++,
 	    .route = x->route};
 	for (unsigned i = 0; i < SLOTS; i++) {
-		if (a->set[i].used && &a->set[i] != s &&
-		    address_equal(&a->set[i].route.client, &x->route.client))
-			s->of_source = a->set[i].of_source;
+		const struct set *other = &a->set[i];
+		if (!other->used || other == s)
+			continue;
+		if (address_equal(&other->route.client, &x->route.client))
+			s->of_source = other->of_source;
+		if (other->set_id == s->set_id)
+			s->of_id = other->of_id;
 	}
-	count_source(a, &x->route.client, 1);
+	count_kin(a, s, true);
 	a->sets++;
 	return s;
 }
 
-/* Who goes when there is no room. */
+/*
+ * Who goes when there is no room. A piece says nothing of its source, so who
+ * saw one may send it on from as many as he likes: those are kin as well.
+ */
 static struct set *victim(struct assembly *a)
 {
 	struct set *oldest = NULL, *greedy = NULL;
@@ -228,9 +248,9 @@ static struct set *victim(struct assembly *a)
 			continue;
 		if (!oldest || s->serial < oldest->serial)
 			oldest = s;
-		if (s->of_source >= ASSEMBLY_GREEDY &&
-		    (!greedy || s->of_source > greedy->of_source ||
-			(s->of_source == greedy->of_source && s->serial > greedy->serial)))
+		if (kin(s) >= ASSEMBLY_GREEDY &&
+		    (!greedy || kin(s) > kin(greedy) ||
+			(kin(s) == kin(greedy) && s->serial > greedy->serial)))
 			greedy = s;
 	}
 	return greedy ? greedy : oldest;

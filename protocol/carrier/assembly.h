@@ -3,9 +3,10 @@
  * many clients at a time, into covered bytes. Pure: the time is passed in.
  *
  * Only what has a tag comes here, so a stranger cannot fill it. Who holds the
- * door key can, and the bounds are for him: 256 sets, 8 MiB in all, 64 KiB
- * and 30 s each. Over a limit a source with four sets loses its newest first;
- * else the oldest of all goes.
+ * door key can, and who sends on from other addresses what he saw; the bounds
+ * are for them: 256 sets, 8 MiB in all, 64 KiB and 30 s each. Over a limit a
+ * source, or a set id, with four sets loses its newest first; else the oldest
+ * of all goes.
  */
 #ifndef POSTERN_CARRIER_ASSEMBLY_H
 #define POSTERN_CARRIER_ASSEMBLY_H
@@ -19,7 +20,7 @@ enum {
 	ASSEMBLY_AGE_S = 30,
 	ASSEMBLY_DONE = 1024,		       /* finished sets that are remembered ... */
 	ASSEMBLY_DONE_S = 3 * SEQUENCE_STEP_S, /* ... for so long: then no tag of theirs holds */
-	ASSEMBLY_GREEDY = 4, /* sets that one source may have when there is no room */
+	ASSEMBLY_GREEDY = 4, /* sets that one source or id may have when there is no room */
 };
 
 struct assembly;

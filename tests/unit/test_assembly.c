@@ -233,6 +233,34 @@ static void a_greedy_source_loses_its_newest(void **state)
 	assert_int_equal(take(a, &x, noon, &out), ASSEMBLY_WHOLE);
 }
 
+/* Somebody saw one piece and sends it on from everywhere: that is at the cost of its copies alone. */
+static void copies_from_many_addresses_lose_their_newest(void **state)
+{
+	struct assembly *a = *state;
+	struct assembled out;
+
+	for (unsigned i = 0; i < PIECES; i++) {
+		struct arrival mine = arrival(2, 9, i, PIECES, SLICE), copy = mine;
+		enum assembly_result r = take(a, &mine, noon, &out);
+
+		assert_int_equal(r, i + 1 < PIECES ? ASSEMBLY_KEPT : ASSEMBLY_WHOLE);
+		if (r == ASSEMBLY_WHOLE)
+			break;
+		for (unsigned n = 0; n < 1000; n++) {
+			copy.route.client = host(100 + 1000 * i + n);
+			(void)assembly_take(a, &copy, noon, &out);
+			assert_true(assembly_use(a).sets <= ASSEMBLY_SETS);
+		}
+		/* Nor do others suffer, who come when all is full. */
+		struct arrival other = arrival(60000 + i, 100 + i, 0, 2, SLICE);
+		assert_int_equal(take(a, &other, noon, &out), ASSEMBLY_KEPT);
+		other.piece.index = 1;
+		other.piece.slice += SLICE;
+		assert_int_equal(take(a, &other, noon, &out), ASSEMBLY_WHOLE);
+	}
+	assert_whole(&out, 9, PIECES * SLICE);
+}
+
 /* From many addresses: the oldest goes, and a set that comes in one go is through. */
 static void from_many_addresses_the_oldest_goes(void **state)
 {
@@ -240,7 +268,7 @@ static void from_many_addresses_the_oldest_goes(void **state)
 	struct assembled out;
 
 	for (unsigned n = 0; n < 20000; n++) {
-		struct arrival x = arrival(n, 5, 0, 2, SLICE);
+		struct arrival x = arrival(n, 1000 + n, 0, 2, SLICE);
 		assert_int_equal(take(a, &x, noon, &out), ASSEMBLY_KEPT);
 		assert_true(assembly_use(a).sets <= ASSEMBLY_SETS);
 	}
@@ -249,7 +277,8 @@ static void from_many_addresses_the_oldest_goes(void **state)
 		struct arrival x = arrival(30000, 6, i, PIECES, SLICE);
 		(void)take(a, &x, noon, &out);
 		for (unsigned n = 0; n < 10; n++) {
-			struct arrival y = arrival(40000 + 10 * i + n, 5, 0, 2, SLICE);
+			struct arrival y =
+			    arrival(40000 + 10 * i + n, 40000 + 10 * i + n, 0, 2, SLICE);
 			struct assembled none;
 			assert_int_equal(take(a, &y, noon, &none), ASSEMBLY_KEPT);
 		}
@@ -265,7 +294,7 @@ static void memory_is_bounded(void **state)
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned n = 0; n < ASSEMBLY_SETS; n++) {
 			for (unsigned i = 0; i < 63; i++) {
-				struct arrival x = arrival(n, 5 + round, i, 64, 1024);
+				struct arrival x = arrival(n, 1000 * round + n, i, 64, 1024);
 				enum assembly_result r = take(a, &x, noon, &out);
 				assert_true(r == ASSEMBLY_KEPT || r == ASSEMBLY_FULL);
 				struct assembly_use use = assembly_use(a);
@@ -291,6 +320,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(old_ones_go, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(the_largest_goes_in, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_greedy_source_loses_its_newest, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		copies_from_many_addresses_lose_their_newest, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(from_many_addresses_the_oldest_goes, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(memory_is_bounded, set_up, tear_down),
 	};
