@@ -76,7 +76,9 @@ static int drop_capabilities(void)
 /* From root to the user, with what the program inherits. */
 static int become_user(const struct keeper_plan *p)
 {
-	if (p->uid == 0 || p->gid == 0 || prctl(PR_SET_KEEPCAPS, 1) != 0)
+	/* The monitor may start commands as root, so it has not forbidden it for us. */
+	if (p->uid == 0 || p->gid == 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_KEEPCAPS, 1) != 0)
 		return -1;
 	if (setgroups(0, NULL) != 0 || setresgid(p->gid, p->gid, p->gid) != 0 ||
 	    setresuid(p->uid, p->uid, p->uid) != 0)

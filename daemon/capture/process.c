@@ -166,6 +166,7 @@ static char *read_text(void)
 		return NULL;
 	}
 	text[len] = '\0';
+	(void)close(FD_CONFIG); /* so that the jail has nothing of it */
 	return text;
 }
 
