@@ -102,6 +102,8 @@ static int tell_unknown(struct ctl *c, const char *name)
 	char known[256] = "";
 	const struct capture_method *const *m;
 
+	if (config_capture_past(name) != NULL)
+		return output_fail(c, CTL_USAGE, "%s: %s", name, config_capture_past(name));
 	for (m = capture_table(); *m != NULL; m++) {
 		(void)strncat(
 		    known, m == capture_table() ? "" : ", ", sizeof(known) - strlen(known) - 1);
@@ -180,16 +182,25 @@ static int find_source(struct compare *k, const struct arguments *a)
 	return find_user(k, user);
 }
 
+/* As it captures now, which a switch may have made other than the configuration has it. */
+static void hear_source(void *arg, const struct control_source *s)
+{
+	struct compare *k = arg;
+
+	k->daemon_by_firewall = k->daemon_by_firewall || s->needs != 0;
+}
+
 /* Is there a daemon that the comparison could take knocks from? */
 static void find_daemon(struct compare *k)
 {
-	const struct daemon_question q = {.type = CONTROL_STATS, .may_be_away = true};
+	const struct daemon_listener l = {.source = hear_source, .arg = k};
+	const struct daemon_question q = {
+	    .type = CONTROL_STATS, .may_be_away = true, .listener = &l};
 	char text[CONTROL_TEXT_MAX];
 
 	if (access(k->ctl->config_path, R_OK) != 0 || ctl_config(k->ctl) == NULL)
 		return;
 	k->daemon_runs = daemon_ask(k->ctl, &q, text) == CTL_OK;
-	k->daemon_by_firewall = ctl_config(k->ctl)->needs != 0;
 }
 
 /* The carriers' own filter, and what was asked for beyond. */

@@ -123,6 +123,9 @@ int cmd_capture_switch(struct ctl *c, const struct arguments *a)
 	char text[CONTROL_TEXT_MAX];
 	int status;
 
+	if (config_capture_past(a->operand[0]) != NULL)
+		return output_fail(
+		    c, CTL_USAGE, "%s: %s", a->operand[0], config_capture_past(a->operand[0]));
 	if (config_capture(a->operand[0]) < 0)
 		return output_fail(c, CTL_USAGE,
 		    "there is no way to capture of that name: posternctl capture methods names "

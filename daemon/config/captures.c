@@ -44,6 +44,23 @@ int config_capture(const char *name)
 	return -1;
 }
 
+/* Names that were right once. */
+static const struct {
+	const char *name, *said;
+} past[] = {
+    {"ulog", "Linux 3.17 dropped ULOG; use nflog, which took its place"},
+    {"queue", "Linux 3.5 dropped QUEUE; use nfqueue, which took its place"},
+};
+
+const char *config_capture_past(const char *name)
+{
+	for (size_t i = 0; i < sizeof(past) / sizeof(past[0]); i++) {
+		if (strcmp(name, past[i].name) == 0)
+			return past[i].said;
+	}
+	return NULL;
+}
+
 static unsigned traits_of(const char *capture)
 {
 	int i = config_capture(capture);

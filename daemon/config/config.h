@@ -248,6 +248,8 @@ unsigned config_needs(const char *capture, unsigned turn);
 /* Methods by number: its name or NULL; the number of a name or -1. */
 const char *config_capture_name(unsigned number);
 int config_capture(const char *name);
+/* Of a name that was right once: which kernel dropped it, and what to use. NULL: it never was. */
+const char *config_capture_past(const char *name);
 /* Is there anything that knocks can travel by? */
 bool config_has_carrier(const struct config *c);
 /* Do knocks travel alike by both? */

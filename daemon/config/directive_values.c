@@ -59,27 +59,10 @@ static const struct directive_word *find_word(const struct directive *d, const c
 	return NULL;
 }
 
-/* Names that were right once. */
-static const struct {
-	const char *name, *said;
-} past_captures[] = {
-    {"ulog", "Linux 3.17 dropped ULOG; use nflog, which took its place"},
-    {"queue", "Linux 3.5 dropped QUEUE; use nfqueue, which took its place"},
-};
-
-static const char *find_past(const struct directive *d, const char *value)
-{
-	for (size_t i = 0; i < sizeof(past_captures) / sizeof(past_captures[0]); i++) {
-		if (d->words == directives_captures && strcmp(value, past_captures[i].name) == 0)
-			return past_captures[i].said;
-	}
-	return NULL;
-}
-
 static void explain_word(const struct directive *d, const char *value, char *why)
 {
 	char quoted[LOG_QUOTE_MAX];
-	const char *past = find_past(d, value);
+	const char *past = d->words == directives_captures ? config_capture_past(value) : NULL;
 
 	if (past != NULL) {
 		(void)snprintf(why, DIRECTIVE_WHY_MAX, "%s", past);

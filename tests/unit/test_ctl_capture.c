@@ -144,8 +144,10 @@ static void refuses_in_one_sentence(void **state)
 	struct lab *l = *state;
 
 	assert_int_equal(lab_run(l, "capture", "compare", "ulog", NULL), CTL_USAGE);
+	assert_true(lab_said(l, "errors", "ulog: Linux 3.17 dropped ULOG; use nflog, which took"));
+	assert_int_equal(lab_run(l, "capture", "compare", "bpf", NULL), CTL_USAGE);
 	assert_true(
-	    lab_said(l, "errors", "there is no capture method 'ulog'; there are pcap, afpacket"));
+	    lab_said(l, "errors", "there is no capture method 'bpf'; there are pcap, afpacket"));
 	assert_int_equal(lab_run(l, "capture", "compare", "--seconds", "0", NULL), CTL_USAGE);
 	assert_true(lab_said(l, "errors", "--seconds 0: a number from 1 to 3600 is needed"));
 	assert_int_equal(

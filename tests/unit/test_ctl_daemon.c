@@ -143,7 +143,10 @@ static void test_switch(void **state)
 	    lab_run(l, "capture", "switch", "afpacket", "--source", "a", NULL), CTL_OK);
 	assert_true(lab_said(l, "messages", "a captures by afpacket"));
 	assert_int_equal(lab_run(l, "capture", "switch", "nflog", NULL), CTL_OK);
-	assert_int_equal(lab_run(l, "capture", "switch", "ulog", NULL), CTL_USAGE);
+	assert_int_equal(lab_run(l, "capture", "switch", "bpf", NULL), CTL_USAGE);
+	assert_true(lab_said(l, "errors", "there is no way to capture of that name"));
+	assert_int_equal(lab_run(l, "capture", "switch", "queue", NULL), CTL_USAGE);
+	assert_true(lab_said(l, "errors", "queue: Linux 3.5 dropped QUEUE; use nfqueue"));
 	assert_int_equal(lab_heard(l, heard), 2);
 	assert_int_equal(heard[0].head.type, CONTROL_SWITCH);
 	assert_string_equal(heard[0].name, "a");
