@@ -144,7 +144,7 @@ static void draw_x_tick(FILE *out, const struct panel *p, double value)
 	(void)fprintf(
 	    out, "<path class=\"grid\" d=\"M%.1f %dV%d\"/>\n", x, TOP, TOP + PANEL_HEIGHT);
 	(void)fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", x,
-	    TOP + PANEL_HEIGHT + LABEL_GAP, number_text(text, value));
+	    TOP + PANEL_HEIGHT + LABEL_GAP + MARK, number_text(text, value));
 }
 
 static void draw_y_tick(FILE *out, const struct panel *p, double value)
