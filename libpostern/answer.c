@@ -276,6 +276,8 @@ static void tell_failure(struct postern_knock *k, const struct side *s)
 
 	if (tell_openpgp(k->profile, x, &k->lib->errors))
 		return;
+	if (k->photos && x->error == ENODATA)
+		return; /* photos_take() has said it */
 	if (s->tries > 0)
 		tell_all(k, s);
 	else
