@@ -226,6 +226,15 @@ static bool is_pattern(const char *text)
 	return true;
 }
 
+/* What a client sends could keep such a pattern busy for as long as he likes. */
+static bool refers_back(const char *text)
+{
+	for (const char *at = strchr(text, '\\'); at && at[1] != '\0'; at = strchr(at + 2, '\\'))
+		if (at[1] >= '1' && at[1] <= '9')
+			return true;
+	return false;
+}
+
 static void check_command(
     const struct config *c, const union section_item *item, const struct section_place *at)
 {
@@ -252,6 +261,10 @@ static void check_command(
 			report_error(at->r, at->file, at->line_of(at->slots, "arguments"),
 			    "arguments: %s is not a regular expression; see regex(7)",
 			    log_quote(quoted, m->arguments.at[i], strlen(m->arguments.at[i])));
+		else if (refers_back(m->arguments.at[i]))
+			report_error(at->r, at->file, at->line_of(at->slots, "arguments"),
+			    "arguments: %s refers back to a part of itself; write it without",
+			    log_quote(quoted, m->arguments.at[i], strlen(m->arguments.at[i])));
 	if (m->user[0] == '\0' && at->line_of(at->slots, "user") != 0)
 		report_error(at->r, at->file, at->line_of(at->slots, "user"),
 		    "user: it is empty; give the name of a user");
@@ -273,16 +286,18 @@ int config_command(const struct config *c, const char *name)
 	return -1;
 }
 
+/* By where the match lies, not by a pattern put in brackets, which one that has a bracket of its own would leave. */
 bool config_argument_fits(const char *pattern, const char *argument)
 {
-	char whole[CONFIG_WORD_MAX + sizeof("^()$")];
+	regmatch_t at;
 	regex_t r;
 	bool fits;
 
-	(void)snprintf(whole, sizeof(whole), "^(%s)$", pattern);
-	if (regcomp(&r, whole, REG_EXTENDED | REG_NOSUB) != 0)
+	if (regcomp(&r, pattern, REG_EXTENDED) != 0)
 		return false;
-	fits = regexec(&r, argument, 0, NULL, 0) == 0;
+	/* The longest of those that begin first: if the whole fits, this is it. */
+	fits = regexec(&r, argument, 1, &at, 0) == 0 && at.rm_so == 0 &&
+	       (size_t)at.rm_eo == strlen(argument);
 	regfree(&r);
 	return fits;
 }

@@ -478,12 +478,43 @@ static void test_commands_that_are_none(void **state)
 	/* Both halves would be bound at one end alone. */
 	assert_int_equal(
 	    parse(COMMAND("run = {/bin/ls} user = nobody arguments = {\"a)|(b\"}")), -1);
+	assert_int_equal(
+	    parse(COMMAND("run = {/bin/ls} user = nobody arguments = {\"(.)\\\\1\"}")), -1);
+	assert_string_equal(said, "f:3: arguments: \"(.)\\x5c1\" refers back to a part of itself; "
+				  "write it without\n");
 	assert_int_equal(parse(COMMAND("run = {/bin/ls}")), -1);
 	assert_int_equal(parse("udp-port = 1\n" SERVICE
 			       "command \"command-line\" { run = {/bin/ls} user = nobody }\n"),
 	    -1);
 	assert_string_equal(said,
 	    "f:3: command \"command-line\": this name has a meaning of its own; give it another\n");
+}
+
+/* From end to end, whatever the pattern looks like when it stands in another one. */
+static void test_patterns_fit_whole_arguments(void **state)
+{
+	static const struct {
+		const char *pattern, *argument;
+		bool fits;
+	} cases[] = {
+	    {"a|ab", "ab", true},
+	    {"on|off", "off", true},
+	    {"on|off", "on;", false},
+	    {"a)|b", "a and more", false},
+	    {"a)|b", "more and b", false},
+	    {"a)|b", "b", true},
+	    {"[a-z]+", "abc\n", false},
+	    {"^[a-z]+$", "abc\nx", false},
+	    {"x*", "", true},
+	    {"x", "", false},
+	    {"(a|ab)(c|bcd)(d*)", "abcd", true},
+	    {"[a-z", "a", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (config_argument_fits(cases[i].pattern, cases[i].argument) != cases[i].fits)
+			fail_msg("%s on %s", cases[i].pattern, cases[i].argument);
 }
 
 static void test_any_line_is_warned_of(void **state)
@@ -823,6 +854,7 @@ int main(void)
 	    cmocka_unit_test(test_bounds),
 	    cmocka_unit_test(test_commands),
 	    cmocka_unit_test(test_commands_that_are_none),
+	    cmocka_unit_test(test_patterns_fit_whole_arguments),
 	    cmocka_unit_test(test_any_line_is_warned_of),
 	    cmocka_unit_test(test_gateways),
 	    cmocka_unit_test(test_ports_of_a_service),
