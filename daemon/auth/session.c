@@ -62,6 +62,8 @@ static struct door_key_bytes door_of(const struct session_record *r)
 		(uint8_t)(n->idle_s >> 8), (uint8_t)n->idle_s}};
 
 	memcpy(d.address, r->admit.addr.b, ADDRESS_BYTES);
+	if (r->port == 0)
+		memcpy(d.gateway, r->service, strnlen(r->service, sizeof(r->service)));
 	return d;
 }
 

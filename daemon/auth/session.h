@@ -30,6 +30,7 @@ struct door_key_bytes {
 	uint8_t source_port[2];
 	uint8_t once;
 	uint8_t idle_s[4];
+	char gateway[CONFIG_NAME_MAX + 1]; /* its name, then zeros: it has no port to be told by */
 };
 
 struct session {

@@ -74,6 +74,29 @@ static void test_shared_doors(void **state)
 	sessions_free(ss);
 }
 
+/* Gateways have no port to be told by: a door out by one is none by another. */
+static void test_gateways_share_nothing(void **state)
+{
+	struct sessions *ss = sessions_new();
+	struct session_record lan = record(10, "10.0.0.1", 0, 100), guests = lan;
+	struct session *s;
+
+	(void)state;
+	memcpy(lan.service, "lan", sizeof("lan"));
+	memcpy(guests.service, "guests", sizeof("guests"));
+	guests.end_ms = 900;
+	s = sessions_add(ss, 1, &lan, 0);
+	assert_null(sessions_match(ss, &guests));
+	sessions_add(ss, 2, &guests, 1);
+	assert_int_equal(sessions_door_end(ss, s), 0);
+	assert_ptr_equal(sessions_match(ss, &lan), s);
+	lan.cid[0] = 11;
+	lan.end_ms = 300;
+	sessions_add(ss, 3, &lan, 0);
+	assert_int_equal(sessions_door_end(ss, s), 300);
+	sessions_free(ss);
+}
+
 static void test_many_come_and_go(void **state)
 {
 	struct sessions *ss = sessions_new();
@@ -105,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ways_to_a_session),
 	    cmocka_unit_test(test_shared_doors),
+	    cmocka_unit_test(test_gateways_share_nothing),
 	    cmocka_unit_test(test_many_come_and_go),
 	};
 
