@@ -229,20 +229,31 @@ static long session_of(const char *pid)
 	return session_in(text);
 }
 
-/* Those that changed their group inside of the session, too. */
+/* Held before it is looked at: whoever gets its number after it is not meant. */
+static void kill_if_of(pid_t leader, const char *pid)
+{
+	const int held = pidfd_open((pid_t)strtol(pid, NULL, DECIMAL), 0);
+
+	if (held < 0)
+		return;
+	if (session_of(pid) == leader)
+		(void)pidfd_send_signal(held, SIGKILL, NULL, 0);
+	(void)close(held);
+}
+
+/* Those that changed their group inside of the session, too; and one that has not made its session yet. */
 static void kill_session(pid_t leader)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *e;
 
+	(void)kill(leader, SIGKILL);
 	(void)kill(-leader, SIGKILL);
 	if (!proc)
 		return;
-	while ((e = readdir(proc)) != NULL) {
-		if (e->d_name[0] < '1' || e->d_name[0] > '9' || session_of(e->d_name) != leader)
-			continue;
-		(void)kill((pid_t)strtol(e->d_name, NULL, DECIMAL), SIGKILL);
-	}
+	while ((e = readdir(proc)) != NULL)
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
+			kill_if_of(leader, e->d_name);
 	(void)closedir(proc);
 }
 
