@@ -342,7 +342,12 @@ def test_the_label_comes_before_gpg(house):
 
 
 def agent_of(house):
-    return next(p for p in children(house.postern.pid("openpgp")) if "gpg-agent" in cmdline(p))
+    """Waits: it is there before it is called so, until it executes the program."""
+
+    def found():
+        return next((p for p in children(house.postern.pid("openpgp")) if "gpg-agent" in cmdline(p)), None)
+
+    return until(found, 5, "gpg-agent")
 
 
 def test_a_hung_agent_delays_nobody_else(house):
