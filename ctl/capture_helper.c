@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -17,7 +18,10 @@
 /* As much as the daemon gives its own readers; tcpdump has less by itself. */
 #define RECORDER_KIB "16384"
 
-enum { JUDGE_DEPTH = 1 << 20 };
+enum {
+	JUDGE_DEPTH = 1 << 20,
+	PATIENCE_MS = 5000, /* until a recording begins */
+};
 
 /* Ends with us, and by signals. */
 static void be_a_child(void)
@@ -44,6 +48,7 @@ static _Noreturn void be_recorder(const char *interface, const char *filter, int
 
 int helper_record(struct capture_helper *h, const char *interface, const char *filter)
 {
+	struct pollfd begun = {.events = POLLIN};
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
@@ -52,8 +57,12 @@ int helper_record(struct capture_helper *h, const char *interface, const char *f
 	if (h->pid == 0)
 		be_recorder(interface, filter, ends[1]);
 	(void)close(ends[1]);
-	h->output = ends[0];
-	return h->pid > 0 ? 0 : -1;
+	h->output = begun.fd = ends[0];
+	/* The head comes when it captures; what is sent before that would count as lost. */
+	if (h->pid > 0 && poll(&begun, 1, PATIENCE_MS) == 1 && (begun.revents & POLLIN) != 0)
+		return 0;
+	(void)close(ends[0]);
+	return -1;
 }
 
 static void on_bad(void *arg, const char *why)

@@ -13,7 +13,7 @@ struct capture_helper {
 	int output; /* of a recorder: where to read. Of a judge: where to speak to it. The caller's to close */
 };
 
-/* tcpdump, writing what comes in by an interface to a pipe. Returns 0 or -1. */
+/* tcpdump, writing what comes in by an interface to a pipe; it has begun. Returns 0 or -1; end it then, too. */
 int helper_record(struct capture_helper *h, const char *interface, const char *filter)
     __attribute__((warn_unused_result));
 /* What the monitor does for the daemon: verdicts on a queue, on a duplicate of its socket. */

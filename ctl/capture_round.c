@@ -42,7 +42,10 @@ static int start_helper(
 	else if (t->queued)
 		status = helper_judge(&e->helper, RULES_GROUP);
 	if (status != 0)
-		(void)snprintf(why, TRIAL_WHY_MAX, "no process for its helper");
+		(void)snprintf(why, TRIAL_WHY_MAX, "%s",
+		    t->recorded
+			? "tcpdump, which records for it, does not capture; is it installed?"
+			: "no process for its helper");
 	return status;
 }
 
@@ -71,8 +74,10 @@ int round_add(struct round *r, const struct capture_method *m, const struct roun
 	if (r->methods == ROUND_METHODS_MAX)
 		abort();
 	*e = (struct round_entry){.method = m};
-	if (start_helper(e, s, why) != 0)
+	if (start_helper(e, s, why) != 0) {
+		end_entry(e);
 		return -1;
+	}
 	if (t->recorded)
 		plan.input = e->helper.output;
 	if (t->queued)
