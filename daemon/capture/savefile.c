@@ -84,6 +84,16 @@ static enum capture_status watch_file(struct savefile *s)
 	return CAPTURE_UP;
 }
 
+/* Did another file take the name before the folder was watched? Nobody would ever tell. */
+static void look_again(struct savefile *s)
+{
+	struct stat ours, there;
+
+	s->replaced = strcmp(s->path, "-") != 0 && fstat(s->fd, &ours) == 0 &&
+		      stat(s->path, &there) == 0 &&
+		      (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino);
+}
+
 static enum capture_status gather(struct savefile *s)
 {
 	if (feed_watch(&s->feed, s->stream ? s->fd : s->changes) != 0)
@@ -119,8 +129,10 @@ static enum capture_status savefile_open(void **self, const struct capture_want 
 	feed_init(&s->feed);
 	(void)snprintf(s->path, sizeof(s->path), "%s", want->file);
 	status = open_file(s);
-	if (status == CAPTURE_UP && !s->stream)
+	if (status == CAPTURE_UP && !s->stream) {
 		status = watch_file(s);
+		look_again(s);
+	}
 	if (status == CAPTURE_UP)
 		status = gather(s);
 	if (status == CAPTURE_UP)
