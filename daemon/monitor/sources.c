@@ -156,6 +156,14 @@ static void take_over(struct sources *all)
 	all->ops->switched(all->arg, true, "");
 }
 
+static void undo_for(struct sources *all, const struct worker *w)
+{
+	char why[SWITCH_WHY_BYTES];
+
+	(void)snprintf(why, sizeof(why), "source \"%s\": %s", w->source.name, w->why);
+	undo_switch(all, why);
+}
+
 static void look_at_switch(struct sources *all)
 {
 	bool ready = true;
@@ -166,7 +174,7 @@ static void look_at_switch(struct sources *all)
 		if (!is_on_trial(w))
 			continue;
 		if (w->tried && !w->held && w->state != WORKER_READY)
-			undo_switch(all, w->why);
+			undo_for(all, w);
 		ready = ready && w->state == WORKER_READY;
 	}
 	if (all->switching && ready)

@@ -564,7 +564,7 @@ static void test_switch_that_fails(void **state)
 	while (s->switches < 2)
 		run_for(s, 20);
 	assert_false(s->switched);
-	assert_string_equal(s->why, "exit=78");
+	assert_string_equal(s->why, "source \"lo\": exit=78");
 	assert_int_equal(living(s), 1);
 	assert_int_equal(s->state[0].condition, SOURCE_IS_UP);
 	assert_string_equal(config_capture_name(s->state[0].method), "pcap");
@@ -631,7 +631,7 @@ static void test_rules_that_cannot_be(void **state)
 	sources_switch(&s->sources, 0, "nflog");
 	assert_int_equal(s->switches, 1);
 	assert_false(s->switched);
-	assert_string_equal(s->why, "the firewall does not take its rules");
+	assert_string_equal(s->why, "source \"any\": the firewall does not take its rules");
 	assert_int_equal(s->introduced, 1);
 	expect_ready(s, 1, 1);
 }
