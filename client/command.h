@@ -47,6 +47,7 @@ struct settings {
 	const char *name;	     /* import */
 	const char *profile;	     /* connect */
 	const char *line;	     /* run */
+	const char *pin_file, *code;
 	const char *output;	     /* cover show */
 	unsigned operands;
 	char **operand;
@@ -72,8 +73,9 @@ enum option_bit {
 	TAKES_LINE = 1 << 15,
 	TAKES_EXACT = 1 << 16,
 	TAKES_OUTPUT = 1 << 20,
+	TAKES_USER = 1 << 21,
 	TAKES_KNOCK = TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_JSON |
-		      TAKES_QUIET,
+		      TAKES_QUIET | TAKES_USER,
 };
 
 /* Beside those of enum postern_status: what was run says that it failed. */

@@ -1,6 +1,11 @@
 #include "knocking.h"
 
+#include <string.h>
+
+#include "ask.h"
 #include "model.h"
+
+enum { PIN_LINE = 64 };
 
 int knocking_load(struct knocking *k, struct postern *p, const char *profile, json_t *model)
 {
@@ -45,6 +50,24 @@ static int set_travel(struct postern_profile *profile, const struct settings *s)
 	return status;
 }
 
+/* What the person said beforehand. */
+static int set_user(struct knocking *k, const struct settings *s, json_t *model)
+{
+	char pin[PIN_LINE] = "";
+	int status = POSTERN_OK;
+
+	if (s->code)
+		status = postern_knock_code(k->knock, s->code);
+	if (status != POSTERN_OK || !s->pin_file)
+		return status == POSTERN_OK ? status : model_status(model, k->lib, status);
+	if (ask_file(s->pin_file, pin, sizeof(pin)) < 0)
+		return model_error(model, POSTERN_BAD_ARGUMENT,
+		    "there is no PIN to be read in the file of --pin-file");
+	status = postern_knock_pin(k->knock, pin);
+	explicit_bzero(pin, sizeof(pin));
+	return status == POSTERN_OK ? status : model_status(model, k->lib, status);
+}
+
 int knocking_make(
     struct knocking *k, const struct settings *s, enum postern_verb verb, json_t *model)
 {
@@ -55,7 +78,9 @@ int knocking_make(
 		status = postern_knock_new(k->lib, k->profile, verb, &k->knock);
 	if (status == POSTERN_OK)
 		status = set_common(k->knock, s);
-	return status == POSTERN_OK ? status : model_status(model, k->lib, status);
+	if (status != POSTERN_OK)
+		return model_status(model, k->lib, status);
+	return set_user(k, s, model);
 }
 
 int knocking_run(struct knocking *k, json_t *model)

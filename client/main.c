@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ask.h"
 #include "model.h"
 
 enum { MANY = 64 };
@@ -27,7 +28,7 @@ const struct command commands[] = {
 	TAKES_KNOCK, command_ping},
     {"list", "PROFILE", "this client's open doors", 1, 1, TAKES_KNOCK, command_list},
     {"connect", "HOST PORT", "knock, then be a pipe to HOST PORT: ssh's ProxyCommand", 2, 2,
-	TAKES_PROFILE | TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_EXACT,
+	TAKES_PROFILE | TAKES_USER | TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_EXACT,
 	command_connect},
     {"ssh-config", "[PROFILE]", "lines for ~/.ssh/config, so that plain ssh knocks", 0, 1, 0,
 	command_ssh_config},
@@ -106,6 +107,7 @@ static int run(const struct command *c, const struct settings *s)
 		(void)fprintf(stderr, "postern: out of memory, or libsodium does not start\n");
 		return POSTERN_SYSTEM;
 	}
+	postern_set_ask(p, ask_person, NULL);
 	json_t *model = model_new(c->name);
 	int status = c->run(p, s, model);
 	if (s->json)

@@ -259,6 +259,18 @@ static const char *read_output(struct settings *s, const char *value)
 	return NULL;
 }
 
+static const char *read_pin_file(struct settings *s, const char *value)
+{
+	s->pin_file = value;
+	return NULL;
+}
+
+static const char *read_code(struct settings *s, const char *value)
+{
+	s->code = value;
+	return NULL;
+}
+
 static const struct option_spec specs[] = {
     {TAKES_OUTPUT, 'o', "output", "FILE", "write this new file, not cover.png", read_output},
     {TAKES_NAME, 'n', "name", "NAME", "call it NAME, not what it calls itself", read_name},
@@ -304,6 +316,9 @@ static const struct option_spec specs[] = {
 	read_gap},
     {TAKES_TRAVEL, 'C', "confirm", "HOW", "learn what came of it by reply, challenge or none",
 	read_confirm},
+    {TAKES_USER, 'f', "pin-file", "FILE", "a PIN is the first line of this, - of standard input",
+	read_pin_file},
+    {TAKES_USER, 'O', "code", "CODE", "the one-time code, if one is asked for", read_code},
     {TAKES_RETRIES, 'r', "retries", "N", "knock again so often when nothing is heard (4)",
 	read_retries},
     {TAKES_JSON, 'j', "json", NULL, "print JSON", read_json},

@@ -37,6 +37,17 @@ static const struct option_def client_add_options[] = {
     {.name = NULL},
 };
 
+static const struct option_def pin_options[] = {
+    {"remove", NULL, "it needs none any more"},
+    {.name = NULL},
+};
+
+static const struct option_def totp_options[] = {
+    {"digits", "6|7|8", "how long its codes are (6)"},
+    {"remove", NULL, "it needs none any more"},
+    {.name = NULL},
+};
+
 static const struct option_def rotate_options[] = {
     {"forget-previous", NULL,
 	"end a rotation: knocks with the previous key are strangers' from now on"},
@@ -84,6 +95,10 @@ const struct command commands[] = {
 	cmd_client_revoke, NULL},
     {"rotate-door-key", "", "make a new door key; clients follow by themselves", 0, 0,
 	rotate_options, cmd_rotate_door_key, NULL},
+    {"client pin", "NAME", "have its user give a PIN for doors and commands", 1, 1, pin_options,
+	cmd_client_pin, NULL},
+    {"client totp", "NAME", "have its user give one-time codes for doors and commands", 1, 1,
+	totp_options, cmd_client_totp, NULL},
     {"sessions", "", "the doors that are open now", 0, 0, NULL, cmd_sessions, NULL},
     {"close", "[SESSION]", "close a door before its time", 0, 1, close_options, cmd_close, NULL},
     {"log", "", "what was decided: the journal", 0, 0, log_options, cmd_log, NULL},

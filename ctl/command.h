@@ -62,6 +62,8 @@ int cmd_client_add(struct ctl *c, const struct arguments *a);
 int cmd_client_list(struct ctl *c, const struct arguments *a);
 int cmd_client_revoke(struct ctl *c, const struct arguments *a);
 int cmd_rotate_door_key(struct ctl *c, const struct arguments *a);
+int cmd_client_pin(struct ctl *c, const struct arguments *a);
+int cmd_client_totp(struct ctl *c, const struct arguments *a);
 int cmd_sessions(struct ctl *c, const struct arguments *a);
 int cmd_close(struct ctl *c, const struct arguments *a);
 int cmd_log(struct ctl *c, const struct arguments *a);

@@ -125,6 +125,84 @@ char *roster_without(const struct roster *r, const char *name)
 	return text;
 }
 
+/* One line, without its newline, into out: as it is, but for the option. */
+static int set_in_line(
+    char out[static CLIENT_LINE_MAX], const char *line, size_t len, const char *option)
+{
+	enum { KEYS = 4 };
+	const size_t name_len = strlen(option);
+	size_t at = 0, used = 0;
+
+	for (int word = 0; word < KEYS; word++) {
+		at += strspn(line + at, " \t");
+		at += strcspn(line + at, " \t\r\n");
+	}
+	memcpy(out, line, at);
+	used = at;
+	at += strspn(line + at, " \t");
+	out[used++] = ' ';
+	while (at < len && line[at] != '\r') {
+		size_t word = strcspn(line + at, ", \t\r\n");
+
+		if (strncmp(line + at, option, name_len) != 0 || line[at + name_len] != '=') {
+			memcpy(out + used, line + at, word);
+			used += word;
+			out[used++] = ',';
+		}
+		at += word;
+		at += strspn(line + at, ", \t");
+	}
+	return (int)used;
+}
+
+/* Returns the length of the new line, or -1. */
+static int rewrite(char out[static CLIENT_LINE_MAX], const char *line, size_t len,
+    const char *option, const char *value)
+{
+	int used = len + 2 < CLIENT_LINE_MAX ? set_in_line(out, line, len, option) : -1;
+	int more;
+
+	if (used < 0)
+		return -1;
+	if (value == NULL)
+		return used - 1; /* the last comma or blank */
+	more = snprintf(out + used, (size_t)(CLIENT_LINE_MAX - used), "%s=%s", option, value);
+	return more < 0 || more >= CLIENT_LINE_MAX - used ? -1 : used + more;
+}
+
+char *roster_set(const struct roster *r, const char *name, const char *option, const char *value)
+{
+	const char *line = r->text;
+	char changed[CLIENT_LINE_MAX];
+	char *text = malloc(strlen(r->text) + CLIENT_LINE_MAX);
+	size_t at = 0;
+	int new_len = 0;
+
+	if (text == NULL)
+		abort();
+	while (*line != '\0' && new_len >= 0) {
+		size_t len = strcspn(line, "\n");
+		size_t whole = len + (line[len] == '\n');
+
+		if (is_of(line, len, name) &&
+		    (new_len = rewrite(changed, line, len, option, value)) >= 0) {
+			memcpy(text + at, changed, (size_t)new_len);
+			at += (size_t)new_len;
+			text[at++] = '\n';
+		} else {
+			memcpy(text + at, line, whole);
+			at += whole;
+		}
+		line += whole;
+	}
+	text[at] = '\0';
+	secret_wipe(changed, sizeof(changed));
+	if (new_len >= 0)
+		return text;
+	ctl_text_free(text);
+	return NULL;
+}
+
 int roster_commit(struct ctl *c, struct roster *r, const char *text, bool undo)
 {
 	int status;

@@ -30,6 +30,11 @@ int roster_check_line(struct ctl *c, struct roster *r, const char *line)
 /* The text with one more line, or without those of a name. Given; ctl_text_free(). */
 char *roster_with(const struct roster *r, const char *line);
 char *roster_without(const struct roster *r, const char *name);
+/*
+ * The text with an option of a name's line set to a value, or taken away (value NULL). Given; NULL:
+ * the line would be too long.
+ */
+char *roster_set(const struct roster *r, const char *name, const char *option, const char *value);
 
 /*
  * Put text in the file's place and let the daemon take it over. When it

@@ -136,6 +136,24 @@ POSTERN_API const char *postern_note(const struct postern *p);
 /* "0.1.0". */
 POSTERN_API const char *postern_version(void);
 
+/* What a server may ask of the person who knocks. */
+enum postern_secret {
+	POSTERN_PIN = 1,
+	POSTERN_CODE = 2, /* of an authenticator: 6 to 10 digits */
+};
+
+/*
+ * Called while a knock runs, when the server asks for something that the knock was not given: put
+ * it into out (size bytes, with its NUL), which the library wipes, and return 0; or return -1 when
+ * nobody can say it. It may ask a person and take its time: a server that no longer waits is
+ * knocked at again.
+ */
+typedef int postern_ask(
+    void *arg, enum postern_secret what, const char *profile, char *out, size_t size);
+
+/* Whom to ask; NULL (as at first): nobody. */
+POSTERN_API void postern_set_ask(struct postern *p, postern_ask *ask, void *arg);
+
 /* ---- profiles ----------------------------------------------------------- */
 
 struct postern_service {
@@ -233,6 +251,12 @@ POSTERN_CHECKED int postern_knock_port(struct postern_knock *k, uint8_t protocol
  * one a family.
  */
 POSTERN_CHECKED int postern_knock_admit(struct postern_knock *k, const char *prefix);
+/*
+ * A PIN of 4 to 32 bytes, or a one-time code, in case the server asks for it; where no answer comes
+ * back it goes with the request, as the server cannot ask.
+ */
+POSTERN_CHECKED int postern_knock_pin(struct postern_knock *k, const char *pin);
+POSTERN_CHECKED int postern_knock_code(struct postern_knock *k, const char *code);
 /* For POSTERN_CLOSE: this one, as a door has it, in place of a service. */
 POSTERN_CHECKED int postern_knock_session(struct postern_knock *k, uint64_t session);
 /* For POSTERN_RUN: the command by the server's name for it, once; then up to 8 arguments of up to 128 bytes. */

@@ -41,6 +41,7 @@ static enum postern_status status_of(const struct exchange *x)
 		return exchange_granted(x) ? POSTERN_OK : POSTERN_DENIED;
 	case EXCHANGE_TESTED:
 		return POSTERN_OK;
+	case EXCHANGE_ASKED:
 	case EXCHANGE_STRANGE:
 		return POSTERN_DENIED;
 	case EXCHANGE_FAILED:
@@ -113,7 +114,8 @@ static const char *advice(enum verdict v)
 		       "for "
 		       "less, or have it updated";
 	case VERDICT_CODE_OR_PIN:
-		return "wants a PIN or a one-time code, which this program cannot give";
+		return "refuses: the PIN or the one-time code is wrong, or the code was used "
+		       "before";
 	case VERDICT_ADDRESS:
 		return "does not open for this address: knock from another, or ask the server's "
 		       "administrator";
@@ -300,6 +302,15 @@ static void tell(struct postern_knock *k, const struct side *s)
 			    advice(x->reply.verdict), x->reply.reason);
 		else
 			trouble_say(t, "%s: %s %s", p->name, a->server, advice(x->reply.verdict));
+		break;
+	case EXCHANGE_ASKED:
+		trouble_say(t,
+		    "%s: %s asks for %s, and nobody said it: give it, or knock where it can be "
+		    "asked for",
+		    p->name, a->server,
+		    x->reply.asked == ASKED_PIN	   ? "a PIN"
+		    : x->reply.asked == ASKED_CODE ? "a one-time code"
+						   : "a PIN and a one-time code");
 		break;
 	case EXCHANGE_STRANGE:
 		trouble_say(t,

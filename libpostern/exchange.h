@@ -54,6 +54,18 @@ struct pictures {
 	void *arg;
 };
 
+/* The one who knocks, passed in; nobody where a function is NULL. */
+struct user {
+	/*
+	 * Put what a challenge asks for (bits of enum asked) into a. Returns 0, or -1: nobody says
+	 * it. It may take a person's time: *took_ns.
+	 */
+	int (*give)(void *arg, uint8_t asked, struct answer *a, uint64_t *took_ns);
+	/* Put what is known without asking into a request that nothing comes back to. */
+	void (*tell)(void *arg, struct request *q);
+	void *arg;
+};
+
 enum exchange_phase {
 	EXCHANGE_ASLEEP,    /* not begun */
 	EXCHANGE_KNOCKING,  /* M1 is out, or due */
@@ -66,6 +78,7 @@ enum exchange_outcome {
 	EXCHANGE_REPLIED, /* reply has the server's word */
 	EXCHANGE_TESTED,  /* it has not, but the door was tried and is open */
 	EXCHANGE_SILENCE, /* nothing was heard in time */
+	EXCHANGE_ASKED,	  /* for a PIN or a code, which nobody gave; reply has what for */
 	EXCHANGE_STRANGE, /* strict, and the server sees another address */
 	EXCHANGE_FAILED,  /* error has an errno */
 	EXCHANGE_STOPPED, /* no longer wanted */
@@ -87,6 +100,7 @@ struct exchange {
 	const struct postern_profile *profile;
 	struct memory memory;
 	struct pictures pictures;
+	struct user user;
 	struct request request; /* own_address set and REQUEST_STRICT: what must be seen */
 	unsigned retries;
 	uint64_t least_wait_ms; /* EXCHANGE_FIRST_WAIT_MS, or more */

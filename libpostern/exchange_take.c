@@ -93,19 +93,35 @@ static bool is_strange(const struct exchange *x, const struct reply *r)
 	       !address_equal(&r->address_seen, &x->request.own_address);
 }
 
+enum { ASIDE_MS = 2000, MS_NS = 1000000 };
+
+/* Does the challenge wait no longer, after the time that its answer took? */
+static bool is_late(const struct reply *r, uint64_t took_ns)
+{
+	return took_ns / MS_NS + ASIDE_MS > r->wait_s * UINT64_C(1000);
+}
+
 static void answer_challenge(
     struct exchange *x, unsigned i, const struct reply *r, struct moment now)
 {
 	struct exchange_try *try = &x->try[i];
 	struct answer a = {.attempt = r->attempt, .t = try->t, .seen = r->address_seen};
 	uint8_t plain[BODY_MAX];
+	uint64_t took_ns = 0;
 
 	if (is_strange(x, r)) {
 		x->reply = *r;
 		exchange_stop(x, EXCHANGE_STRANGE, 0);
 		return;
 	}
+	if (r->asked != 0 &&
+	    (!x->user.give || x->user.give(x->user.arg, r->asked, &a, &took_ns) < 0)) {
+		x->reply = *r;
+		exchange_stop(x, EXCHANGE_ASKED, 0);
+		return;
+	}
 	int len = answer_encode(&a, plain, sizeof(plain));
+	secret_wipe(&a, sizeof(a));
 	if (len > 0)
 		len = x->profile->envelope->seal_answer(
 		    &try->envelope, plain, (size_t)len, x->answer, sizeof(x->answer));
@@ -116,7 +132,9 @@ static void answer_challenge(
 	x->answer_len = (size_t)len;
 	x->challenged = true;
 	x->challenged_by = i;
-	exchange_begin(x, EXCHANGE_ANSWERING, now.mono_ns);
+	exchange_begin(x, EXCHANGE_ANSWERING, now.mono_ns + took_ns);
+	if (is_late(r, took_ns)) /* it is asked anew, and the answer is known then */
+		exchange_again(x, now.mono_ns + took_ns);
 }
 
 static bool take_reply(struct exchange *x, struct moment now, const struct sender *from,

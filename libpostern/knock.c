@@ -35,6 +35,7 @@ int postern_knock_new(struct postern *p, struct postern_profile *profile, enum p
 		return POSTERN_SYSTEM;
 	}
 	k->lib = p;
+	k->user = secret_new(sizeof(*k->user));
 	k->profile = profile;
 	k->request.verb = (enum verb)verb;
 	secret_random(&k->request.attempt, sizeof(k->request.attempt));
@@ -60,6 +61,7 @@ void postern_knock_free(struct postern_knock *k)
 	if (!k)
 		return;
 	close_sides(k);
+	secret_free(k->user);
 	free(k);
 }
 

@@ -13,6 +13,7 @@
 #include "probe.h"
 #include "resolve.h"
 #include "state.h"
+#include "user.h"
 
 enum { RETRIES_DEFAULT = 4 };
 
@@ -52,6 +53,7 @@ struct postern_knock {
 	struct postern *lib;
 	struct postern_profile *profile;
 	struct request request; /* what each exchange asks, its attempt id aside */
+	struct user_secrets *user;
 	unsigned retries;
 	int family;
 	bool strict, any, started, ended;

@@ -11,6 +11,8 @@ struct postern {
 	char *profiles_dir;
 	char *state_dir;
 	char *gnupg_dir; /* the keyring, where a profile names none */
+	postern_ask *ask; /* NULL: nobody is there */
+	void *ask_arg;
 	struct trouble errors;
 	struct trouble notes;
 };

@@ -201,6 +201,7 @@ void side_open(struct postern_knock *k, struct side *s)
 	probe_init(&s->probe);
 	s->exchange = exchange_new(k->profile, &memory);
 	s->exchange->pictures = (struct pictures){take_picture, k};
+	s->exchange->user = (struct user){user_give, user_tell, k};
 	/* What is run, is run once, whichever family the word comes over. */
 	uint64_t attempt =
 	    k->request.verb == VERB_RUN ? k->request.attempt : s->exchange->request.attempt;

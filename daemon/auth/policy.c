@@ -5,6 +5,9 @@
 #include "clock.h"
 #include "policy.h"
 
+_Static_assert((int)PIN_LEN_MIN == (int)PIN_MIN && (int)PIN_LEN_MAX == (int)PIN_MAX,
+    "factors.h and request.h agree");
+
 static struct ruling refuse(enum verdict v, const char *reason)
 {
 	return (struct ruling){.verdict = v, .reason = reason};

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 enum {
+	PIN_LEN_MIN = 4,
+	PIN_LEN_MAX = 32,
 	PIN_SALT_BYTES = 16,
 	PIN_HASH_BYTES = 32,
 	/* What a new PIN costs whoever checks or guesses it. */

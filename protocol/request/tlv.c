@@ -4,7 +4,7 @@
 
 #include "errors.h"
 
-enum { V4_BYTES = 4, CODE_MIN = 6 };
+enum { V4_BYTES = 4 };
 
 static const struct tlv_field *find(const struct tlv_field *fields, uint8_t type)
 {

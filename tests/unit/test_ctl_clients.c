@@ -323,6 +323,110 @@ static void test_last_line_without_newline(void **state)
 	assert_string_equal(lab_read(l, "clients"), "# mine\n");
 }
 
+/* Runs "client pin alice" with this on its standard input. */
+static int run_pin(struct lab *l, const char *typed)
+{
+	const int before = dup(STDIN_FILENO);
+	int ends[2], status;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], typed, strlen(typed)), strlen(typed));
+	assert_int_equal(close(ends[1]), 0);
+	assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	status = lab_run(l, "client", "pin", "alice", NULL);
+	assert_int_equal(dup2(before, STDIN_FILENO), STDIN_FILENO);
+	(void)close(ends[0]);
+	(void)close(before);
+	return status;
+}
+
+static struct client alice_of(struct lab *l)
+{
+	struct roster r;
+	struct client k;
+
+	assert_int_equal(roster_open(&l->ctl, &r, false), CTL_OK);
+	k = *clients_by_name(r.clients, "alice");
+	roster_close(&r);
+	return k;
+}
+
+static void test_pin_is_set_and_taken_away(void **state)
+{
+	struct lab *l = *state;
+	char before[LAB_TEXT];
+	struct client k;
+
+	assert_int_equal(run_pin(l, "4711\n"), CTL_FAILED);
+	assert_true(lab_said(l, "errors", "there is no client alice"));
+	lab_write(l, "clients", "# mine", 0600);
+	assert_int_equal(add(l, "alice"), CTL_OK);
+	(void)snprintf(before, sizeof(before), "%s", lab_read(l, "clients"));
+	assert_int_equal(run_pin(l, "471\n"), CTL_USAGE);
+	assert_int_equal(run_pin(l, ""), CTL_USAGE);
+	assert_int_equal(run_pin(l, "123456789012345678901234567890123\n"), CTL_USAGE);
+	assert_string_equal(lab_read(l, "clients"), before);
+	assert_int_equal(run_pin(l, "4711\n"), CTL_OK);
+	k = alice_of(l);
+	assert_true(pin_right(&k.pin, (const uint8_t *)"4711", 4));
+	assert_int_equal(run_pin(l, "another one"), CTL_OK); /* in its place */
+	k = alice_of(l);
+	assert_true(pin_right(&k.pin, (const uint8_t *)"another one", 11));
+	assert_int_equal(lab_run(l, "client", "pin", "alice", "--remove", NULL), CTL_OK);
+	assert_string_equal(lab_read(l, "clients"), before);
+	assert_int_equal(lab_run(l, "client", "pin", "alice", "--remove", NULL), CTL_OK);
+	assert_string_equal(lab_read(l, "clients"), before);
+}
+
+static void test_codes_are_made(void **state)
+{
+	struct lab *l = *state;
+	const char *uri, *secret;
+	char text[CODE_TEXT];
+	struct client k;
+
+	assert_int_equal(add(l, "alice"), CTL_OK);
+	assert_int_equal(lab_run(l, "client", "totp", "alice", "--digits", "9", NULL), CTL_USAGE);
+	assert_int_equal(lab_run(l, "client", "totp", "alice", "--digits", "8", NULL), CTL_OK);
+	k = alice_of(l);
+	assert_int_equal(k.code.digits, 8);
+	assert_int_equal(k.code.secret_len, CODE_SECRET_NEW);
+	uri = json_string_value(json_object_get(output_model(l->ctl.out), "uri"));
+	assert_memory_equal(uri, "otpauth://totp/postern:alice@", 29);
+	code_text(&k.code, text);
+	text[strcspn(text, ":")] = '\0';
+	secret = strstr(uri, "secret=");
+	assert_memory_equal(secret + strlen("secret="), text, strlen(text));
+	assert_non_null(strstr(uri, "&digits=8&period=30"));
+	assert_int_equal(lab_run(l, "client", "totp", "alice", "--remove", NULL), CTL_OK);
+	k = alice_of(l);
+	assert_int_equal(k.code.digits, 0);
+}
+
+/* What its line says besides stays, word by word. */
+static void test_other_options_stay(void **state)
+{
+	struct lab *l = *state;
+	struct roster r;
+	char *text;
+
+	lab_write(l, "clients",
+	    "# alice totp=no\n  alice\tAQIDBAUGBwg= " LAB_KEY " " LAB_DOOR
+	    "  service=ssh,totp=GEZDGNBVGY3TQOJQ,doors=2 \r\nbob BQIDBAUGBwg= " LAB_DOOR
+	    " " LAB_KEY,
+	    0600);
+	assert_int_equal(roster_open(&l->ctl, &r, false), CTL_OK);
+	text = roster_set(&r, "alice", "totp", "X");
+	assert_string_equal(text,
+	    "# alice totp=no\n  alice\tAQIDBAUGBwg= " LAB_KEY " " LAB_DOOR
+	    " service=ssh,doors=2,totp=X\nbob BQIDBAUGBwg= " LAB_DOOR " " LAB_KEY);
+	free(text);
+	text = roster_set(&r, "bob", "pin", "Y");
+	assert_non_null(strstr(text, LAB_DOOR " " LAB_KEY " pin=Y\n"));
+	free(text);
+	roster_close(&r);
+}
+
 #define IN_LAB(t) cmocka_unit_test_setup_teardown(t, lab_setup, lab_teardown)
 
 int main(void)
@@ -344,6 +448,9 @@ int main(void)
 	    IN_LAB(test_revoke_stays_when_refused),
 	    IN_LAB(test_revoke_nobody),
 	    IN_LAB(test_last_line_without_newline),
+	    IN_LAB(test_pin_is_set_and_taken_away),
+	    IN_LAB(test_codes_are_made),
+	    IN_LAB(test_other_options_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
