@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
-from lab import connect, nft
+from lab import connect, nft, until
 from lab.network import v4, v6
 from lab.programs import PLACES, build
 from lab.record import Recording
