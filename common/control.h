@@ -22,6 +22,7 @@ enum control_type {
 	CONTROL_RELOAD, /* as SIGHUP, and tells how it went */
 	CONTROL_SWITCH, /* another way to capture: word; at the source of that name, or "" for all */
 	CONTROL_LOG,	/* a page of the journal */
+	CONTROL_RESUME, /* a suspended client by name */
 
 	CONTROL_SESSION = 150,
 	CONTROL_COUNTER,

@@ -92,6 +92,8 @@ const struct command commands[] = {
 	client_add_options, cmd_client_add, NULL},
     {"client list", "", "who may open what", 0, 0, NULL, cmd_client_list, NULL},
     {"client revoke", "NAME", "shut a client out and close its doors", 1, 1, NULL,
+    {"client resume", "NAME", "let a suspended client in again before the time", 1, 1, NULL,
+	cmd_client_resume, NULL},
 	cmd_client_revoke, NULL},
     {"rotate-door-key", "", "make a new door key; clients follow by themselves", 0, 0,
 	rotate_options, cmd_rotate_door_key, NULL},

@@ -60,6 +60,7 @@ void usage_command(const struct command *k, FILE *out);
 int cmd_init(struct ctl *c, const struct arguments *a);
 int cmd_client_add(struct ctl *c, const struct arguments *a);
 int cmd_client_list(struct ctl *c, const struct arguments *a);
+int cmd_client_resume(struct ctl *c, const struct arguments *a);
 int cmd_client_revoke(struct ctl *c, const struct arguments *a);
 int cmd_rotate_door_key(struct ctl *c, const struct arguments *a);
 int cmd_client_pin(struct ctl *c, const struct arguments *a);

@@ -148,8 +148,8 @@ static int tell_refusal(struct ctl *c, const char *text)
 	return CTL_REFUSED;
 }
 
-static int hear(struct ctl *c, const struct daemon_question *q, int sock,
-    char text[static CONTROL_TEXT_MAX])
+static int hear(
+    struct ctl *c, const struct daemon_question *q, int sock, char text[static CONTROL_TEXT_MAX])
 {
 	union control_message m;
 	int status;

@@ -1,5 +1,5 @@
 /*
- * running - what is asked of the daemon that runs: sessions, close, reload.
+ * running - what is asked of the daemon that runs: sessions, close, reload, resume.
  */
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -97,6 +97,21 @@ int cmd_close(struct ctl *c, const struct arguments *a)
 	if ((client != NULL) == (a->operands == 1))
 		return output_fail(c, CTL_USAGE, "say which: a session, or --client NAME");
 	return client != NULL ? close_client(c, client) : close_session(c, a->operand[0]);
+}
+
+int cmd_client_resume(struct ctl *c, const struct arguments *a)
+{
+	const char *name = a->operand[0];
+	const struct daemon_question q = {.type = CONTROL_RESUME, .name = name};
+	char text[CONTROL_TEXT_MAX];
+	int status;
+
+	if (!config_is_name(name))
+		return output_fail(c, CTL_USAGE, "'%s' is not the name of a client", name);
+	status = daemon_ask(c, &q, text);
+	if (status == CTL_OK)
+		output_say(c, "%s %s", name, text);
+	return status;
 }
 
 int cmd_reload(struct ctl *c, const struct arguments *a)

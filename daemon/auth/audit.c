@@ -122,6 +122,23 @@ void audit_challenge(struct core *c, const struct job *j)
 	add(c, &r);
 }
 
+void audit_event(struct core *c, const struct job *j, enum journal_event e, const char *why)
+{
+	struct journal_record r = record_of(j, e);
+
+	r.verdict = JOURNAL_NO_VERDICT;
+	snprintf(r.reason, sizeof(r.reason), "%s", why);
+	add(c, &r);
+}
+
+void audit_client(struct core *c, const struct client *cl, enum journal_event e)
+{
+	struct journal_record r = {.event = e, .verdict = JOURNAL_NO_VERDICT};
+
+	memcpy(r.client, cl->name, sizeof(r.client));
+	add(c, &r);
+}
+
 void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why)
 {
 	const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);

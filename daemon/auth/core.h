@@ -95,9 +95,15 @@ struct session_view {
 	bool once;
 };
 
+enum resume_result { RESUME_DONE, RESUME_NOTHING, RESUME_UNKNOWN, RESUME_FAILED };
+
+/* A suspended client is let in again, and its strikes are forgotten. NOTHING: it was not suspended. Returns an enum resume_result. */
+int core_resume(struct core *c, const char *name);
+
 /* Which records of the journal are asked for. */
 struct journal_query {
-	uint64_t from; /* forward: the first that is looked at; back: the one behind the first, UINT64_MAX: the newest */
+	uint64_t
+	    from; /* forward: the first that is looked at; back: the one behind the first, UINT64_MAX: the newest */
 	bool back;
 	unsigned most;	     /* of those that pass */
 	uint64_t since_ns;   /* CLOCK_REALTIME */

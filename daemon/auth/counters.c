@@ -9,6 +9,7 @@ static const char *const names[AUTH_COUNTERS] = {
     [COUNT_CLIENT] = "client",
     [COUNT_LABEL] = "label",
     [COUNT_ENVELOPE] = "envelope",
+    [COUNT_CARRIER] = "carrier",
     [COUNT_REPLAY] = "replay",
     [COUNT_REPEAT] = "repeat",
     [COUNT_DUPLICATE] = "duplicate",
@@ -57,6 +58,8 @@ static const char *const names[AUTH_COUNTERS] = {
     [COUNT_CLOSED] = "closed",
     [COUNT_ENDED] = "ended",
     [COUNT_DOOR_FAILED] = "door-failed",
+    [COUNT_STRIKE] = "strike",
+    [COUNT_SUSPENDED] = "suspended",
     [COUNT_JOURNAL_LOST] = "journal-lost",
 };
 

@@ -16,6 +16,7 @@ enum auth_counter {
 	COUNT_CLIENT,	/* cid of no client */
 	COUNT_LABEL,	/* label's MAC does not hold */
 	COUNT_ENVELOPE, /* not one that this client may use */
+	COUNT_CARRIER,	/* nor one that it may knock by */
 	COUNT_REPLAY,	/* t is not greater than the mark */
 	COUNT_REPEAT,	/* the same message waits already */
 	COUNT_DUPLICATE, /* the same packet, seen by another capture */
@@ -56,6 +57,8 @@ enum auth_counter {
 	COUNT_CLOSED,
 	COUNT_ENDED,	   /* sessions whose time was over */
 	COUNT_DOOR_FAILED, /* the monitor said no */
+	COUNT_STRIKE,	   /* PINs, codes, keys or services that were tried out */
+	COUNT_SUSPENDED,   /* clients, for that */
 	COUNT_JOURNAL_LOST, /* records that the store could not keep */
 	AUTH_COUNTERS,
 };

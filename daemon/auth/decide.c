@@ -264,6 +264,13 @@ static bool user_is_there(struct core *c, const struct policy_case *p, struct cl
 	return right;
 }
 
+/* What is not this client's, or not there: not what is merely asked for in the wrong way. */
+static bool is_forbidden(const struct job *j)
+{
+	return (j->verb == VERB_OPEN || j->verb == VERB_RUN) && j->kind == JOB_REPLY &&
+	       j->reply.verdict == VERDICT_DENIED && j->reply.reason[0] == '\0';
+}
+
 int decide(struct core *c, struct job *j, const struct client *cl, const struct request *q,
     struct client_record *r)
 {
@@ -279,6 +286,8 @@ int decide(struct core *c, struct job *j, const struct client *cl, const struct 
 
 	if (ruling.verdict != VERDICT_OK)
 		return refuse(j, ruling.verdict, ruling.reason);
+	if (strike_is_out(c, r))
+		return refuse(j, VERDICT_EXPIRED, "suspended for a time");
 	/* One under way counts, too, even when four newer ones pushed it out of the record. */
 	if (a || job_find(c, &j->key))
 		return known(c, j, a);
@@ -286,7 +295,13 @@ int decide(struct core *c, struct job *j, const struct client *cl, const struct 
 		count(&c->counters, COUNT_BUSY);
 		return refuse(j, VERDICT_BUSY, NULL);
 	}
-	if (!user_is_there(c, &p, r))
+	if (!user_is_there(c, &p, r)) {
+		strike(c, j, cl, r, "code-or-pin");
 		return refuse(j, VERDICT_CODE_OR_PIN, NULL);
-	return by_verb(c, j, &p, r);
+	}
+	if (by_verb(c, j, &p, r) < 0)
+		return -1;
+	if (is_forbidden(j))
+		strike(c, j, cl, r, "forbidden");
+	return 0;
 }

@@ -230,6 +230,7 @@ void doors_start(struct core *c, struct job *j)
 	case JOB_CHALLENGE:
 	case JOB_KNOWN:
 	case JOB_AGAIN:
+	case JOB_FORGED:
 	case JOB_RUN:
 		break;
 	}

@@ -88,8 +88,9 @@ enum job_kind {
 	JOB_NOTHING, /* silence, but the mark moved */
 	JOB_REPLY,   /* only the reply */
 	JOB_CHALLENGE,
-	JOB_KNOWN, /* an attempt seen before */
-	JOB_AGAIN, /* an M3 seen before */
+	JOB_KNOWN,  /* an attempt seen before */
+	JOB_AGAIN,  /* an M3 seen before */
+	JOB_FORGED, /* not authentic after all: a strike, and nothing else */
 	JOB_OPEN,
 	JOB_CLOSE,
 	JOB_LIST,
@@ -124,7 +125,8 @@ struct job {
 	uint64_t answer_t; /* M3's label's */
 	char client[CONFIG_NAME_MAX + 1];
 	char what[JOURNAL_WHAT_MAX + 1]; /* audit.c: what was asked for */
-	const char *why; /* of a challenge, for the log */
+	const char *why;		 /* of a challenge, for the log */
+	const char *suspended; /* why the client is from now on; NULL: it is not for this */
 	struct exchange x;
 	uint16_t plain_len;
 	uint8_t plain[REQUEST_MAX];
@@ -220,6 +222,10 @@ void audit_asked(struct job *j, const struct request *q);
 /* A job ends; or a challenge goes out. */
 void audit_job(struct core *c, const struct job *j);
 void audit_challenge(struct core *c, const struct job *j);
+/* Something that a message led to beside its verdict. */
+void audit_event(struct core *c, const struct job *j, enum journal_event e, const char *why);
+/* Something that nobody knocked for. */
+void audit_client(struct core *c, const struct client *cl, enum journal_event e);
 /* A session is over. */
 void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why);
 /* In a transaction: where the journal goes on. 0, or -1: the store failed. */
@@ -227,6 +233,14 @@ int audit_load(struct core *c);
 /* In a transaction: what waits. 0, or -1: the store failed. Then, when that is committed: */
 int audit_write(struct core *c);
 void audit_forget(struct core *c);
+
+/* strike.c: is the client suspended? */
+bool strike_is_out(const struct core *c, const struct client_record *r);
+/* The client tried something out; r, to be saved, and j tell what comes of it. why is a constant. */
+void strike(struct core *c, struct job *j, const struct client *cl, struct client_record *r,
+    const char *why);
+/* After the commit: if that suspended the client, whoever has the say is told. */
+void strike_tell(struct core *c, const struct job *j);
 
 /* pgp.c: is there room for another message to be opened, one of this client at that? */
 bool pgp_has_place(const struct core *c, const struct knock *k);
@@ -264,8 +278,8 @@ struct proof {
  * and *found, the caller's to wipe, is what it left; COUNT_ANSWER_AGAIN; or why
  * it is neither. Changes nothing.
  */
-enum auth_counter answer_judge(const struct core *c, const struct challenge *ch,
-    const struct knock *k, struct proof *found);
+enum auth_counter answer_judge(
+    const struct core *c, const struct challenge *ch, const struct knock *k, struct proof *found);
 /* prove.c: knock_work() for an M3. */
 int knock_answer(struct core *c, const struct knock *k, const struct client *cl);
 /*

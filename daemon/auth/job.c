@@ -70,8 +70,9 @@ static void log_answered(const struct job *j)
 	if (j->reply.has_exit_status)
 		snprintf(exit_status, sizeof(exit_status), " exit=%u", j->reply.exit_status);
 	log_info("answered",
-	    "client=%s from=%s verb=%s verdict=%s reason=%s attempt=%016llx what=%s%s%s", j->client, address_text(&j->x.route.client, from),
-	    j->verb == 0 ? "-" : verb_word(j->verb), verdict_word(j->reply.verdict),
+	    "client=%s from=%s verb=%s verdict=%s reason=%s attempt=%016llx what=%s%s%s", j->client,
+	    address_text(&j->x.route.client, from), j->verb == 0 ? "-" : verb_word(j->verb),
+	    verdict_word(j->reply.verdict),
 	    log_quote(said, j->reply.reason, strlen(j->reply.reason)),
 	    (unsigned long long)j->key.id, j->what[0] ? j->what : "-", exit_status,
 	    j->kind == JOB_KNOWN ? " again=yes" : "");
@@ -224,12 +225,15 @@ static void accept_challenge(struct core *c, const struct job *j)
 
 void job_run(struct core *c, struct job *j)
 {
-	if (!j->proves)
+	strike_tell(c, j);
+	/* What is forged is no word of the client's. */
+	if (!j->proves && j->kind != JOB_FORGED)
 		outdate_challenge(c, j);
-	else if (j->kind != JOB_AGAIN)
+	if (j->proves && j->kind != JOB_AGAIN)
 		accept_challenge(c, j);
 	switch (j->kind) {
 	case JOB_NOTHING:
+	case JOB_FORGED:
 		job_free(c, j);
 		break;
 	case JOB_REPLY:

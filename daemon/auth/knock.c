@@ -130,6 +130,24 @@ out:
 	return r;
 }
 
+/*
+ * Whoever made the label has the client's secret, but not its private key. A
+ * strike for each such message: sent again, it is none, though it spends no mark.
+ */
+static int forged(struct core *c, const struct knock *k, struct job *j, const struct client *cl,
+    const struct client_record *before)
+{
+	struct client_record now = *before;
+
+	drop(c, COUNT_FORGED, &k->route);
+	j->kind = JOB_FORGED;
+	if (j->x.envelope != &envelope_noise || k->veiled.label.t <= before->forged_t)
+		return 0;
+	now.forged_t = k->veiled.label.t;
+	strike(c, j, cl, &now, "key");
+	return keep_save(c, cl->cid, &now);
+}
+
 int knock_first(struct core *c, const struct knock *k, const struct client *cl)
 {
 	struct client_record before, now;
@@ -146,8 +164,8 @@ int knock_first(struct core *c, const struct knock *k, const struct client *cl)
 	j = job_new(c, k, cl);
 	len = open_request(c, k, j);
 	if (len < 0) {
-		drop(c, COUNT_FORGED, &k->route);
-		goto out;
+		r = forged(c, k, j, cl, &before);
+		goto kept;
 	}
 	now = before;
 	now.mark = k->veiled.label.t;
@@ -157,6 +175,7 @@ int knock_first(struct core *c, const struct knock *k, const struct client *cl)
 		r = judge(c, j, cl, &now, &before, len);
 	if (r == 0)
 		r = keep_save(c, cl->cid, &now);
+kept:
 	if (r == 0) {
 		LL_APPEND(c->turn_jobs, j);
 		j = NULL;

@@ -13,6 +13,7 @@ struct bucket {
 	uint64_t last_ms; /* 0: never used, full */
 	uint64_t tokens;
 	uint64_t queued_t, queued_answer_t;
+	uint64_t paused_until_ms;
 	uint64_t turn; /* the last one that it had a message in */
 	uint32_t queued;
 };
@@ -68,10 +69,15 @@ bool peers_allow(struct peers *ps, size_t client, uint64_t now_ms)
 	if (b->tokens > ps->burst)
 		b->tokens = ps->burst;
 	b->last_ms = now_ms;
-	if (b->tokens < TOKEN)
+	if (b->tokens < TOKEN || now_ms < b->paused_until_ms)
 		return false;
 	b->tokens -= TOKEN;
 	return true;
+}
+
+void peers_pause(struct peers *ps, size_t client, uint64_t until_ms)
+{
+	ps->bucket[client].paused_until_ms = until_ms;
 }
 
 enum peers_queued peers_queue(struct peers *ps, size_t client, uint64_t t, bool answer)

@@ -23,6 +23,9 @@ void peers_free(struct peers *ps);
 /* Takes one token. False: the client has used up its share for now. */
 bool peers_allow(struct peers *ps, size_t client, uint64_t now_ms);
 
+/* None until then, in the clock of peers_allow(); 0: as many as ever. */
+void peers_pause(struct peers *ps, size_t client, uint64_t until_ms);
+
 enum peers_queued {
 	PEERS_QUEUED,
 	PEERS_REPEAT, /* one as new as it waits already */

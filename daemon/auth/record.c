@@ -8,7 +8,9 @@
 #include "request.h"
 
 enum {
-	RECORD_VERSION = 2,  /* 1 had no one-time codes */
+	RECORD_VERSION = 3, /* 1 had no one-time codes, 2 no strikes */
+	CODES_VERSION = 2,
+	JOURNAL_VERSION = 1,
 	SESSION_VERSION = 2, /* 1 had no narrowing */
 	FIRST_VERSION = 1,
 	RECORD_PROVEN = 1,
@@ -20,7 +22,7 @@ enum {
 	SUM_BYTES = crypto_shorthash_BYTES,
 };
 
-_Static_assert(19 + ATTEMPTS_KEPT * (10 + ATTEMPT_REPLY_MAX) + SUM_BYTES <= STORE_VALUE_MAX,
+_Static_assert(44 + ATTEMPTS_KEPT * (10 + ATTEMPT_REPLY_MAX) + SUM_BYTES <= STORE_VALUE_MAX,
     "a client's record fits");
 
 /* Against disks, not against enemies: the key is no secret. */
@@ -67,6 +69,10 @@ size_t client_record_encode(const struct client_record *r,
 	write_u8(&w, r->proven ? RECORD_PROVEN : 0);
 	write_u64(&w, r->mark);
 	write_u64(&w, r->code_step);
+	write_u8(&w, r->strikes);
+	write_u64(&w, r->strike_s);
+	write_u64(&w, r->suspended_until_s);
+	write_u64(&w, r->forged_t);
 	write_u8(&w, r->attempts);
 	for (unsigned i = 0; i < r->attempts; i++) {
 		write_u64(&w, r->attempt[i].id);
@@ -82,7 +88,13 @@ static int read_head(struct reader *r, struct client_record *out)
 
 	out->mark = read_u64(r);
 	out->proven = (flags & RECORD_PROVEN) != 0;
-	out->code_step = version == FIRST_VERSION ? 0 : read_u64(r);
+	out->code_step = version < CODES_VERSION ? 0 : read_u64(r);
+	if (version > CODES_VERSION) {
+		out->strikes = read_u8(r);
+		out->strike_s = read_u64(r);
+		out->suspended_until_s = read_u64(r);
+		out->forged_t = read_u64(r);
+	}
 	return r->failed || version < FIRST_VERSION || version > RECORD_VERSION ||
 		       flags > RECORD_PROVEN
 		   ? -E_FORMAT
@@ -242,7 +254,7 @@ size_t journal_record_encode(const struct journal_record *r,
 {
 	struct writer w = writer_of(out, STORE_VALUE_MAX);
 
-	write_u8(&w, RECORD_VERSION);
+	write_u8(&w, JOURNAL_VERSION);
 	write_u64(&w, r->number);
 	write_u64(&w, r->time_ns);
 	write_u8(&w, (uint8_t)r->event);
@@ -283,7 +295,7 @@ static void read_journal_head(struct reader *r, struct journal_record *out)
 	out->admit.len = read_u8(r);
 	out->attempt = read_u64(r);
 	out->sessions = read_u8(r);
-	if (event < JOURNAL_ANSWERED || event > JOURNAL_ENDED || out->verb > VERB_LIST ||
+	if (event < JOURNAL_ANSWERED || event > JOURNAL_RESUMED || out->verb > VERB_LIST ||
 	    (out->verdict > VERDICT_EXPIRED && out->verdict != JOURNAL_NO_VERDICT))
 		r->failed = true;
 	if (flags > JOURNAL_HAS_ALL || out->sessions > JOURNAL_SESSIONS)
@@ -297,7 +309,7 @@ int journal_record_decode(struct journal_record *out, const uint8_t key[static S
 	struct reader r;
 
 	memset(out, 0, sizeof(*out));
-	if (begin(&r, key, bytes, len) < 0 || read_u8(&r) != RECORD_VERSION)
+	if (begin(&r, key, bytes, len) < 0 || read_u8(&r) != JOURNAL_VERSION)
 		return -E_FORMAT;
 	read_journal_head(&r, out);
 	for (unsigned i = 0; i < out->sessions && !r.failed; i++)
@@ -324,6 +336,10 @@ const char *journal_event_word(enum journal_event e)
 		return "closed";
 	case JOURNAL_ENDED:
 		return "ended";
+	case JOURNAL_SUSPENDED:
+		return "suspended";
+	case JOURNAL_RESUMED:
+		return "resumed";
 	}
 	return "?";
 }

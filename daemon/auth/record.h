@@ -31,6 +31,11 @@ struct client_record {
 	uint64_t mark;
 	bool proven;
 	uint64_t code_step; /* of the newest one-time code that was used; 0: none was */
+	/* strike.c; CLOCK_REALTIME */
+	uint8_t strikes;
+	uint64_t strike_s; /* when the last of them was */
+	uint64_t suspended_until_s;
+	uint64_t forged_t; /* of the newest message whose label held and whose envelope did not */
 	uint8_t attempts;
 	struct attempt attempt[ATTEMPTS_KEPT];
 };
@@ -56,8 +61,10 @@ enum journal_event {
 	JOURNAL_ANSWERED = 1, /* a request, by its verdict */
 	JOURNAL_GRANTED,      /* one that opened doors, or left them open for longer */
 	JOURNAL_CHALLENGED,
-	JOURNAL_CLOSED, /* a door, before its time */
-	JOURNAL_ENDED,	/* a door, by itself */
+	JOURNAL_CLOSED,	   /* a door, before its time */
+	JOURNAL_ENDED,	   /* a door, by itself */
+	JOURNAL_SUSPENDED, /* a client, for what it tried */
+	JOURNAL_RESUMED,   /* by the administrator */
 };
 
 enum {
@@ -69,20 +76,20 @@ enum {
 
 /* A decision, or the end of what one began. Texts are as the client sent them, printable or not. */
 struct journal_record {
-	uint64_t number; /* they count from 1 */
+	uint64_t number;  /* they count from 1 */
 	uint64_t time_ns; /* CLOCK_REALTIME */
 	enum journal_event event;
 	uint8_t verdict; /* enum verdict, or JOURNAL_NO_VERDICT */
 	uint8_t verb;	 /* enum verb; 0: none, or it could not be read */
 	bool has_from, has_admit, has_exit_status;
-	uint8_t exit_status;   /* of a command */
-	struct address from;   /* whoever knocked */
-	struct prefix admit;   /* whom the door is for, the first of them */
-	uint64_t attempt;      /* 0: none */
-	uint8_t sessions;      /* how many of session[] */
+	uint8_t exit_status; /* of a command */
+	struct address from; /* whoever knocked */
+	struct prefix admit; /* whom the door is for, the first of them */
+	uint64_t attempt;    /* 0: none */
+	uint8_t sessions;    /* how many of session[] */
 	uint64_t session[JOURNAL_SESSIONS];
 	char client[CONFIG_NAME_MAX + 1];
-	char what[JOURNAL_WHAT_MAX + 1]; /* services and ports, or the command; separated by commas */
+	char what[JOURNAL_WHAT_MAX + 1]; /* services and ports, or a command; with commas between */
 	char reason[REASON_MAX + 1];
 };
 

@@ -190,6 +190,8 @@ struct config {
 	uint32_t client_rate;
 	uint32_t client_burst;
 	uint32_t sessions_max;
+	uint32_t suspend_after; /* strikes of one client; 0: never */
+	uint32_t suspend_for_s;
 	enum log_target log_target;
 	enum log_level log_level;
 	/* Files: absolute, or relative to the configuration's folder. */

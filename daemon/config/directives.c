@@ -64,6 +64,11 @@ const struct directive directives_global[] = {
     {"client-burst", DIRECTIVE_NUMBER, AT(config, client_burst), 1, 1000000, "20", NULL,
 	"how many of them may come at once"},
     {"max-sessions", DIRECTIVE_NUMBER, AT(config, sessions_max), 1, 1000000, "65536", NULL,
+    {"suspend-after", DIRECTIVE_NUMBER, AT(config, suspend_after), 0, 100, "10", NULL,
+	"wrong PINs, codes and keys and forbidden services of a client before it is shut out for a "
+	"time; 0: never"},
+    {"suspend-for", DIRECTIVE_NUMBER, AT(config, suspend_for_s), 1, DAY_S, "900", NULL,
+	"seconds that it is shut out then"},
 	"open doors of all clients together"},
     {"log", DIRECTIVE_WORD, AT(config, log_target), 0, 0, "syslog", targets, "where the log goes"},
     {"log-level", DIRECTIVE_WORD, AT(config, log_level), 0, 0, "info", levels,

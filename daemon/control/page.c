@@ -68,3 +68,32 @@ void page_end(
 	out->newest = core_journal_next(c);
 	out->more = q->back ? next > core_journal_oldest(c) : next < core_journal_next(c);
 }
+
+static const char *condition_word(uint32_t condition)
+{
+	switch ((enum source_condition)condition) {
+	case SOURCE_IS_STARTING:
+		return "starting";
+	case SOURCE_IS_UP:
+		return "up";
+	case SOURCE_IS_WAITING:
+		return "waiting";
+	case SOURCE_IS_FAILED:
+		return "failed";
+	}
+	return "?";
+}
+
+void page_source(const struct msg_source_state *m, struct control_source *out)
+{
+	put(out->name, sizeof(out->name), m->name);
+	put(out->interface, sizeof(out->interface), m->interface);
+	put(out->method, sizeof(out->method), config_capture_name(m->method));
+	put(out->state, sizeof(out->state), condition_word(m->condition));
+	put(out->why, sizeof(out->why), m->why);
+	out->since_s = m->since_s;
+	out->ready = m->ready;
+	out->workers = m->workers;
+	out->switched = m->switched;
+	out->needs = m->needs;
+}

@@ -1,6 +1,6 @@
 /*
- * page - a page of the journal, for the control socket: what was asked, as the
- * core takes it, and a record, as control.h has it.
+ * page - what the core and the sources tell, as control.h has it; and what is
+ * asked of the journal, as the core takes it.
  */
 #ifndef POSTERN_CONTROL_PAGE_H
 #define POSTERN_CONTROL_PAGE_H
@@ -18,5 +18,7 @@ void page_record(const struct journal_record *r, struct control_record *out);
 /* All but the head: next is where core_journal() would go on. */
 void page_end(
     const struct core *c, const struct journal_query *q, uint64_t next, struct control_page *out);
+/* All but the head. m's texts are ended. */
+void page_source(const struct msg_source_state *m, struct control_source *out);
 
 #endif

@@ -181,7 +181,10 @@ static void serve_sessions(struct connection *cn)
 	tell_sessions(cn);
 }
 
-/* --- close --- */
+/* --- close, resume --- */
+
+static const char unknown_client[] = "there is no such client; posternctl client list names them";
+static const char store_fails[] = "the store cannot be used; the log says why";
 
 static void serve_close(struct connection *cn, const struct control_request *q)
 {
@@ -198,11 +201,29 @@ static void serve_close_client(struct connection *cn, const struct control_reque
 	unsigned n = core_close_client(cn->control->env.core, q->name, &known);
 
 	if (!known) {
-		finish(cn, ENOENT, "there is no such client; posternctl client list names them");
+		finish(cn, ENOENT, unknown_client);
 		return;
 	}
 	snprintf(text, sizeof(text), "%u closed", n);
 	finish(cn, 0, text);
+}
+
+static void serve_resume(struct connection *cn, const struct control_request *q)
+{
+	switch ((enum resume_result)core_resume(cn->control->env.core, q->name)) {
+	case RESUME_DONE:
+		finish(cn, 0, "let in again");
+		break;
+	case RESUME_NOTHING:
+		finish(cn, 0, "was not suspended");
+		break;
+	case RESUME_UNKNOWN:
+		finish(cn, ENOENT, unknown_client);
+		break;
+	case RESUME_FAILED:
+		finish(cn, EIO, store_fails);
+		break;
+	}
 }
 
 /* --- stats --- */
@@ -226,38 +247,6 @@ static void tell_capture(struct connection *cn, const struct source_stats *s)
 	}
 }
 
-static const char *condition_word(uint32_t condition)
-{
-	switch ((enum source_condition)condition) {
-	case SOURCE_IS_STARTING:
-		return "starting";
-	case SOURCE_IS_UP:
-		return "up";
-	case SOURCE_IS_WAITING:
-		return "waiting";
-	case SOURCE_IS_FAILED:
-		return "failed";
-	}
-	return "?";
-}
-
-static void tell_source(struct connection *cn, const struct msg_source_state *m)
-{
-	struct control_source *s =
-	    &new_message(cn, CONTROL_SOURCE, sizeof(struct control_source))->u.source;
-
-	copy_text(s->name, CONTROL_NAME_MAX, m->name);
-	copy_text(s->interface, CONTROL_NAME_MAX, m->interface);
-	copy_text(s->method, CONTROL_NAME_MAX, config_capture_name(m->method));
-	copy_text(s->state, CONTROL_NAME_MAX, condition_word(m->condition));
-	copy_text(s->why, CONTROL_TEXT_MAX, m->why);
-	s->since_s = m->since_s;
-	s->ready = m->ready;
-	s->workers = m->workers;
-	s->switched = m->switched;
-	s->needs = m->needs;
-}
-
 static void tell_stats(struct connection *cn)
 {
 	const struct msg_source_state *state;
@@ -267,7 +256,8 @@ static void tell_stats(struct connection *cn)
 
 	cn->wants_stats = false;
 	for (unsigned i = 0; (state = sources_state(cn->control->env.sources, i)); i++)
-		tell_source(cn, state);
+		page_source(state,
+		    &new_message(cn, CONTROL_SOURCE, sizeof(struct control_source))->u.source);
 	for (unsigned i = 0; sources_stats(cn->control->env.sources, i, &s); i++)
 		tell_capture(cn, &s);
 	for (enum auth_counter i = 0; i < AUTH_COUNTERS; i++) {
@@ -326,8 +316,7 @@ void control_switched(struct control *c, uint32_t id, bool ok, const char *text)
 
 static void tell_record(void *arg, const struct journal_record *r)
 {
-	page_record(r,
-	    &new_message(arg, CONTROL_RECORD, sizeof(struct control_record))->u.record);
+	page_record(r, &new_message(arg, CONTROL_RECORD, sizeof(struct control_record))->u.record);
 }
 
 static void serve_log(struct connection *cn, const struct control_request *q)
@@ -341,7 +330,7 @@ static void serve_log(struct connection *cn, const struct control_request *q)
 		return;
 	}
 	if (core_journal(core, &query, tell_record, cn, &next) < 0) {
-		finish(cn, EIO, "the store cannot be read; the log says why");
+		finish(cn, EIO, store_fails);
 		return;
 	}
 	page_end(core, &query, next,
@@ -353,7 +342,7 @@ static void serve_log(struct connection *cn, const struct control_request *q)
 
 static bool is_request(uint32_t type)
 {
-	return type >= CONTROL_SESSIONS && type <= CONTROL_LOG;
+	return type >= CONTROL_SESSIONS && type <= CONTROL_RESUME;
 }
 
 bool control_request_ok(const void *bytes, size_t len)
@@ -391,6 +380,9 @@ static void serve(struct connection *cn, const struct control_request *q)
 		break;
 	case CONTROL_SWITCH:
 		serve_switch(cn, q);
+		break;
+	case CONTROL_RESUME:
+		serve_resume(cn, q);
 		break;
 	case CONTROL_LOG:
 		serve_log(cn, q);

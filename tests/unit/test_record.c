@@ -87,18 +87,20 @@ static void test_session_there_and_back(void **state)
 	assert_int_equal(record_check(STORE_SESSIONS, key, bytes, len), 0);
 }
 
-/* What was written before there were one-time codes: all but the version and the step. */
+/* What was written before there were one-time codes and strikes: all but those and the version. */
 static void test_records_of_before(void **state)
 {
-	struct client_record r = {.mark = 77, .proven = true, .code_step = 5}, back;
+	enum { STRIKES_BYTES = 1 + 3 * 8 };
+	struct client_record r = {.mark = 77, .proven = true, .code_step = 5, .strikes = 3}, back;
 	uint8_t bytes[STORE_VALUE_MAX], keyed[crypto_shorthash_KEYBYTES] = "postern record";
 	size_t len = client_record_encode(&r, key, bytes);
 
 	(void)state;
 	assert_int_equal(client_record_decode(&back, key, bytes, len), 0);
 	assert_int_equal(back.code_step, 5);
-	len -= crypto_shorthash_BYTES + sizeof(r.code_step);
-	memmove(bytes + 10, bytes + 18, len - 10);
+	assert_int_equal(back.strikes, 3);
+	len -= crypto_shorthash_BYTES + sizeof(r.code_step) + STRIKES_BYTES;
+	memmove(bytes + 10, bytes + 18 + STRIKES_BYTES, len - 10);
 	bytes[0] = 1;
 	for (size_t i = 0; i < sizeof(keyed); i++)
 		keyed[i] ^= key[i % STORE_KEY_BYTES];
@@ -108,6 +110,7 @@ static void test_records_of_before(void **state)
 	assert_int_equal(back.mark, 77);
 	assert_true(back.proven);
 	assert_int_equal(back.code_step, 0);
+	assert_int_equal(back.strikes, 0);
 }
 
 static void test_every_bit_matters(void **state)
