@@ -131,6 +131,8 @@ class PgpKnocker(Knocker):
                 return read
         return None
 
+    def answer_body(self, m1_t, seen):
+        return openpgp.answer(self.secret, self.ciphertext, rq.encode_answer(self.attempt, m1_t, seen))
+
     def answer(self, m1_t, seen):
-        plain = rq.encode_answer(self.attempt, m1_t, seen)
-        return self.packet(openpgp.answer(self.secret, self.ciphertext, plain), kind=openpgp.PGP_ANSWER)
+        return self.packet(self.answer_body(m1_t, seen), kind=openpgp.PGP_ANSWER)
