@@ -1,0 +1,52 @@
+"""A fifth of all packets is lost, or they come twice and in another order: the client gets in by its own retries."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from lab import connect, nft
+from lab.hybrid_house import HybridHouse
+from lab.network import v4
+from lab.user import GRANTED
+
+LOSS = 20
+# The promise is 95 of 100. Of 20 runs 3 may fail: by chance a client that keeps it fails so once in sixty times, one
+# that gets in 70 times of 100 passes once in ten times.
+RUNS = int(os.environ.get("POSTERN_LOSS_RUNS", 20))
+MAY_FAIL = RUNS * 5 // 100 if RUNS >= 100 else RUNS * 3 // 20
+HOUSES = 7
+
+
+def scene(photos):
+    return HybridHouse(setup=lambda h: nft.load(h.server, nft.DROP_HOST), silence="drop", photos=photos)
+
+
+def timed(house, preset):
+    """How long one knock takes, from the command's start to its end; None when nobody gets in."""
+    started = time.monotonic()
+    done = house.alice.postern("open", "alice", "ssh", "--preset", preset, timeout=90)
+    took = time.monotonic() - started
+    return took if done.returncode == GRANTED else None
+
+
+def several(preset, runs, photos):
+    """In a house of its own."""
+    with scene(photos) as house:
+        assert house.alice.postern("ping", "alice", "--preset", "quick").returncode == GRANTED  # proven
+        house.loss(LOSS)
+        return [timed(house, preset) for _ in range(runs)]
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("preset, limit_s", [("quick", 5), ("hybrid", 30)])
+def test_a_fifth_of_the_packets_is_lost(preset, limit_s):
+    each = -(-RUNS // HOUSES)
+    with ThreadPoolExecutor(HOUSES) as pool:
+        done = pool.map(several, [preset] * HOUSES, [each] * HOUSES, [each * 2 // 3 + 2] * HOUSES)
+        times = [t for house in done for t in house][:RUNS]
+    good = sorted(t for t in times if t is not None) or [0]
+    late = [t for t in times if t is None or t > limit_s]
+    said = f"{preset}: {len(late)} of {len(times)} late; median {good[len(good) // 2]:.1f} s, longest {good[-1]:.1f} s"
+    print(said)
+    assert len(late) <= MAY_FAIL, f"{said}: {late}"
