@@ -93,7 +93,7 @@ static int put_openpgp(struct ctl *c, struct newcomer *n, const struct arguments
 static int put_options(struct ctl *c, struct newcomer *n, const struct arguments *a)
 {
 	static const char *const names[] = {
-	    "service", "from", "address", "admit", "expires", "max-hold", "hours", "doors"};
+	    "service", "from", "address", "admit", "expires", "max-hold", "hours", "doors", "carrier"};
 	const char *value;
 	size_t i, index;
 

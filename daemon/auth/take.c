@@ -147,6 +147,10 @@ static bool passes(struct core *c, struct knock *k, const struct msg_knock *m, u
 		drop(c, COUNT_ENVELOPE, &k->route);
 		return false;
 	}
+	if (!client_may_knock_by(cl, k->route.carrier)) {
+		drop(c, COUNT_CARRIER, &k->route);
+		return false;
+	}
 	if (is_copy(c, m, capture))
 		return false;
 	return k->veiled.kind == e->request ? first_passes(c, k) : answer_passes(c, k);

@@ -336,6 +336,11 @@ bool client_may_use(const struct client *c, bool openpgp)
 	return openpgp ? c->openpgp != NULL : c->openpgp == NULL || c->any_envelope;
 }
 
+bool client_may_knock_by(const struct client *c, enum carrier_id carrier)
+{
+	return c->carriers == 0 || (c->carriers >> carrier & 1) != 0;
+}
+
 size_t clients_openpgp(const struct clients *cs)
 {
 	return cs->openpgp;

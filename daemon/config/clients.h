@@ -9,6 +9,7 @@
  *   command=restart-web (repeated)  command-line (any line: see posternd.conf)
  *   max-hold=SECONDS   challenge (must always prove itself)   disabled
  *   hours=mon-fri@08:00-18:00 (repeated; UTC)   doors=N (at once)
+ *   carrier=udp|tcp|icmp|http|sequence (repeated)
  *   pin=KIB:PASSES:SALT:HASH   totp=SECRET[:DIGITS] (see factors.h)
  *   openpgp=FINGERPRINT (of its OpenPGP key, which it must use then)
  *   envelope=openpgp|any (any: it may use its other keys instead)
@@ -29,6 +30,7 @@
 #include "hours.h"
 #include "keys.h"
 #include "report.h"
+#include "veil.h"
 
 enum {
 	CLIENT_LINE_MAX = 4096,
@@ -61,12 +63,13 @@ struct client {
 	struct hours *hours; /* NULL: at any time */
 	uint8_t hours_len;
 	uint8_t doors_max;   /* at once; 0: CLIENT_DOORS_MAX */
+	uint8_t carriers;    /* bit i: of enum carrier_id; 0: all */
 	int64_t expires_s;   /* seconds since 1970, 0 never */
 	uint32_t max_hold_s; /* 0: the service's */
 	char *openpgp;	     /* fingerprint in upper case; NULL: it has none */
 	struct pin_check pin;
 	struct code_check code;
-	bool any_envelope;   /* has one, and may do without it all the same */
+	bool any_envelope; /* has one, and may do without it all the same */
 	bool challenge, disabled;
 };
 
@@ -94,6 +97,7 @@ bool client_has_service(const struct client *c, unsigned service);
 bool client_has_command(const struct client *c, unsigned command);
 /* May it knock with this kind of envelope, the one that is OpenPGP's or the other? */
 bool client_may_use(const struct client *c, bool openpgp);
+bool client_may_knock_by(const struct client *c, enum carrier_id carrier);
 /* How many have an OpenPGP key. */
 size_t clients_openpgp(const struct clients *cs);
 /* 40 or 64 hexadecimal digits; lower case is made upper. */

@@ -235,6 +235,23 @@ static void take_envelope(const struct reading *g, const char *value)
 		fault(g, value, "is not known; envelope= can be openpgp or any");
 }
 
+static void take_carrier(const struct reading *g, const char *value)
+{
+	static const struct {
+		const char *name;
+		enum carrier_id id;
+	} known[] = {{"udp", CARRIER_UDP}, {"tcp", CARRIER_TCP}, {"icmp", CARRIER_ICMP},
+	    {"http", CARRIER_HTTP}, {"sequence", CARRIER_SEQUENCE}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(known[i].name, value) == 0) {
+			g->client->carriers |= (uint8_t)(1U << known[i].id);
+			return;
+		}
+	}
+	fault(g, value, "is not known; carrier= can be udp, tcp, icmp, http or sequence");
+}
+
 /* What is wrong with these two is told without them: they are secret. */
 static void take_pin(const struct reading *g, const char *value)
 {
@@ -282,6 +299,7 @@ static const struct option {
     {"hours", true, true, take_hours},
     {"doors", true, false, take_doors},
     {"challenge", false, false, take_challenge},
+    {"carrier", true, true, take_carrier},
     {"pin", true, false, take_pin},
     {"totp", true, false, take_totp},
     {"openpgp", true, false, take_openpgp},

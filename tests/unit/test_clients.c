@@ -366,6 +366,51 @@ static void test_many(void **state)
 	assert_null(clients_by_name(f->clients, "c"));
 }
 
+static void test_carriers(void **state)
+{
+	struct fixture *f = *state;
+	const struct client *c = only(f, "carrier=sequence,carrier=udp");
+
+	assert_true(client_may_knock_by(c, CARRIER_SEQUENCE));
+	assert_true(client_may_knock_by(c, CARRIER_UDP));
+	assert_false(client_may_knock_by(c, CARRIER_TCP));
+	assert_true(client_may_knock_by(only(f, NULL), CARRIER_TCP));
+	assert_fault(f, "carrier=pigeon",
+	    "c:7: bob: \"pigeon\" is not known; carrier= can be udp, tcp, icmp, http or "
+	    "sequence\n");
+}
+
+/* They are secret: no fault may have them in it. */
+static void test_factors(void **state)
+{
+	struct fixture *f = *state;
+	const struct client *c =
+	    only(f, "totp=GEZDGNBVGY3TQOJQ:8,pin=4096:3:MDEyMzQ1Njc4OWFiY2RlZg==:"
+		    "yKu3VvxpnGuioOMoo23yIk+ovTMwsjQzEGrIn1aXYmc=");
+
+	assert_int_equal(c->code.digits, 8);
+	assert_int_equal(c->code.secret_len, 10);
+	assert_int_equal(c->pin.kib, 4096);
+	assert_int_equal(only(f, NULL)->pin.kib, 0);
+	assert_fault(f, "totp=GEZDGNBV",
+	    "c:7: bob: \"totp\" is not 10 to 32 bytes in base32, with :6, :7 or :8 for the digits; "
+	    "or make it anew: posternctl client totp bob\n");
+	assert_fault(f, "pin=4711",
+	    "c:7: bob: \"pin\" is not what posternctl wrote; make it anew: posternctl client pin "
+	    "bob\n");
+}
+
+static void test_options_are_wiped(void **state)
+{
+	struct fixture *f = *state;
+	char line[] = "alice " CID " " KEY " " KEY2 " service=ssh,totp=GEZDGNBVGY3TQOJQ";
+	size_t secret = strlen("alice " CID " " KEY " ");
+
+	assert_int_equal(clients_line(f->clients, "c", 1, line, &f->report), 0);
+	for (size_t i = secret; i < sizeof(line); i++)
+		assert_int_equal(line[i], 0);
+}
+
 static void test_hours_and_doors(void **state)
 {
 	struct fixture *f = *state;
@@ -407,6 +452,9 @@ int main(void)
 	    WITH_CLIENTS(test_nobody_is_a_warning),
 	    WITH_CLIENTS(test_openpgp),
 	    WITH_CLIENTS(test_hours_and_doors),
+	    WITH_CLIENTS(test_carriers),
+	    WITH_CLIENTS(test_factors),
+	    WITH_CLIENTS(test_options_are_wiped),
 	    WITH_CLIENTS(test_many),
 	};
 
