@@ -400,6 +400,12 @@ void commands_free(struct commands *cs)
 	free(cs);
 }
 
+void commands_forget(struct commands *cs)
+{
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		cs->slot[i].end.forgotten = true;
+}
+
 size_t commands_running(const struct commands *cs)
 {
 	size_t n = 0;

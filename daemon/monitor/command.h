@@ -46,7 +46,8 @@ struct command_end {
 	uint64_t id;
 	enum command_outcome outcome;
 	uint8_t exit_status;
-	bool cut; /* there was more output */
+	bool cut;	/* there was more output */
+	bool forgotten; /* see commands_forget() */
 	size_t output_len;
 	uint8_t output[COMMAND_OUTPUT_KEPT]; /* as it came: print it nowhere unescaped */
 };
@@ -68,5 +69,8 @@ int command_run(struct commands *cs, const struct command_order *o)
     __attribute__((warn_unused_result));
 
 size_t commands_running(const struct commands *cs);
+
+/* Who asked for those that run now is no more: their ends say so. */
+void commands_forget(struct commands *cs);
 
 #endif

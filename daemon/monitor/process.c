@@ -182,6 +182,7 @@ static void auth_gone(void *arg, int status, bool was_ready)
 	struct monitor *m = arg;
 
 	sources_pause(&m->sources);
+	runs_forget(&m->runs);
 	pgp_link_want(&m->pgp, false);
 	reload_auth_gone(&m->reload);
 	if (!m->announced && !was_ready && !m->stopping && WIFEXITED(status)) {

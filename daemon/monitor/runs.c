@@ -61,7 +61,8 @@ static void ended(void *arg, const struct command_end *end)
 	log_info("command_ended", "id=%016" PRIx64 " exit=%u%s output=%zu%s", end->id,
 	    end->exit_status, end->outcome == COMMAND_TIMEOUT ? " timeout=yes" : "",
 	    end->output_len, end->cut ? " cut=yes" : "");
-	r->done(r->arg, &done);
+	if (!end->forgotten)
+		r->done(r->arg, &done);
 }
 
 void runs_open(struct runs *r, struct loop *loop, runs_done *done, void *arg)
@@ -76,6 +77,11 @@ void runs_close(struct runs *r)
 {
 	commands_free(r->commands);
 	r->commands = NULL;
+}
+
+void runs_forget(struct runs *r)
+{
+	commands_forget(r->commands);
 }
 
 /* Ended by NUL, and nothing after it. */

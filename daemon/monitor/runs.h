@@ -24,6 +24,8 @@ struct runs {
 void runs_open(struct runs *r, struct loop *loop, runs_done *done, void *arg);
 /* Kills what still runs. */
 void runs_close(struct runs *r);
+/* An auth is gone: what runs goes on, but the next one, which numbers anew, hears nothing of it. */
+void runs_forget(struct runs *r);
 
 /* c is what is in force, of this generation; both may change before the command ends. */
 void runs_serve(

@@ -26,6 +26,13 @@ static void done(void *arg, const struct msg_command_done *m)
 	loop_stop(l->loop);
 }
 
+static void stop(void *arg)
+{
+	const struct lab *l = arg;
+
+	loop_stop(l->loop);
+}
+
 static void configure(struct command_config *c, const char *program, const char *pattern)
 {
 	*c = (struct command_config){.name = "echo", .user = "nobody", .timeout_s = 20};
@@ -114,6 +121,23 @@ static void test_is_told_for_whom(void **state)
 	l->last.output[l->last.output_len < COMMAND_OUTPUT_BYTES ? l->last.output_len : 0] = '\0';
 	assert_non_null(strstr((const char *)l->last.output,
 	    "POSTERN_CLIENT=alice\nPOSTERN_ADDRESS=198.51.100.7\nPOSTERN_COMMAND=echo\n"));
+}
+
+/* The next auth, which may use the same number, hears nothing of what the one before it asked for. */
+static void test_forgets_with_auth(void **state)
+{
+	struct lab *l = *state;
+	const struct msg_command old = order("of old"), next = order("of now");
+
+	runs_serve(&l->runs, &l->config, GENERATION, &old);
+	runs_forget(&l->runs);
+	assert_int_equal(serve(l, &next), RUN_ENDED);
+	assert_output(l, "of now\n");
+	while (commands_running(l->runs.commands) > 0) {
+		assert_int_equal(loop_timer(l->loop, 10, stop, l), 0);
+		assert_int_equal(loop_run(l->loop), 0);
+	}
+	assert_int_equal(l->answers, 1);
 }
 
 /* What would do something in a shell. */
@@ -245,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_runs_what_is_configured),
 	    TEST(test_is_told_for_whom),
+	    TEST(test_forgets_with_auth),
 	    TEST(test_no_argument_reaches_a_shell),
 	    TEST(test_arguments_that_do_not_fit),
 	    TEST(test_what_a_sane_auth_would_not_say),
