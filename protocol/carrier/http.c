@@ -108,8 +108,12 @@ static struct text find_token(const struct carrier_http *h, struct text segment)
 {
 	struct text token = in_path(h, segment);
 
-	while (token.len == 0 && segment.len > 0)
-		token = in_cookies(h, next_line(&segment));
+	while (token.len == 0 && segment.len > 0) {
+		struct text line = next_line(&segment);
+		if (line.len == 0)
+			break; /* what follows is no head any more */
+		token = in_cookies(h, line);
+	}
 	return token;
 }
 
@@ -173,6 +177,8 @@ static struct address sender_of(
 		return from;
 	while (segment.len > 0) {
 		struct text line = next_line(&segment);
+		if (line.len == 0)
+			break; /* a body is whatever the client wants it to be */
 		if (begins_with(line, head))
 			list = skip(line, sizeof(head) - 1);
 	}

@@ -95,6 +95,7 @@ static void finds_the_token(void **state)
 	    {"POST /a/$ HTTP/1.1\r\n\r\n", -1},
 	    {"$", -1},
 	    {GET "Cookie: sid=!$\r\n\r\n", -1},
+	    {GET "\r\nCookie: sid=$\r\n\r\n", -1},
 	};
 
 	for (size_t i = 0; i < COUNT_OF(table); i++) {
@@ -149,6 +150,9 @@ static void looks_at_segments_of_a_connection_alone(void **state)
 	assert_false(carrier_http.recognise(&ports, &p, &r, &at, &n));
 }
 
+/* Proxies pass on what they do not look at. */
+#define BODY "X-Forwarded-For: 203.0.113.9\r\n\r\n"
+
 /* Whom a segment that a proxy passes on counts for. */
 static void believes_named_proxies(void **state)
 {
@@ -180,7 +184,7 @@ static void believes_named_proxies(void **state)
 
 	for (size_t i = 0; i < COUNT_OF(table); i++) {
 		char text[256], segment[1024], said[ADDRESS_TEXT];
-		snprintf(text, sizeof(text), GET "%sCookie: sid=$\r\n\r\n", table[i].head);
+		snprintf(text, sizeof(text), GET "%sCookie: sid=$\r\n\r\n" BODY, table[i].head);
 		struct packet p =
 		    a_segment(segment, with_tokens(segment, sizeof(segment), text, TOKEN));
 		const uint8_t *at;
