@@ -148,6 +148,9 @@ static _Noreturn void be_keeper(const struct keeper_plan *p, const struct pipes 
 	pid_t program;
 
 	forget_signals();
+	/* The monitor may have left that open, for commands. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		_exit(EXIT_FAILURE);
 	if (arrange(pipes) != 0 || become_user(p) != 0)
 		_exit(EXIT_FAILURE);
 	(void)prctl(PR_SET_NAME, "postern-keeper");
