@@ -7,9 +7,10 @@
 #include <cmocka.h>
 
 #include "auth_lab.h"
+#include "inside.h"
 #include "secret.h"
 
-enum { GONE_MS = 5001 };
+enum { GONE_MS = 5001, CHALLENGES_BYTES = 16 << 20 };
 
 static int setup(void **state)
 {
@@ -273,6 +274,33 @@ static void test_gone_while_all_wait(void **state)
 	assert_true(lab_prove(l, &l->client[0]));
 }
 
+/* By either envelope: as many as there may be wait already, of clients that never answer. */
+static void test_challenges_are_bounded(void **state)
+{
+	struct lab *l = *state;
+	struct lab_message m = ping(l, 0), again;
+	uint8_t cid[CID_BYTES] = {0xff};
+	struct reply p;
+
+	assert_true(CHALLENGES_MAX * sizeof(struct challenge) <= CHALLENGES_BYTES);
+	for (unsigned i = 0; i < CHALLENGES_MAX; i++) {
+		memcpy(cid + 1, &i, sizeof(i));
+		assert_non_null(challenge_new(l->core, cid));
+	}
+	lab_knock(l, &m);
+	assert_true(lab_reply(l, &m, &p));
+	assert_int_equal(p.verdict, VERDICT_BUSY);
+	assert_int_equal(lab_count(l, COUNT_CHALLENGES_FULL), 1);
+	/* A client that has one gets another in its place, and all come to their end. */
+	assert_non_null(challenge_new(l->core, cid));
+	lab_pass(l, CHALLENGE_MS + 1);
+	core_tick(l->core);
+	again = ping(l, 0);
+	lab_knock(l, &again);
+	assert_true(lab_reply(l, &again, &p));
+	assert_int_equal(p.verdict, VERDICT_CHALLENGE);
+}
+
 int main(void)
 {
 #define IN_LAB(t) cmocka_unit_test_setup_teardown(t, setup, lab_teardown)
@@ -289,6 +317,8 @@ int main(void)
 	    IN_LAB(test_no_reply_is_no_byte),
 	    IN_LAB(test_noise_is_not_enough),
 	    IN_LAB(test_gone_while_all_wait),
+	    IN_LAB(test_challenges_are_bounded),
+	    cmocka_unit_test_setup_teardown(test_challenges_are_bounded, lab_setup, lab_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
