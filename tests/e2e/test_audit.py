@@ -1,0 +1,89 @@
+"""The journal, who is suspended and why, and scripts that hear of it: with the real programs."""
+
+import json
+import re
+
+import pytest
+from lab import until
+from lab.network import v4
+from lab.programs import PLACES
+from lab.user import DENIED, GRANTED
+
+USAGE, REFUSED = 2, 4
+STRICT = pytest.mark.house(suspend_after=3, suspend_for=600)
+
+
+def log(house, *args):
+    return house.postern.ctl_json("log", *args)["log"]
+
+
+def brief(rows):
+    return [(row["event"], row["client"], row["what"], row["verdict"]) for row in rows]
+
+
+def test_journal_outlives_restarts_and_kills(house):
+    alice = house.alice
+    assert alice.postern("open", "alice", "-4").returncode == GRANTED
+    rows = log(house)
+    assert brief(rows) == [("challenged", "alice", "ssh", "challenge"), ("granted", "alice", "ssh", "ok")]
+    granted = rows[1]
+    assert granted["from"] == granted["address"] == v4("client")
+    assert granted["sessions"] == [row["session"] for row in house.postern.sessions()]
+    house.postern.kill_all()
+    house.postern.start()
+    assert log(house) == rows
+    house.postern.ctl("close", "--client", "alice")
+    until(lambda: log(house)[-1]["event"] == "closed", 3, "the record of the closed door")
+    house.postern.kill("auth")
+    until(lambda: house.postern.ctl("sessions", check=False).returncode == 0, 5, "auth again")
+    assert alice.postern("open", "alice", "nothing", "-4").returncode == DENIED
+    assert [row["number"] for row in log(house)] == [1, 2, 3, 4]
+    # What chooses among them.
+    assert brief(log(house, "--verdict", "denied")) == [("answered", "alice", "nothing", "denied")]
+    assert [row["number"] for row in log(house, "--service", "ssh", "--last", "2")] == [2, 3]
+    assert log(house, "--client", "bob") == [] and len(log(house, "--since", "1h")) == 4
+    assert log(house, "--since", "2099-01-01") == []
+    text = house.postern.ctl("log", "--last", "1").stdout
+    assert re.search(r"^TIME +EVENT.*\n\S+Z +answered +alice .*nothing +denied", text)
+    for wrong, status in (("--since=soon", USAGE), ("--last=0", USAGE), ("--verdict=nice", REFUSED)):
+        assert house.postern.ctl("log", wrong, check=False).returncode == status
+
+
+def test_follow_goes_on_through_a_restart(house):
+    argv = [house.postern.bin / PLACES["posternctl"], "-c", house.postern.config, "--json", "log", "--follow"]
+    follow = house.server.start(*argv, name="follow")
+    assert house.alice.postern("open", "alice", "-4").returncode == GRANTED
+    follow.wait_line('"granted"')
+    house.postern.kill_all()
+    house.postern.start()
+    assert house.alice.postern("open", "alice", "nothing", "-4").returncode == DENIED
+    line = follow.wait_line('^.*"denied".*$').group()
+    assert json.loads(line)["what"] == "nothing"
+
+
+@STRICT
+def test_suspended_by_forbidden_services_and_by_nobody_else(house):
+    alice = house.alice
+    assert alice.postern("open", "alice", "-4").returncode == GRANTED
+    knocker = house.knocker()
+    # What a neighbour saw, and sends again and again, is nothing.
+    knock = knocker.make(("nothing",))
+    assert knocker.exchange(knock.m1, knock).verdict == "challenge"
+    assert knocker.exchange(knock.answer(t=knocker.next_t()), knock).verdict == "denied"
+    for _ in range(50):
+        knocker.send(knock.m1)
+    for _ in range(2):
+        assert knocker.open(("nothing",)).verdict == "denied"
+    assert knocker.open().verdict == "expired"
+    assert alice.postern("open", "alice", "-4").returncode == GRANTED
+    (told,) = house.postern.log_lines("error: suspended")
+    assert "why=forbidden" in told and f"from={v4('client')}" in told
+    name = re.search(r"client=(\S+)", told).group(1)
+    house.postern.kill_all()
+    house.postern.start()
+    assert knocker.open().verdict == "expired"
+    assert "let in again" in house.postern.ctl("client", "resume", name).stdout
+    assert knocker.open().verdict == "ok"
+    assert house.postern.ctl("client", "resume", "nobody-here", check=False).returncode == REFUSED
+    events = [row["event"] for row in log(house, "--client", name)]
+    assert events.count("suspended") == 1 and events.count("resumed") == 1
