@@ -252,6 +252,7 @@ static bool in_trial(struct nft_table *t)
 /* While it comes or goes, the drop in the table may be a moment before it: no knock of then is heard. */
 static int follow_outside(struct nft_table *t, const struct plan *p)
 {
+	t->queues_outside = p->queueing == NFT_QUEUE_OUTSIDE;
 	if (p->queueing == NFT_QUEUE_OUTSIDE)
 		return xt_queue_put(p->c->udp_port, (uint16_t)nft_rules_queue(p->c));
 	return xt_queue_remove(t->run);

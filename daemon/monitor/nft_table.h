@@ -14,7 +14,8 @@ struct nft_table {
 	struct nft_link link;
 	struct nft_run *run;
 	struct nft_watch watch;
-	bool changed; /* somebody else was at it while we were */
+	bool changed;	     /* somebody else was at it while we were */
+	bool queues_outside; /* by xt_queue.h */
 };
 
 /*

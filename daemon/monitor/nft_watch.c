@@ -69,34 +69,37 @@ int nft_watch_fd(const struct nft_watch *w)
 	return mnl_socket_get_fd(w->socket);
 }
 
-static int find_our_name(const struct nlattr *attr, void *arg)
+static int find_table(const struct nlattr *attr, void *arg)
 {
-	bool *ours = arg;
+	const char **name = arg;
 
 	if (mnl_attr_get_type(attr) != ATTR_TABLE)
 		return MNL_CB_OK;
-	*ours = mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0 &&
-		strcmp(mnl_attr_get_str(attr), NFT_TABLE) == 0;
+	if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+		*name = mnl_attr_get_str(attr);
 	return MNL_CB_STOP;
 }
 
-static bool about_us(const struct nlmsghdr *h)
+/* "" when it is about none. */
+static const char *table_of(const struct nlmsghdr *h)
 {
-	bool ours = false;
+	const char *name = "";
 
 	if (mnl_nlmsg_get_payload_len(h) >= sizeof(struct nfgenmsg))
-		(void)mnl_attr_parse(h, sizeof(struct nfgenmsg), find_our_name, &ours);
-	return ours;
+		(void)mnl_attr_parse(h, sizeof(struct nfgenmsg), find_table, &name);
+	return name;
 }
 
 /* A transaction's news end with that of the new generation. */
-static void count(const struct nlmsghdr *h, bool *touched, int *transactions)
+static void count(struct nft_watch *w, const struct nlmsghdr *h, bool *touched, int *transactions)
 {
 	if ((h->nlmsg_type & MESSAGE_MASK) == NFT_MSG_NEWGEN) {
 		*transactions += *touched ? 1 : 0;
 		*touched = false;
-	} else if (about_us(h)) {
+	} else if (strcmp(table_of(h), NFT_TABLE) == 0) {
 		*touched = true;
+	} else if (strcmp(table_of(h), "raw") == 0) {
+		w->raw = true;
 	}
 }
 
@@ -118,8 +121,9 @@ int nft_watch_read(struct nft_watch *w)
 		if (n <= 0)
 			break;
 		for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
-			count(h, &touched, &transactions);
+			count(w, h, &touched, &transactions);
 	}
+	w->raw = w->raw || lost;
 	if (touched) /* its end is still to come, or was lost */
 		transactions++;
 	return lost ? -1 : transactions;

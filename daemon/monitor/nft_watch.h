@@ -11,6 +11,7 @@
 
 struct nft_watch {
 	struct mnl_socket *socket;
+	bool raw; /* somebody was at a table "raw", where xt_queue.h has its chain */
 };
 
 /*

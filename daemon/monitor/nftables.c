@@ -308,13 +308,22 @@ static int nftables_watch_fd(const struct firewall *f)
 	return nft_watch_fd(&((const struct nftables *)f)->table.watch);
 }
 
+/* Of iptables' own table we hear of each change, also of ours: so look whether what is ours stands. */
+static bool queue_is_gone(struct nft_table *t)
+{
+	const bool touched = t->watch.raw;
+
+	t->watch.raw = false;
+	return touched && t->queues_outside && !xt_queue_stands(t->run);
+}
+
 static bool nftables_changed(struct firewall *f)
 {
 	struct nft_table *t = table_of(f);
 	bool changed = nft_watch_read(&t->watch) != 0 || t->changed;
 
 	t->changed = false;
-	return changed;
+	return queue_is_gone(t) || changed;
 }
 
 static enum firewall_status nftables_remove(struct firewall *f)

@@ -146,6 +146,18 @@ def test_the_rules_are_shown_checked_put_back_and_removed(house):
     assert not rules(house)
 
 
+@pytest.mark.parametrize("how", [["nft", "flush", "ruleset"], ["iptables-nft", "-t", "raw", "-F"]], ids=" ".join)
+@pytest.mark.house(start=False, alice=False, sshd=False, capture="nfqueue", interface=["any"])
+def test_the_rules_that_somebody_took_away_come_back(house, how):
+    """Without them no knock would be heard, and nothing would say so."""
+    start(house)
+    before = rules(house)
+    assert before and works(house, v4("server"))
+    house.server.run(*how)
+    until(lambda: rules(house) == before and works(house, v4("server")), 10, "the rules")
+    until(lambda: works(house, v6("server")), 10, "those of the other family")
+
+
 @pytest.mark.house(start=False, alice=False, sshd=False, capture="nfqueue", interface=["any"], silence="closed")
 def test_the_queue_ends_with_the_daemon(house):
     start(house)
