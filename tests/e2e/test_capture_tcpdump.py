@@ -34,8 +34,12 @@ def test_tcpdump_opens_the_real_door(house, interface):
     opens_both(house)
 
 
-@pytest.mark.house(alice=False, sshd=False, capture="tcpdump")
-def test_it_may_capture_and_nothing_else(house):
+@pytest.mark.parametrize("commands", ["", 'command "say" { run = {"/bin/true"}  user = root }\n'], ids=["", "commands"])
+@pytest.mark.house(start=False, alice=False, sshd=False, capture="tcpdump")
+def test_it_may_capture_and_nothing_else(house, commands):
+    """Also where the monitor keeps the rights of root for commands."""
+    house.postern.write_config(house.postern.config_text() + commands)
+    house.postern.start()
     capture, keeper, program = family(house)
     user = status(capture)["Uid"]
     for pid in (keeper, program):
