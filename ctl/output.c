@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SENTENCE_MAX = 2048, CELL_MAX = 512, COLUMNS_MAX = 24 };
+enum { SENTENCE_MAX = 2048, CELL_MAX = 512, COLUMNS_MAX = 24, REAL_DIGITS = 9 };
 
 #define MESSAGES "messages"
 #define WARNINGS "warnings"
@@ -357,7 +357,8 @@ static void print_json(const struct ctl *c)
 {
 	const struct output *o = c->out;
 
-	(void)json_dumpf(o->array != NULL ? o->array : o->model, stdout, JSON_INDENT(2));
+	(void)json_dumpf(o->array != NULL ? o->array : o->model, stdout,
+	    JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS));
 	(void)fputc('\n', stdout);
 	if (o->array == NULL)
 		return;
