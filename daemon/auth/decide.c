@@ -196,6 +196,15 @@ static int plan_list(struct core *c, struct job *j)
 	return 0;
 }
 
+static bool runs_enough(const struct core *c, const uint8_t *cid)
+{
+	unsigned n = 0;
+
+	for (const struct job *j = c->jobs; j; j = j->hh.next)
+		n += j->kind == JOB_RUN && memcmp(j->key.cid, cid, CID_BYTES) == 0;
+	return n >= RUNS_PER_CLIENT;
+}
+
 static int plan_run(
     const struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
 {
@@ -204,6 +213,8 @@ static int plan_run(
 
 	if (ruling.verdict != VERDICT_OK)
 		return refuse(j, ruling.verdict, ruling.reason);
+	if (runs_enough(c, j->key.cid))
+		return refuse(j, VERDICT_BUSY, "this client has its number of commands");
 	j->kind = JOB_RUN;
 	j->run = run_order(c, j, p->request, command);
 	record_attempt(j, r);

@@ -30,6 +30,7 @@
 enum {
 	QUEUE_MAX = 256,      /* messages that wait for costly work */
 	JOBS_MAX = 1024,      /* attempts whose doors are under way */
+	RUNS_PER_CLIENT = 4,  /* commands at a time: the monitor has few places */
 	PINS_A_TURN = 2,      /* each takes milliseconds that everybody waits */
 	ASKS_IN_FLIGHT = 128, /* more answers than that need not fit into the monitor's socket */
 	CHALLENGES_MAX = 4096,

@@ -157,6 +157,32 @@ static void test_how_it_may_fail(void **state)
 	assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_BUSY);
 }
 
+/* Nobody takes the places of the others. */
+static void test_so_many_at_a_time(void **state)
+{
+	struct lab *l = *state;
+	struct request q = run("restart", "nginx");
+	struct lab_message m;
+	struct reply p;
+
+	for (unsigned i = 0; i < 4; i++) {
+		q.attempt++;
+		m = lab_m1(l, &l->client[0], &q, 0);
+		lab_knock(l, &m);
+		lab_pass(l, 1000);
+	}
+	assert_int_equal(l->runs, 4);
+	q.attempt++;
+	assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_BUSY);
+	assert_int_equal(l->runs, 4);
+	end(l, RUN_ENDED, 0, "");
+	assert_true(lab_reply(l, &m, &p));
+	q.attempt++;
+	m = lab_m1(l, &l->client[0], &q, 0);
+	lab_knock(l, &m);
+	assert_int_equal(l->runs, 5);
+}
+
 /* Whether it ran nobody knows; it does not run again. */
 static void test_a_crash_in_between(void **state)
 {
@@ -179,6 +205,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_any_line_for_whom_that_is_allowed, setup_line, teardown),
 	    cmocka_unit_test_setup_teardown(test_how_it_may_fail, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_so_many_at_a_time, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_crash_in_between, setup, teardown),
 	};
 
