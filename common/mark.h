@@ -11,6 +11,7 @@ enum mark {
 	MARK_MASQUERADE = 0x40000, /* ct: it leaves again under an address of this host */
 	MARK_GATE = 0x80000,	   /* ct: it was let out through a gateway */
 	MARK_CUT = 0x200000,	   /* ct: nothing of it goes by any more, in either direction */
+	MARK_SHUT = 0x400000, /* meta: to be answered like a closed port; of the firewall ipset */
 	MARK_REPLY =
 	    0x100000, /* meta: a crafted reply; SO_MARK of auth's raw sockets, never tracked */
 };

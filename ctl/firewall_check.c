@@ -289,11 +289,17 @@ static void check_port(json_t *advice, const struct config *config)
 		    " of them would get no answers. Choose one below them or above them");
 }
 
+/* The one that can be walked and compared. */
+static bool is_nftables(const struct config *config)
+{
+	return strcmp(config->firewall, "nftables") == 0;
+}
+
 static void check_table(
     struct ctl *c, json_t *advice, const struct config *config, const struct firewall_state *s)
 {
 	const enum firewall_likeness like =
-	    s->there ? firewall_cmd_compare(c, config) : FIREWALL_UNKNOWN;
+	    s->there && is_nftables(config) ? firewall_cmd_compare(c, config) : FIREWALL_UNKNOWN;
 
 	output_fact(c, "installed", json_boolean(s->there));
 	output_fact(c, "armed", json_boolean(firewall_cmd_is_armed(config, s)));
@@ -301,8 +307,10 @@ static void check_table(
 	output_fact(c, "as_configured",
 	    like == FIREWALL_UNKNOWN ? json_null() : json_boolean(like == FIREWALL_LIKE));
 	if (!s->there)
-		advice_add(
-		    advice, "The guard is not installed. Try it: posternctl firewall try --for 60");
+		advice_add(advice,
+		    is_nftables(config)
+			? "The guard is not installed. Try it: posternctl firewall try --for 60"
+			: "The guard is not installed. Say: posternctl firewall install");
 	else if (s->trial == FIREWALL_TRIAL_RUNNING)
 		advice_add(
 		    advice, "A trial is running. If all is well, say: posternctl firewall confirm");
@@ -315,7 +323,7 @@ static void check_table(
 	if (like == FIREWALL_UNLIKE)
 		advice_add(advice, "The rules are not those of the configuration. Say: posternctl "
 				   "firewall install");
-	if (s->there && like == FIREWALL_UNKNOWN)
+	if (s->there && like == FIREWALL_UNKNOWN && is_nftables(config))
 		advice_note(advice, "The rules could not be compared with the configuration: no "
 				    "network namespace can be made here");
 }
@@ -351,8 +359,14 @@ int firewall_cmd_check(struct ctl *c, const struct config *config, const struct 
 	(void)a;
 	if (f && firewall_read(f, &s) == FIREWALL_OK) {
 		check_table(c, advice, config, &s);
-		status = check_rules(c, advice, config);
-		check_legacy(advice);
+		if (is_nftables(config)) {
+			status = check_rules(c, advice, config);
+			check_legacy(advice);
+		} else {
+			status = CTL_OK;
+			advice_note(advice, "The host's own rules were not looked at: that is done "
+					    "for firewall = nftables alone");
+		}
 		check_port(advice, config);
 	}
 	firewall_stop(f);

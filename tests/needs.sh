@@ -4,7 +4,7 @@ NEEDS_BUILD="gcc libc6-dev meson ninja-build pkg-config libsodium-dev libspng-de
 	libnftnl-dev libmnl-dev libnetfilter-conntrack-dev liblmdb-dev libconfuse-dev liboath-dev libbpf-dev libseccomp-dev
 	libcap-dev libjansson-dev uthash-dev libgpgme-dev gpg gpg-agent"
 NEEDS_LAB="iproute2 nftables openssh-server openssh-client nmap tcpdump python3 python3-nacl"
-NEEDS_CHECK="netbase iptables scdoc libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy binutils conntrack systemd
+NEEDS_CHECK="netbase iptables ipset scdoc libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy binutils conntrack systemd
 	chromium python3-pil python3-pytest python3-pytest-xdist zlib1g-dev tshark"
 
 PATH=$PATH:/usr/sbin:/sbin # which su alone does not add

@@ -232,6 +232,8 @@ static struct ruling narrow(const struct policy_case *p, const struct service *s
 		return refuse(VERDICT_DENIED, "a gateway's door closes by time alone");
 	*n = (struct narrowing){.once = q->single_use || s->single_use,
 	    .source_port = q->has_source_port ? q->source_port : 0};
+	if (asked && (config_firewall_has(&p->realm->config) & FIREWALL_HAS_NARROW) == 0)
+		return refuse(VERDICT_DENIED, "doors are closed by time alone here");
 	if (idle_of(p, s, &n->idle_s) < 0)
 		return refuse(VERDICT_DENIED, "no idle time is configured that is as short");
 	if (s->exact && n->source_port == 0)

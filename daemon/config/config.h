@@ -252,6 +252,13 @@ const char *config_capture_name(unsigned number);
 int config_capture(const char *name);
 /* Of a name that was right once: which kernel dropped it, and what to use. NULL: it never was. */
 const char *config_capture_past(const char *name);
+/* What a firewall has beside doors that time alone closes: bits. */
+enum firewall_has {
+	FIREWALL_HAS_NARROW = 1 << 0,	/* doors for an idle time, single use or one source port */
+	FIREWALL_HAS_FORWARDS = 1 << 1, /* forwards and gateways */
+	FIREWALL_HAS_RULES = 1 << 2,	/* of its own, for what captures need (config.needs) */
+};
+unsigned config_firewall_has(const struct config *c);
 /* Is there anything that knocks can travel by? */
 bool config_has_carrier(const struct config *c);
 /* Do knocks travel alike by both? */

@@ -4,7 +4,6 @@
 
 enum { DAY_S = 86400 };
 
-static const struct directive_word firewalls[] = {{"nftables", 0}, {NULL, 0}};
 static const struct directive_word stores[] = {{"lmdb", 0}, {NULL, 0}};
 static const struct directive_word silences[] = {
     {"drop", SILENCE_DROP}, {"closed", SILENCE_CLOSED}, {NULL, 0}};
@@ -95,7 +94,7 @@ const struct directive directives_global[] = {
 	"how packets are captured"},
     {"capture-file", DIRECTIVE_PATH, AT(config, plain.file), 0, 0, "/run/postern/capture.pcap",
 	NULL, "what savefile reads: a file, a FIFO, or - for standard input"},
-    {"firewall", DIRECTIVE_NAME, AT(config, firewall), 0, 0, "nftables", firewalls,
+    {"firewall", DIRECTIVE_NAME, AT(config, firewall), 0, 0, "nftables", directives_firewalls,
 	"what opens and closes the doors"},
     {"store", DIRECTIVE_NAME, AT(config, store), 0, 0, "lmdb", stores,
 	"what remembers spent knocks and open doors"},

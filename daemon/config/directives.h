@@ -61,6 +61,8 @@ extern const struct directive directives_command[];
 extern const struct directive directives_gateway[];
 /* The ways to capture, by number. */
 extern const struct directive_word directives_captures[];
+/* The firewalls. */
+extern const struct directive_word directives_firewalls[];
 
 /* Given as {a, b}. */
 bool directive_is_list(const struct directive *d);

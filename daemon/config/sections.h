@@ -52,6 +52,9 @@ static inline const char *section_name(const union section_item *i)
 /* What knocks travel by, once all directives and services are known. at: outside of sections. */
 void carriers_check(const struct config *c, const struct section_place *at);
 
+/* What the firewall has not, likewise. */
+void firewalls_check(const struct config *c, const struct section_place *at);
+
 /* Where no source has a section: one for each interface. */
 void sections_plain(struct config *c);
 

@@ -38,14 +38,18 @@ static bool has_stray_bytes(const struct msg_door *m)
 	       (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
 }
 
+static bool is_narrow(const struct firewall_pass *p)
+{
+	return p->idle_s != 0 || p->source_port != 0 || p->once;
+}
+
 /* A network and a gateway have doors of the plain form alone. */
 static bool is_sound(const struct door_wanted *w)
 {
 	const struct firewall_pass *p = &w->pass;
-	const bool narrow = p->idle_s != 0 || p->source_port != 0 || p->once;
 
 	return prefix_is_canonical(&p->from) &&
-	       (!narrow || (prefix_is_host(&p->from) && !service_is_gateway(w->service)));
+	       (!is_narrow(p) || (prefix_is_host(&p->from) && !service_is_gateway(w->service)));
 }
 
 /* What the service asks of all its doors, this one must have. */
@@ -73,6 +77,8 @@ static enum doors_verdict judge_opening(const struct config *c, const struct doo
 		return DOORS_WIDTH;
 	if (w->seconds == 0 || w->seconds > w->service->max_hold_s)
 		return DOORS_TIME;
+	if ((config_firewall_has(c) & FIREWALL_HAS_NARROW) == 0 && is_narrow(&w->pass))
+		return DOORS_FIREWALL;
 	if (!is_idle_enough(c, w))
 		return DOORS_IDLE;
 	if ((w->service->single_use && !w->pass.once) ||
@@ -119,6 +125,8 @@ const char *doors_verdict_text(enum doors_verdict v)
 		return "longer than max-hold";
 	case DOORS_NARROW:
 		return "not as narrow as the service wants its doors";
+	case DOORS_FIREWALL:
+		return "the firewall has doors that time alone closes";
 	case DOORS_IDLE:
 		return "not an idle time of this configuration, or longer than the service's";
 	}

@@ -34,6 +34,7 @@ enum doors_verdict {
 	DOORS_WIDTH,	  /* wider than the service allows */
 	DOORS_TIME,	  /* no time, or longer than the service allows */
 	DOORS_IDLE,	  /* a time that no service is idle for, or longer than this one may be */
+	DOORS_FIREWALL,	  /* of a form that the firewall has not */
 	DOORS_NARROW,	  /* wider than the service wants them: not single-use, not exact */
 };
 

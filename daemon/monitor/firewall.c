@@ -14,6 +14,7 @@
 
 static const struct firewall_ops *const backends[] = {
     &firewall_nftables,
+    &firewall_ipset,
 };
 
 const struct firewall_ops *firewall_by_name(const char *name)
@@ -33,7 +34,7 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
 		log_error("firewall", "unknown=%s use=%s", c->firewall, backends[0]->name);
 		return NULL;
 	}
-	f = dry_run ? calloc(1, sizeof(*f)) : ops->start();
+	f = dry_run ? calloc(1, sizeof(*f)) : ops->start(c);
 	if (!f)
 		return NULL;
 	f->ops = ops;

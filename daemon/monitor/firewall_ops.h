@@ -20,7 +20,8 @@ struct firewall {
 struct firewall_ops {
 	const char *name;
 	bool cuts;			 /* its guard knows MARK_CUT */
-	struct firewall *(*start)(void); /* fills all but the base; NULL and logged */
+	/* Fills all but the base; c is borrowed for the call. NULL and logged. */
+	struct firewall *(*start)(const struct config *c);
 	enum firewall_status (*ensure)(struct firewall *f, const struct config *c);
 	enum firewall_status (*open)(struct firewall *f, const struct service *s,
 	    const struct firewall_pass *pass, uint32_t seconds);
@@ -44,5 +45,6 @@ struct firewall_ops {
 };
 
 extern const struct firewall_ops firewall_nftables;
+extern const struct firewall_ops firewall_ipset;
 
 #endif

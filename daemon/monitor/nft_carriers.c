@@ -5,15 +5,6 @@
 
 #include "nft_rules.h"
 
-/* Lengths of IP packets that may bear a knock; what is shorter is somebody else's. */
-enum {
-	VEIL_LEAST = 384,
-	SYN_LEAST = 20 + 20 + VEIL_LEAST,
-	PING_LEAST_V4 = 20 + 8 + VEIL_LEAST,
-	PING_LEAST_V6 = 40 + 8 + VEIL_LEAST,
-	TOKEN_LEAST = 20 + 20 + VEIL_LEAST * 4 / 3,
-};
-
 static void write_tcp(FILE *out, const struct config *c)
 {
 	const bool closed = c->silence != SILENCE_DROP;
@@ -24,7 +15,7 @@ static void write_tcp(FILE *out, const struct config *c)
 	fprintf(out, "add rule inet " NFT_TABLE " knocks tcp dport %" PRIu16, c->tcp_port);
 	if (closed)
 		fprintf(out, " tcp flags & (fin | syn | rst | ack) == syn meta length >= %d",
-		    SYN_LEAST);
+		    KNOCK_SYN_LEAST);
 	fprintf(out, " goto syn\n");
 }
 
@@ -38,12 +29,12 @@ static void write_heard(FILE *out, const struct config *c)
 		    " goto heard\n"
 		    "add rule inet " NFT_TABLE " knocks icmpv6 type echo-request meta length >= %d"
 		    " goto heard\n",
-		    PING_LEAST_V4, PING_LEAST_V6);
+		    KNOCK_PING_LEAST_V4, KNOCK_PING_LEAST_V6);
 	if (c->http_port != 0)
 		fprintf(out,
 		    "add rule inet " NFT_TABLE " knocks tcp dport %" PRIu16
 		    " meta length >= %d goto heard\n",
-		    c->http_port, TOKEN_LEAST);
+		    c->http_port, KNOCK_TOKEN_LEAST);
 }
 
 static void write_ports(FILE *out, const struct config *c)

@@ -19,6 +19,15 @@
 
 #include "config.h"
 
+/* Lengths of IP packets that may bear a knock; what is shorter is somebody else's. */
+enum {
+	KNOCK_VEIL_LEAST = 384,
+	KNOCK_SYN_LEAST = 20 + 20 + KNOCK_VEIL_LEAST,
+	KNOCK_PING_LEAST_V4 = 20 + 8 + KNOCK_VEIL_LEAST,
+	KNOCK_PING_LEAST_V6 = 40 + 8 + KNOCK_VEIL_LEAST,
+	KNOCK_TOKEN_LEAST = 20 + 20 + KNOCK_VEIL_LEAST * 4 / 3,
+};
+
 void nft_carriers_write(FILE *out, const struct config *c);
 
 #endif

@@ -36,11 +36,12 @@ static void nftables_stop(struct firewall *f)
 	free(f);
 }
 
-static struct firewall *nftables_start(void)
+static struct firewall *nftables_start(const struct config *c)
 {
 	struct nftables *n = calloc(1, sizeof(*n));
 	struct nft_table *t;
 
+	(void)c;
 	if (!n)
 		return NULL;
 	t = &n->table;

@@ -1,29 +1,19 @@
 /* xt_queue - see xt_queue.h. */
 #include "xt_queue.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "log.h"
+#include "tool_run.h"
 
 #define CHAIN "postern-knocks"
 
 enum {
-	PATIENCE_MS = 5000,
 	TEXT_MAX = 640,
 	COMMAND_MAX = 64,
 	SAID_MAX = 160,
-	TOOL_MISSING = 127,
-	FIRST_FD = 3,
 };
 
 static const struct family {
@@ -36,70 +26,14 @@ static const struct family {
 
 enum { FAMILIES = sizeof(families) / sizeof(families[0]) };
 
-static _Noreturn void become_tool(const char *const argv[], int input, int said)
-{
-	static const char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-	sigset_t none;
-
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(input, STDIN_FILENO) >= 0 && dup2(said, STDOUT_FILENO) >= 0 &&
-	    dup2(said, STDERR_FILENO) >= 0 && close_range(FIRST_FD, ~0U, 0) == 0)
-		execve(
-		    argv[0], (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)environment);
-	_exit(TOOL_MISSING);
-}
-
-/* Its exit status; -1 when it did not end in time, and was killed. */
-static int wait_for(pid_t pid)
-{
-	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-	int status = -1;
-
-	if (end.fd < 0 || poll(&end, 1, PATIENCE_MS) != 1)
-		(void)kill(pid, SIGKILL);
-	if (end.fd >= 0)
-		(void)close(end.fd);
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
-}
-
-/* What it reads and what it says: memory that nobody else waits at. */
-static int scratch_file(const char *text)
-{
-	int fd = memfd_create("iptables", MFD_CLOEXEC);
-	size_t len = strlen(text);
-
-	if (fd >= 0 && (write(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) != 0)) {
-		(void)close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-/* Runs a tool. Returns its exit status, or -1; the beginning of what it said in said. */
+/* The first line of what it said in said. */
 static int run_tool(const char *const argv[], const char *input, char said[static SAID_MAX])
 {
-	int in = scratch_file(input), out = scratch_file(""), status = -1;
-	ssize_t n = 0;
-	pid_t pid;
+	char *text;
+	int status = tool_run(argv, NULL, input, &text);
 
-	if (in < 0 || out < 0)
-		goto out;
-	pid = fork();
-	if (pid == 0)
-		become_tool(argv, in, out);
-	if (pid > 0)
-		status = wait_for(pid);
-	n = pread(out, said, SAID_MAX - 1, 0);
-out:
-	said[n > 0 ? n : 0] = '\0';
-	said[strcspn(said, "\n")] = '\0';
-	if (in >= 0)
-		(void)close(in);
-	if (out >= 0)
-		(void)close(out);
+	(void)snprintf(said, SAID_MAX, "%.*s", (int)strcspn(text, "\n"), text);
+	free(text);
 	return status;
 }
 

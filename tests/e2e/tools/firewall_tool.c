@@ -11,6 +11,7 @@
  * confirm, remove, read, list, changed, print; try SECONDS; open NAME
  * PASS SECONDS; close NAME PASS; cut NAME PASS; query NAME PASS; many NAME COUNT SECONDS
  * (addresses from 10.0.0.1 on); bench NAME COUNT; config SILENCE KNOCK-PORT ...
+ * The environment's FIREWALL names the backend, if it is not nftables.
  * A PASS is PREFIX[,idle=SECONDS][,port=NUMBER][,once].
  */
 #include <stdio.h>
@@ -109,10 +110,17 @@ static void add_service(struct config *c, char *word)
 	s->idle_s = idle ? small_number(idle) : 0;
 }
 
+static void set_text(char *out, size_t size, const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	(void)snprintf(out, size, "%s", value ? value : otherwise);
+}
+
 static void configure(struct config *c, char **word, int words)
 {
 	memset(c, 0, sizeof(*c));
-	snprintf(c->firewall, sizeof(c->firewall), "nftables");
+	set_text(c->firewall, sizeof(c->firewall), "FIREWALL", "nftables");
 	if (words < 2)
 		usage("too few words");
 	c->silence = strcmp(word[0], "closed") == 0 ? SILENCE_CLOSED : SILENCE_DROP;
@@ -193,7 +201,7 @@ static void do_changed(struct tool *t)
 
 static void do_print(struct tool *t)
 {
-	say(firewall_print(firewall_by_name("nftables"), &t->config, stdout));
+	say(firewall_print(firewall_by_name(t->config.firewall), &t->config, stdout));
 }
 
 static void do_config(struct tool *t)

@@ -1,0 +1,69 @@
+/* The firewalls: what each has, and what of a configuration it has not. See config.h. */
+#include "config.h"
+
+#include <string.h>
+
+#include "sections.h"
+
+enum {
+	KEEPS_SHORT =
+	    1 << 3, /* keeps a door's time in a form that has no room for very long ones */
+	SHORT_MAX_S = 2147483,
+};
+
+const struct directive_word directives_firewalls[] = {
+    {"nftables", FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS | FIREWALL_HAS_RULES},
+    {"ipset", FIREWALL_HAS_RULES | KEEPS_SHORT},
+    {NULL, 0},
+};
+
+/* Of one that there is not those of the first: the directive has been refused. */
+static unsigned traits_of(const struct config *c)
+{
+	for (const struct directive_word *w = directives_firewalls; w->word; w++)
+		if (strcmp(w->word, c->firewall) == 0)
+			return (unsigned)w->value;
+	return (unsigned)directives_firewalls[0].value;
+}
+
+unsigned config_firewall_has(const struct config *c)
+{
+	return traits_of(c) & (FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS | FIREWALL_HAS_RULES);
+}
+
+/* What it asks for that the firewall has not; NULL: nothing. */
+static const char *lack(const struct service *s, unsigned traits)
+{
+	if ((traits & FIREWALL_HAS_FORWARDS) == 0 && service_is_gateway(s))
+		return "gateways";
+	if ((traits & FIREWALL_HAS_FORWARDS) == 0 && s->forward.len > 0)
+		return "forward";
+	if ((traits & FIREWALL_HAS_NARROW) == 0 && s->single_use)
+		return "single-use";
+	if ((traits & FIREWALL_HAS_NARROW) == 0 && s->exact)
+		return "exact";
+	if ((traits & FIREWALL_HAS_NARROW) == 0 && s->idle_s != 0)
+		return "idle";
+	return NULL;
+}
+
+void firewalls_check(const struct config *c, const struct section_place *at)
+{
+	const unsigned traits = traits_of(c);
+
+	for (unsigned i = 0; i < c->services; i++) {
+		const struct service *s = &c->service[i];
+		const char *what = lack(s, traits);
+
+		if (what)
+			report_error(at->r, at->file, s->line,
+			    "service \"%s\": the firewall %s has no %s; leave it out, or use "
+			    "firewall = nftables",
+			    s->name, c->firewall, what);
+		if ((traits & KEEPS_SHORT) != 0 && s->max_hold_s > SHORT_MAX_S)
+			report_error(at->r, at->file, s->line,
+			    "service \"%s\": the firewall %s keeps no door open for longer than %d "
+			    "seconds; lower max-hold",
+			    s->name, c->firewall, SHORT_MAX_S);
+	}
+}

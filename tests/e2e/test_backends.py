@@ -1,0 +1,230 @@
+"""The other firewalls: ipset on iptables of both variants, with real packets and the real tools."""
+
+import os
+import re
+import socket
+import time
+
+import pytest
+from lab import connect, until
+from lab.backend import Backend
+from lab.network import v4, v6
+from lab.programs import PLACES
+from lab.user import DENIED, GRANTED
+from test_firewall_backend import SSH, ECHO, answers, is_open, serve
+from test_guard import ways
+
+C4, C6, S4, S6 = v4("client"), v6("client"), v4("server"), v6("server")
+BOTH = pytest.mark.parametrize("server,client", [(S4, C4), (S6, C6)], ids=["v4", "v6"])
+LOOK = 5  # seconds until a change by somebody else is noticed, with room
+XTABLES = "/usr/sbin/xtables-nft-multi"
+
+
+def instead(program):
+    """A wrap by which iptables is another program."""
+    return ["unshare", "-m", "sh", "-c", f'mount --bind {program} {XTABLES} && exec "$@"', "sh"]
+
+
+VARIANTS = {"nft": [], "legacy": instead("/usr/sbin/xtables-legacy-multi")}
+
+
+@pytest.fixture
+def hosts(lab):
+    serve(lab.server)
+    lab.echo = connect.UdpEcho(lab.server, ECHO)
+    return lab
+
+
+def on_ipset(lab, **more):
+    return Backend(lab.server, env={**os.environ, "FIREWALL": "ipset"}, **more)
+
+
+@pytest.fixture
+def scene(hosts):
+    with on_ipset(hosts) as hosts.backend:
+        yield hosts
+
+
+def tables(host, variant):
+    """All that iptables has of ours, and the sets."""
+    saved = "".join(host.run(*VARIANTS[variant], tool).stdout for tool in ("iptables-save", "ip6tables-save"))
+    return [line for line in saved.splitlines() if "postern" in line] + host.run("ipset", "list", "-n").stdout.split()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_doors_by_either_variant_and_nothing_left_behind(hosts, variant):
+    with on_ipset(hosts, wrap=VARIANTS[variant]) as backend:
+        hosts.backend = backend
+        backend.ok("ensure")
+        for server, client in ((S4, C4), (S6, C6)):
+            assert answers(hosts, server) == ("silent", None)
+            backend.ok("open", "ssh", client, 60)
+            assert answers(hosts, server) == ("open", None)  # one port of one protocol
+            backend.ok("open", "echo", client, 60)
+            assert answers(hosts, server) == ("open", b"echo:?")
+            assert answers(hosts, server, hosts.attacker) == ("silent", None)  # one address
+        assert backend.do("read") == "ok there=1 trial=none 6.22 17.5353"
+        backend.ok("remove")
+        assert answers(hosts, S4, hosts.attacker) == ("open", b"echo:?")
+        assert backend.do("read") == "ok there=0 trial=none"
+    assert tables(hosts.server, variant) == []
+
+
+@BOTH
+def test_closed_is_what_a_closed_port_says(scene, server, client):
+    scene.backend.configure(silence="closed")
+    scene.backend.ok("ensure")
+    assert answers(scene, server) == ("closed", "refused")
+    scene.backend.ok("open", "ssh", client, 60)
+    assert answers(scene, server) == ("open", "refused")
+
+
+@BOTH
+def test_closing_lets_connections_live_and_cutting_does_not(scene, server, client):
+    scene.backend.ok("ensure")
+    scene.backend.ok("open", "ssh", client, 60)
+    with scene.client.socket(connect.family(server)) as s:
+        s.settimeout(2)
+        s.connect((server, SSH))
+        scene.backend.ok("close", "ssh", client)
+        assert scene.backend.do("close", "ssh", client) == "not-there"
+        assert not is_open(scene, server)
+        assert s.recv(10) == b"hello"
+        assert scene.backend.do("cut", "ssh", client) == "ok 1"
+        with pytest.raises(ConnectionResetError):
+            s.recv(10)
+
+
+@BOTH
+def test_doors_end_in_time_when_we_are_dead(scene, server, client):
+    scene.backend.ok("ensure")
+    scene.backend.ok("open", "ssh", client, 60)
+    scene.backend.ok("open", "ssh", client, 2)  # shorter, too
+    opened = time.monotonic()
+    scene.backend.die()
+    last = connect.Watch(scene.client, server, SSH).last_open(opened + 3)
+    assert 1.5 < last - opened < 2.3
+
+
+def test_networks_ranges_and_refusals(scene):
+    scene.backend.configure([("ssh", 6, 22), ("many", 6, "80,8000-8003")])
+    scene.backend.ok("ensure")
+    inside = v4("client").rsplit(".", 1)[0] + ".0/24"
+    scene.backend.ok("open", "ssh", inside, 60)
+    assert is_open(scene, S4) and not is_open(scene, S6)
+    scene.backend.ok("open", "many", C4, 60)
+    assert sorted(port for _, _, port in scene.backend.doors()) == [22, 80, 8000, 8001, 8002, 8003]
+    assert scene.backend.do("query", "many", C4) in ("ok 59", "ok 60")
+    for narrow in (",once", ",port=7777"):
+        assert scene.backend.do("open", "ssh", C4 + narrow, 60) == "failed"
+    scene.backend.configure([("many", 6, "80")])
+    scene.backend.ok("ensure")  # what is configured no more is closed
+    assert [port for _, _, port in scene.backend.doors()] == [80]
+    scene.backend.ok("close", "many", C4)
+    assert scene.backend.doors() == {}
+
+
+def test_full_is_said(scene):
+    scene.backend.ok("ensure")
+    status, count = scene.backend.do("many", "ssh", 65600, 60).split()
+    assert status == "full" and 65536 <= int(count) < 65600  # the kernel takes one more
+
+
+@pytest.mark.parametrize("silence", ["drop", "closed"])
+def test_no_way_round(scene, silence):
+    """Broadcast, multicast, fragments, extension headers, VLAN 0."""
+    scene.backend.configure(silence=silence)
+    scene.backend.ok("ensure")
+    control = connect.UdpEcho(scene.server, 5354)
+    for expected, ((name, frame, packets), (_, _, same)) in enumerate(zip(ways(ECHO), ways(5354)), 1):
+        for packet in [*packets, *same]:
+            scene.client.inject("eth0", frame(scene, packet))
+        until(lambda: control.heard() == expected, 3, f"the control by {name}")
+        assert scene.echo.heard() == 0, f"the guarded port heard it by {name}"
+
+
+TOUCHES = {
+    "rule": ("iptables", "-t", "mangle", "-D", "postern-port", "4"),
+    "jump": ("ip6tables", "-t", "mangle", "-F", "PREROUTING"),
+    "all": ("iptables", "-t", "mangle", "-F"),
+    "ports": ("ipset", "flush", "postern-tcp"),
+}
+
+
+def test_what_somebody_took_away_is_noticed_and_put_back(scene):
+    scene.backend.ok("ensure")
+    scene.backend.ok("open", "ssh", C4, 60)
+    for touch in TOUCHES.values():
+        scene.server.run(*touch)
+        until(lambda: scene.backend.do("changed") == "yes", LOOK, f"notice of {touch}")
+        scene.backend.ok("ensure")
+        for server in (S4, S6):
+            assert answers(scene, server, scene.attacker) == ("silent", None)
+    assert is_open(scene, S4)  # the door outlived it all
+    time.sleep(LOOK)
+    assert scene.backend.do("changed") == "no"  # what we did ourselves is no change
+
+
+def test_rules_of_others_go_on(scene):
+    """What passes the guard returns to the administrator's chain, which an ACCEPT would end."""
+    scene.server.run("iptables", "-t", "mangle", "-A", "PREROUTING", "-p", "tcp", "--dport", SSH)
+    scene.backend.ok("ensure")
+    scene.backend.ok("open", "ssh", C4, 60)
+    assert is_open(scene, S4)
+    rule = scene.server.run("iptables", "-t", "mangle", "-nvxL", "PREROUTING").stdout.splitlines()[-1]
+    assert int(rule.split()[0]) >= 2  # a SYN and what follows it
+
+
+@pytest.mark.parametrize("program,said", [("exit 3", 'status=3 said="no"'), ("exec sleep 60", "was killed")])
+def test_a_tool_that_fails_or_hangs(hosts, tmp_path, program, said):
+    fake = tmp_path / "xtables"
+    fake.write_text(f"#!/bin/sh\necho no\n{program}\n")
+    fake.chmod(0o755)
+    with on_ipset(hosts, wrap=instead(fake)) as backend:
+        begin = time.monotonic()
+        assert backend.do("install") == "failed"
+        assert time.monotonic() - begin < 12
+        assert said in backend.log()
+
+
+# --- the whole of it ---
+
+
+@pytest.mark.house(firewall="ipset")
+def test_the_whole_way_and_the_end_of_everything(house):
+    assert house.all_closed()
+    done = house.alice.postern("open", "alice", "ssh", "--single-use")
+    assert done.returncode == DENIED and "time alone" in done.stderr + done.stdout
+    assert house.alice.postern("open", "alice", "ssh", "--hold", "8").returncode == GRANTED
+    assert house.is_open() and not house.is_open(host=house.attacker)
+    assert house.postern.ctl("firewall", "check").returncode == 0
+    assert "postern-guard" in house.postern.ctl("firewall", "show").stdout
+    house.server.run("iptables", "-t", "mangle", "-F")
+    house.server.run("ip6tables", "-t", "mangle", "-F")
+    until(lambda: house.postern.log_lines("guard_restored"), LOOK, "the guard put back")
+    assert not house.is_open(host=house.attacker) and not house.is_open(host=house.attacker, six=True)
+    assert house.is_open()  # doors outlive it
+    house.postern.kill_all()
+    until(house.all_closed, 9, "the end of the door without us")
+
+
+REFUSED = (
+    ("single-use = yes", "no single-use"),
+    ("exact = yes", "no exact"),
+    ("idle = 60", "no idle"),
+    ('forward = "10.0.0.5:22"', "no forward"),
+    ("max-hold = 2592000", "2147483"),
+)
+
+
+@pytest.mark.house(firewall="ipset", start=False, alice=False, sshd=False)
+def test_check_refuses_what_it_has_not(house):
+    text = house.postern.config_text()
+    for line, why in REFUSED:
+        bad = text.replace("port = 22", f"port = 22\n  {line}")
+        bad = re.sub(r"  max-hold = 3600\n", "", bad) if line.startswith("max-hold") else bad
+        house.postern.write_config(bad)
+        check = house.server.run(
+            house.postern.bin / PLACES["posternd"], "--check", "-c", house.postern.config, check=False
+        )
+        assert check.returncode != 0 and "firewall ipset" in check.stderr and why in check.stderr, (line, check.stderr)
