@@ -140,8 +140,8 @@ static int by_terminal(int tty, const char *question, char *out, size_t size)
 	/* The terminal must not be left without echo: what would stop us ends the line. */
 	silent.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
 	silent.c_cc[VEOL] = before.c_cc[VINTR];
+	int status = tcsetattr(tty, TCSAFLUSH, &silent); /* before anybody sees that he may type */
 	(void)dprintf(tty, "%s: ", question);
-	int status = tcsetattr(tty, TCSAFLUSH, &silent);
 	if (status == 0)
 		status = read_line(tty, out, size, before.c_cc[VINTR]);
 	(void)tcsetattr(tty, TCSAFLUSH, &before);

@@ -83,9 +83,9 @@ static int ask_once(int tty, const char *prompt, char *out, size_t cap)
 		return -1;
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
-	(void)dprintf(tty, "%s", prompt);
 	if (tcsetattr(tty, TCSAFLUSH, &silent) != 0)
 		return -1;
+	(void)dprintf(tty, "%s", prompt);
 	r = read_line(tty, out, cap);
 	(void)tcsetattr(tty, TCSAFLUSH, &before);
 	(void)dprintf(tty, "\n");

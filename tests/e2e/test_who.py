@@ -1,0 +1,248 @@
+"""Who may what, and when: PINs and one-time codes, hours, doors at once, carriers, those who are shut out."""
+
+import base64
+import fcntl
+import hashlib
+import hmac
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+from lab import connect, until
+from lab.network import v4
+from lab.user import DENIED, GRANTED, NO_ANSWER
+
+PIN = "sesame 47,11"
+STEP_S = 30
+
+
+def totp(uri, step=0, now=None):
+    """What an authenticator shows (RFC 6238); steps from now."""
+    secret = base64.b32decode(re.search("secret=([A-Z2-7]+)", uri)[1])
+    digits = int(re.search(r"digits=(\d)", uri)[1])
+    counter = int((now or time.time()) // STEP_S) + step
+    mac = hmac.new(secret, struct.pack(">Q", counter), hashlib.sha1).digest()
+    at = mac[-1] & 15
+    return f"{(int.from_bytes(mac[at:at + 4], 'big') & 0x7fffffff) % 10**digits:0{digits}}"
+
+
+def fresh_step():
+    """Not so near to the end of a step that a test runs over it."""
+    left = STEP_S - time.time() % STEP_S
+    if left < 8:
+        time.sleep(left)
+
+
+def set_pin(house, name="alice", pin=PIN):
+    house.postern.host.run(
+        house.postern.bin / "ctl/posternctl", "-c", house.postern.config, "client", "pin", name, stdin=pin + "\n"
+    )
+
+
+def set_totp(house, *options, name="alice"):
+    return house.postern.ctl_json("client", "totp", name, *options)["uri"]
+
+
+def pin_file(house, pin=PIN):
+    path = house.alice.home / "pin"
+    path.write_text(pin + "\n")
+    return f"--pin-file={house.alice.give(path)}"
+
+
+def at_terminal(house, answers, *args):
+    """`postern ARGS` with a terminal: what it showed, and its exit status. answers: {prompt: what is typed}"""
+    ours, theirs = pty.openpty()
+
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    words = house.alice.host.argv(house.alice.argv(house.alice.program, *args))
+    process = subprocess.Popen(
+        words, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, **house.alice.env}, preexec_fn=take_terminal
+    )
+    os.close(theirs)
+    shown = ""
+    try:
+        while True:
+            if not select.select([ours], [], [], 20)[0]:
+                raise AssertionError(f"nothing more than: {shown}")
+            try:
+                more = os.read(ours, 1000).decode()
+            except OSError:  # the other end is closed
+                break
+            if not more:
+                break
+            shown += more
+            for prompt, answer in list(answers.items()):
+                if prompt in shown:
+                    os.write(ours, answer.encode() + b"\n")
+                    del answers[prompt]
+    finally:
+        os.close(ours)
+        status = process.wait(20)
+    return shown, status
+
+
+def test_pin_and_code_at_the_terminal(house):
+    set_pin(house)
+    uri = set_totp(house)
+    fresh_step()
+    code = totp(uri)
+    shown, status = at_terminal(house, {"PIN of alice:": PIN, "one-time code of alice:": code}, "open", "alice", "ssh")
+    assert status == GRANTED, shown
+    assert PIN not in shown and code not in shown  # no echo
+    assert house.is_open() or house.is_open(six=True)
+    log = house.postern.log()
+    clients = (house.postern.etc / "clients").read_text()
+    assert PIN not in log and code not in log and PIN not in clients
+    # What opens nothing asks for nothing.
+    assert house.alice.postern("ping", "alice").returncode == GRANTED
+    assert house.alice.postern("close", "alice", "--all").returncode == GRANTED
+
+
+def test_wrong_and_right_and_used(house):
+    set_pin(house)
+    uri = set_totp(house, "--digits", "8")
+    fresh_step()
+    code = totp(uri)
+
+    def knock(pin, code):
+        return house.alice.json("open", "alice", "ssh", "-4", pin_file(house, pin), "--code", code)
+
+    def verdict(answer):
+        return answer[0], answer[1]["answers"][0].get("verdict")
+
+    wrong = f"{(int(code) + 1) % 10**8:08}"
+    assert verdict(knock(PIN, wrong)) == (DENIED, "code-or-pin")
+    assert verdict(knock("sesame 47,12", totp(uri, -1))) == (DENIED, "code-or-pin")
+    assert not house.is_open()
+    assert verdict(knock(PIN, code))[0] == GRANTED
+    assert house.is_open()
+    assert verdict(knock(PIN, code)) == (DENIED, "code-or-pin")
+    # The daemon remembers that over its end.
+    house.postern.kill_all()
+    house.postern.start()
+    assert verdict(knock(PIN, code)) == (DENIED, "code-or-pin")
+    assert verdict(knock(PIN, totp(uri, 1)))[0] == GRANTED  # one step ahead is good, too
+    # Where nobody can be asked, it is said what is wanted.
+    done = house.alice.postern("open", "alice", "ssh", "-4")
+    assert done.returncode == DENIED and "asks for a PIN and a one-time code" in done.stderr
+    # Without them again.
+    house.postern.ctl("client", "pin", "alice", "--remove")
+    house.postern.ctl("client", "totp", "alice", "--remove")
+    assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
+
+
+def test_who_takes_his_time(house):
+    """The challenge waits ten seconds, a person longer: the knock is made anew with what was said."""
+    set_pin(house)
+    script = house.alice.home / "askpass"
+    script.write_text(f'#!/bin/sh\nsleep 11\necho "{PIN}"\n')
+    house.alice.give(script)
+    script.chmod(0o700)
+    house.alice.env["POSTERN_ASKPASS"] = str(script)
+    assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
+    assert house.is_open()
+    assert house.postern.counter("auth.challenged") == 2
+
+
+def test_pinentry(house):
+    """Without a terminal and a program of ours it is pinentry that asks."""
+    set_pin(house, pin="100%25 sesame")
+    folder = house.alice.home / "bin"
+    folder.mkdir()
+    script = folder / "pinentry"
+    script.write_text(
+        "#!/bin/sh\necho OK Pleased to meet you\nwhile read -r word rest; do\n"
+        f'echo "$word $rest" >>"{house.alice.home}/heard"\n'
+        '[ "$word" = GETPIN ] && echo "D 100%2525 sesame"\necho OK\n[ "$word" = BYE ] && exit 0\ndone\n'
+    )
+    for path in (folder, script):
+        house.alice.give(path)
+        path.chmod(0o700)
+    env = f"PATH={folder}:{os.environ['PATH']}"
+    done = house.alice.host.run(
+        "setsid", "-w", *house.alice.argv("env", env, house.alice.program, "open", "alice", "ssh", "-4"),
+        env=house.alice.env, check=False,
+    )
+    assert done.returncode == GRANTED, done.stderr
+    assert "SETPROMPT PIN of alice" in (house.alice.home / "heard").read_text()
+
+
+def test_where_no_answer_comes_back(house):
+    """PIN and code travel with the request then."""
+    assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED  # the mark is proven
+    assert house.alice.postern("close", "alice", "--all", "-4").returncode == GRANTED
+    set_pin(house)
+    uri = set_totp(house)
+    fresh_step()
+
+    def knock(*secrets):
+        return house.alice.postern("open", "alice", "ssh", "-4", "--confirm", "none", *secrets)
+
+    knock("--retries=1")
+    assert not house.is_open()
+    knock("--retries=1", pin_file(house), "--code", "000000")
+    assert not house.is_open()
+    assert knock(pin_file(house), "--code", totp(uri)).returncode == GRANTED
+    assert until(house.is_open, 3, "the door")
+
+
+@pytest.mark.house(alice=False)
+def test_hours(house):
+    """Two clients, the one's hours are now, the other's are half a day away."""
+    now = time.gmtime()
+    near, far = (f"{(now.tm_hour + h) % 24:02}" for h in (23, 1)), (f"{(now.tm_hour + h) % 24:02}" for h in (11, 13))
+    day = house.knocker(house.postern.enrol("day", "service=ssh", "hours={}:00-{}:59".format(*near)))
+    night = house.knocker(house.postern.enrol("night", "service=ssh", "hours={}:00-{}:00".format(*far)))
+    house.postern.reload_and_wait()
+    for knocker, verdict in ((day, "ok"), (night, "denied")):
+        knock = knocker.make()
+        assert knocker.exchange(knock.m1, knock).verdict == "challenge"
+        reply = knocker.exchange(knock.answer(), knock)
+        assert reply.verdict == verdict
+    assert reply.reason == "not at this time"
+
+
+def test_a_carrier_that_is_not_the_clients(house):
+    """By it there is silence, as for a stranger."""
+    card = house.postern.enrol("carol", "service=ssh", "carrier=sequence")
+    house.postern.reload_and_wait()
+    knocker = house.knocker(card)
+    knocker.send(knocker.make().m1)
+    until(lambda: house.postern.counter("auth.carrier") == 1, 5, "the count")
+    assert not house.postern.doors()
+
+
+def hears(connection):
+    """Does sshd go on when it is told who is there?"""
+    connection.settimeout(1)
+    try:
+        connection.sendall(b"SSH-2.0-test\r\n")
+        return len(connection.recv(4096)) > 0
+    except OSError:
+        return False
+
+
+CUT = {"name": "ssh", "proto": "tcp", "port": 22, "hold": 60, "max_hold": 3600, "cut": "yes"}
+
+
+@pytest.mark.house(services=[CUT])
+def test_who_is_shut_out_is_out(house):
+    """Revoking closes the doors, ends the connections, and nothing is heard any more."""
+    assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
+    first, second = (connect.held(house.client, v4("server"), 22) for _ in range(2))
+    for connection in (first, second):
+        assert connection.recv(100).startswith(b"SSH-2.0-")
+    assert hears(first)
+    house.postern.ctl("client", "revoke", "alice")
+    assert not house.postern.doors() and not house.is_open()
+    assert not hears(second)
+    assert house.alice.postern("open", "alice", "ssh", "-4", "--retries=1").returncode == NO_ANSWER
