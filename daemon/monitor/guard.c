@@ -22,12 +22,13 @@ static void repair_later(void *arg)
 	struct guard *g = arg;
 
 	g->repairing = false;
-	if (firewall_changed(g->firewall))
+	if (firewall_changed(g->firewall) || g->again)
 		repair(g);
 }
 
 static void repair(struct guard *g)
 {
+	g->again = false;
 	if (firewall_ensure(g->firewall, g->config) == FIREWALL_OK)
 		log_warning("guard_restored", "somebody else changed our rules");
 	g->repairing = loop_timer(g->loop, REPAIR_PAUSE_MS, repair_later, g) == 0;
@@ -37,7 +38,11 @@ static void touched(void *arg)
 {
 	struct guard *g = arg;
 
-	if (!g->repairing && firewall_changed(g->firewall))
+	/* Heard in any case, or we would be called for it again at once. */
+	if (!firewall_changed(g->firewall))
+		return;
+	g->again = true;
+	if (!g->repairing)
 		repair(g);
 }
 

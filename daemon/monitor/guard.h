@@ -17,7 +17,8 @@ struct guard {
 	struct firewall *firewall;
 	struct loop *loop;
 	struct config *config; /* in force; a copy, with what captures need now */
-	bool repairing;
+	bool repairing;	       /* a moment ago: the next repair waits */
+	bool again;	       /* and there is something to repair */
 	struct log_limit refusals;
 };
 
