@@ -115,6 +115,32 @@ int cmd_stats(struct ctl *c, const struct arguments *a)
 	return status;
 }
 
+/* The daemon would do as it is told. Returns an enum ctl_status, told. */
+static int check_hearing(struct ctl *c, const char *method)
+{
+	const struct config *config = ctl_config(c);
+	const char *hears;
+
+	if (config == NULL)
+		return CTL_FAILED;
+	switch (config_hearing(config, method, &hears)) {
+	case HEARS_ALL:
+		break;
+	case HEARS_SOME:
+		output_warn(c,
+		    "%s hears knocks by %s alone; by another carrier they get in where another "
+		    "source hears it",
+		    method, hears);
+		break;
+	case HEARS_NONE:
+		return output_fail(c, CTL_FAILED,
+		    "%s hears knocks by %s alone, and posternd.conf has other carriers; take "
+		    "another capture",
+		    method, hears);
+	}
+	return CTL_OK;
+}
+
 int cmd_capture_switch(struct ctl *c, const struct arguments *a)
 {
 	const char *source = arguments_value(a, "source");
@@ -130,6 +156,9 @@ int cmd_capture_switch(struct ctl *c, const struct arguments *a)
 		return output_fail(c, CTL_USAGE,
 		    "there is no way to capture of that name: posternctl capture methods names "
 		    "them");
+	status = check_hearing(c, a->operand[0]);
+	if (status != CTL_OK)
+		return status;
 	status = daemon_ask(c, &q, text);
 	if (status == CTL_OK)
 		output_say(c,

@@ -136,8 +136,7 @@ static const struct {
     {"xdp", "udp, tcp and icmp", true, true},
 };
 
-static void check_hearing(
-    const struct config *c, const struct source_config *s, const struct section_place *at)
+enum hearing config_hearing(const struct config *c, const char *capture, const char **hears)
 {
 	for (size_t i = 0; i < sizeof(partly) / sizeof(partly[0]); i++) {
 		bool tcp = c->tcp_port != 0, icmp = c->icmp != 0;
@@ -145,13 +144,25 @@ static void check_hearing(
 		bool all = c->http_port == 0 && !config_has_sequence(c) &&
 			   (!tcp || partly[i].tcp) && (!icmp || partly[i].icmp);
 
-		if (strcmp(s->capture, partly[i].capture) != 0 || all)
+		if (strcmp(capture, partly[i].capture) != 0 || all)
 			continue;
-		(some ? report_warning : report_error)(at->r, at->file, s->line,
+		*hears = partly[i].hears;
+		return some ? HEARS_SOME : HEARS_NONE;
+	}
+	return HEARS_ALL;
+}
+
+static void check_hearing(
+    const struct config *c, const struct source_config *s, const struct section_place *at)
+{
+	const char *hears;
+	const enum hearing h = config_hearing(c, s->capture, &hears);
+
+	if (h != HEARS_ALL)
+		(h == HEARS_SOME ? report_warning : report_error)(at->r, at->file, s->line,
 		    "source \"%s\": %s hears knocks by %s alone; for what else is in use take "
 		    "another capture",
-		    s->name, s->capture, partly[i].hears);
-	}
+		    s->name, s->capture, hears);
 }
 
 /* A value that was refused is no reason to say that there is none. */

@@ -261,6 +261,12 @@ enum firewall_has {
 unsigned config_firewall_has(const struct config *c);
 /* Is there anything that knocks can travel by? */
 bool config_has_carrier(const struct config *c);
+/*
+ * Which of the carriers in use does this method hear? Where not all, *hears
+ * names those that it does.
+ */
+enum hearing { HEARS_ALL, HEARS_SOME, HEARS_NONE };
+enum hearing config_hearing(const struct config *c, const char *capture, const char **hears);
 /* Do knocks travel alike by both? */
 bool config_same_carriers(const struct config *a, const struct config *b);
 /* Index of a command by name, or -1. */

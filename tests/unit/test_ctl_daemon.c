@@ -133,6 +133,8 @@ static void test_stats_of_sources(void **state)
 	assert_int_equal(json_integer_value(json_object_get(row, "gate")), 11);
 }
 
+#define FORMAT "run-dir = %s\nservice ssh { proto = tcp port = 22 }\n"
+
 static void test_switch(void **state)
 {
 	struct lab *l = *state;
@@ -153,6 +155,26 @@ static void test_switch(void **state)
 	assert_string_equal(heard[0].word, "afpacket");
 	assert_string_equal(heard[1].name, "");
 	assert_string_equal(heard[1].word, "nflog");
+}
+
+static void test_switch_to_what_does_not_hear(void **state)
+{
+	struct lab *l = *state;
+	struct control_request heard[LAB_REQUESTS];
+	char text[LAB_PATH + 256];
+
+	lab_daemon(l, &good);
+	(void)snprintf(text, sizeof(text), FORMAT "udp-port = 4000\ntcp-port = 4001\n", l->dir);
+	lab_write(l, "posternd.conf", text, 0644);
+	assert_int_equal(lab_run(l, "capture", "switch", "nfqueue", NULL), CTL_OK);
+	assert_true(lab_said(l, "warnings", "nfqueue hears knocks by udp alone"));
+	assert_int_equal(lab_run(l, "capture", "switch", "nflog", NULL), CTL_OK);
+	assert_false(lab_said(l, "warnings", "hears"));
+	(void)snprintf(text, sizeof(text), FORMAT "tcp-port = 4001\n", l->dir);
+	lab_write(l, "posternd.conf", text, 0644);
+	assert_int_equal(lab_run(l, "capture", "switch", "nfqueue", NULL), CTL_FAILED);
+	assert_true(lab_said(l, "errors", "and posternd.conf has other carriers"));
+	assert_int_equal(lab_heard(l, heard), 2);
 }
 
 static void test_close(void **state)
@@ -341,6 +363,7 @@ int main(void)
 	    IN_LAB(test_stats),
 	    IN_LAB(test_stats_of_sources),
 	    IN_LAB(test_switch),
+	    IN_LAB(test_switch_to_what_does_not_hear),
 	    IN_LAB(test_close),
 	    IN_LAB(test_refusals_are_told),
 	    IN_LAB(test_a_refusal_without_words),
