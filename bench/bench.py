@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "e2e"))
 
 from captures import METHODS, Captures  # noqa: E402
+from knocks import Knocks  # noqa: E402
 from lab import Lab  # noqa: E402
 from peers import ADDRESSES, DROP_BY_DEFAULT, SERVICE_PORT, Fwknop, Knockd, Ours, blast_argv  # noqa: E402
 from probe import Cost, resident_kib  # noqa: E402
@@ -32,7 +33,7 @@ class Bench:
     def __init__(self, lab, build, quick):
         self.lab, self.build, self.quick = lab, build, quick
         self.results = {}
-        self.captures = self._ours = None
+        self.captures = self.knocked = self._ours = None
         self.methods = []
         self.has_peers = shutil.which("fwknopd") is not None
 
@@ -173,9 +174,14 @@ class Bench:
             self.lab.client.ip("addr", "add", f"{address}/24", "dev", "eth0")
         listener = self.lab.server.start("/usr/bin/python3", "-c", LISTENER, name="listener")
         listener.wait_line("listening")
-        for name in ("ours", "fwknop", "knockd", "capture"):
+        for name in ("ours", "fwknop", "knockd", "capture", "knocks"):
             if not only or name in only:
                 getattr(self, name)()
+
+    def knocks(self):
+        """In hosts of its own, with all carriers and keys."""
+        self.knocked = Knocks(self.say, self.quick)
+        self.knocked.run()
 
     def capture(self):
         self.captures = Captures(self, self.methods)
@@ -194,10 +200,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=Path)
     parser.add_argument("--quick", action="store_true", help="fewer samples")
-    parser.add_argument("--only", action="append", choices=("ours", "fwknop", "knockd", "capture"))
+    parser.add_argument("--only", action="append", choices=("ours", "fwknop", "knockd", "capture", "knocks"))
     parser.add_argument("--method", action="append", choices=METHODS, help="of the ways to capture this one")
     parser.add_argument("--write", action="store_true", help="keep the table in bench/RESULTS.md")
     args = parser.parse_args()
+    os.environ["POSTERN_BUILD"] = str(args.build.resolve())  # where the laboratory's own houses look
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with contextlib.closing(Lab("attacker", build=args.build)) as lab:
         bench = Bench(lab, args.build.resolve(), args.quick)
@@ -209,6 +216,8 @@ def main():
         parts["# One run of `bench/run`"] = f"{head}\n\n{table(bench.results)}\n"
     if bench.captures:
         parts["# The ways to capture"] = f"{head}\n\n{bench.captures.table()}\n"
+    if bench.knocked:
+        parts["# Each combination"] = f"{head}\n\n{bench.knocked.table()}\n"
     for title, text in parts.items():
         print(f"{title}\n\n{text}")
     if args.write:
