@@ -28,6 +28,7 @@ struct search {
 	const struct firewall_pass *pass;
 	struct found *found;
 	bool failed;
+	bool others; /* that are not meant, but have the marks */
 };
 
 static struct address source_of(const struct nf_conntrack *ct)
@@ -72,8 +73,10 @@ static int take(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, void *
 	struct found *f;
 
 	(void)type;
-	if (!is_meant(s, ct))
+	if (!s->service || !is_meant(s, ct)) {
+		s->others = true;
 		return NFCT_CB_CONTINUE;
+	}
 	f = calloc(1, sizeof(*f));
 	if (!f) {
 		s->failed = true;
@@ -175,18 +178,17 @@ static int forget_flow(struct nfct_handle *h, struct nf_conntrack *ct)
 	return nfct_query(h, NFCT_Q_DESTROY, ct) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
-static long for_each(const struct service *service, const struct firewall_pass *pass,
-    uint32_t marks, int (*what)(struct nfct_handle *h, struct nf_conntrack *ct))
+static long for_each(
+    struct search *s, uint32_t marks, int (*what)(struct nfct_handle *h, struct nf_conntrack *ct))
 {
-	struct search s = {.service = service, .pass = pass};
 	struct nfct_handle *h = nfct_open(CONNTRACK, 0);
 	struct found *f, *next;
 	long rc, n = 0;
 
 	if (!h)
 		return -errno;
-	rc = search(h, &s, marks);
-	LL_FOREACH_SAFE(s.found, f, next) {
+	rc = search(h, s, marks);
+	LL_FOREACH_SAFE(s->found, f, next) {
 		if (rc == 0)
 			rc = what(h, f->ct);
 		n++;
@@ -199,10 +201,24 @@ static long for_each(const struct service *service, const struct firewall_pass *
 
 long cut_connections(const struct service *s, const struct firewall_pass *p)
 {
-	return for_each(s, p, MARK_DOOR, end_flow);
+	struct search all = {.service = s, .pass = p};
+
+	return for_each(&all, MARK_DOOR, end_flow);
 }
 
-long cut_forget(const struct service *s, const struct firewall_pass *p)
+long cut_forget(const struct service *s, const struct firewall_pass *p, bool *others)
 {
-	return for_each(s, p, MARK_CUT, forget_flow);
+	struct search all = {.service = s, .pass = p};
+	const long n = for_each(&all, MARK_CUT, forget_flow);
+
+	if (n >= 0)
+		*others = all.others;
+	return n;
+}
+
+bool cut_any(void)
+{
+	struct search all = {.service = NULL};
+
+	return for_each(&all, MARK_CUT, forget_flow) >= 0 && all.others;
 }

@@ -19,9 +19,12 @@ long cut_connections(const struct service *s, const struct firewall_pass *p)
     __attribute__((warn_unused_result));
 /*
  * Forget those that were cut, so that a new connection may have the same
- * ports. Returns how many there were, or -errno.
+ * ports. *others: whether there are more that were, of other doors; untouched
+ * on failure. Returns how many there were, or -errno.
  */
-long cut_forget(const struct service *s, const struct firewall_pass *p)
+long cut_forget(const struct service *s, const struct firewall_pass *p, bool *others)
     __attribute__((warn_unused_result));
+/* Are there any, of an earlier process of ours say? False when nobody can tell. */
+bool cut_any(void);
 
 #endif

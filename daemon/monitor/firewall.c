@@ -39,6 +39,7 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
 		return NULL;
 	f->ops = ops;
 	f->dry_run = dry_run;
+	f->has_cut = !dry_run && ops->cuts && cut_any();
 	return f;
 }
 
@@ -99,7 +100,7 @@ enum firewall_status firewall_open(
 		    prefix_text(&pass->from, text), seconds);
 		return FIREWALL_OK;
 	}
-	if (f->has_cut && cut_forget(s, pass) < 0)
+	if (f->has_cut && cut_forget(s, pass, &f->has_cut) < 0)
 		log_warning(
 		    "firewall", "service=%s: what was cut before may not come back", s->name);
 	FAULT("monitor.door");

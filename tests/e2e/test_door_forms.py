@@ -285,3 +285,24 @@ def test_what_was_cut_may_come_back_through_a_new_door(scene):
         scene.backend.ok("open", "echo", C4, 60)
         s.send(b"3")
         assert s.recv(10) == b"echo:3"
+
+
+def test_what_was_cut_may_come_back_when_the_daemon_is_another_one(scene):
+    """The mark lies in the kernel, and whoever made it may be gone."""
+    with scene.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.3)
+        s.connect((S4, ECHO))
+        scene.backend.ok("open", "echo", C4, 60)
+        s.send(b"1")
+        assert s.recv(10) == b"echo:1"
+        scene.backend.ok("close", "echo", C4)
+        assert scene.backend.do("cut", "echo", C4) == "ok 1"
+        with Backend(scene.server, (("ssh", 6, SSH), ("echo", 17, ECHO))) as later:
+            later.ok("ensure")
+            later.ok("open", "ssh", C4, 60)  # of another door: it stays
+            s.send(b"2")
+            with pytest.raises(TimeoutError):
+                s.recv(10)
+            later.ok("open", "echo", C4, 60)
+            s.send(b"3")
+            assert s.recv(10) == b"echo:3"
