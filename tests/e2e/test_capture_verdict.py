@@ -14,6 +14,7 @@ from lab.user import GRANTED
 from test_capture import opens_both, works
 
 QUEUES = ("4477", "4478")
+FULL = 80_000  # more packets than the kernel keeps of a queue
 
 
 def start(house, **directives):
@@ -92,6 +93,19 @@ def test_nothing_waits_for_a_capture_that_is_dead(house):
     bob.send(b"stranger")
     # What bob sent before the next one was there has gone on as well.
     assert until(lambda: knock_port.recv(4096) == b"stranger", 5, "the stranger")
+
+
+@pytest.mark.house(start=False, alice=False, sshd=False, capture="nfqueue", interface=["any"], silence="closed")
+def test_a_full_queue_lets_packets_by(house):
+    """More strangers than it has room for, while nobody reads it: what comes then does not wait."""
+    start(house)
+    behind, capture = service(house, Postern.PORT), house.postern.pid("capture")
+    os.kill(capture, signal.SIGSTOP)
+    house.blast("random", Postern.PORT, FULL, 100).popen.wait(60)
+    assert len(behind.recv(4096)) == 100
+    os.kill(capture, signal.SIGCONT)
+    until(lambda: house.knocker().ping(0.3), 15, "an answer")
+    until(lambda: house.postern.counter(".lost") > 0, 5, "what went by unread is counted")
 
 
 @pytest.mark.house(start=False, alice=False, capture="nfqueue", interface=["any"])
