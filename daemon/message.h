@@ -30,6 +30,7 @@ enum message_type {
 	MSG_RELOAD_WANTED, /* posternctl asked for it */
 	MSG_LOADED,	   /* MSG_FILES was read: good or bad */
 	MSG_SWITCH,	   /* posternctl wants another way to capture */
+	MSG_EVENT,	   /* for the administrator's script; not answered */
 	/* monitor to auth */
 	MSG_DOOR_DONE,	  /* answers each OPEN, CLOSE and QUERY, in order */
 	MSG_COMMAND_DONE, /* answers each COMMAND, when it ended: in no order */
@@ -225,6 +226,32 @@ struct msg_command_done {
 /*
  * One capture process. It lives as long as its socket: a source may have
  * several, and when a reload, a switch or a restart replaces one, both are
+enum event_kind {
+	EVENT_GRANTED,
+	EVENT_CLOSED,
+	EVENT_ENDED,
+	EVENT_SUSPENDED,
+	EVENT_RESUMED,
+	EVENTS,
+};
+
+enum { EVENT_WORD_BYTES = 20, EVENT_TEXT_BYTES = 200 };
+
+/* Texts are printable and ended by NUL, and what follows is zeros. */
+struct msg_event {
+	struct ipc_head head;
+	uint64_t time_ns; /* CLOCK_REALTIME */
+	uint64_t session; /* 0: none */
+	uint32_t event;	  /* enum event_kind */
+	uint8_t has_address;
+	uint8_t unused[3];
+	uint8_t address[16]; /* v4-mapped for IPv4 */
+	char client[COMMAND_CLIENT_BYTES];
+	char verdict[EVENT_WORD_BYTES];
+	char what[EVENT_TEXT_BYTES];
+	char reason[EVENT_TEXT_BYTES];
+};
+
  * there until the old socket ends, and auth serves both.
  */
 struct msg_source {

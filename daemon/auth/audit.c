@@ -17,6 +17,8 @@ enum {
 	PORT_TEXT = sizeof("255/65535"),
 };
 
+_Static_assert((int)COMMAND_CLIENT_BYTES > (int)CONFIG_NAME_MAX, "message.h and config.h agree");
+
 struct late_entry {
 	struct late_entry *prev, *next;
 	uint8_t key[STORE_KEY_BYTES];
@@ -56,6 +58,48 @@ void audit_asked(struct job *j, const struct request *q)
 		add_what(j->what, q->command);
 }
 
+/* Which events a script is told of; EVENTS: not of this. */
+static enum event_kind event_of(enum journal_event e)
+{
+	switch (e) {
+	case JOURNAL_GRANTED:
+		return EVENT_GRANTED;
+	case JOURNAL_CLOSED:
+		return EVENT_CLOSED;
+	case JOURNAL_ENDED:
+		return EVENT_ENDED;
+	case JOURNAL_SUSPENDED:
+		return EVENT_SUSPENDED;
+	case JOURNAL_RESUMED:
+		return EVENT_RESUMED;
+	case JOURNAL_ANSWERED:
+	case JOURNAL_CHALLENGED:
+		break;
+	}
+	return EVENTS;
+}
+
+static void tell_script(struct core *c, const struct journal_record *r)
+{
+	struct msg_event m = {.head = {MSG_EVENT, sizeof(m)},
+	    .time_ns = r->time_ns,
+	    .event = event_of(r->event),
+	    .has_address = r->has_from || r->has_admit,
+	    .session = r->sessions > 0 ? r->session[0] : 0};
+
+	if (m.event == EVENTS || c->realm->config.event_script[0] == '\0' || !c->w.event)
+		return;
+	memcpy(m.address, r->has_from ? r->from.b : r->admit.addr.b, sizeof(m.address));
+	memcpy(m.client, r->client, strlen(r->client));
+	if (r->verdict != JOURNAL_NO_VERDICT)
+		snprintf(
+		    m.verdict, sizeof(m.verdict), "%s", verdict_word((enum verdict)r->verdict));
+	memcpy(m.what, r->what, strnlen(r->what, sizeof(m.what) - 1));
+	memcpy(m.reason, r->reason, strnlen(r->reason, sizeof(m.reason) - 1));
+	if (c->w.event(c->w.arg, &m) < 0)
+		count(&c->counters, COUNT_EVENT_LOST);
+}
+
 /* The record is complete but for its number and time. */
 static void add(struct core *c, struct journal_record *r)
 {
@@ -63,12 +107,13 @@ static void add(struct core *c, struct journal_record *r)
 	struct late_entry *e;
 	size_t len;
 
+	r->time_ns = c->w.real_ns(c->w.arg);
+	tell_script(c, r);
 	if (c->late_entries_len == LATE_MAX) {
 		count(&c->counters, COUNT_JOURNAL_LOST);
 		return;
 	}
 	r->number = c->journal_next++;
-	r->time_ns = c->w.real_ns(c->w.arg);
 	journal_key(r->number, key);
 	len = journal_record_encode(r, key, value);
 	e = calloc(1, sizeof(*e) + len);

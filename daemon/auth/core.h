@@ -31,6 +31,8 @@ struct auth_world {
 	int (*ask)(void *arg, const struct msg_door *m);
 	/* A command for the monitor to run. 0, or -1: no room now. */
 	int (*run)(void *arg, const struct msg_command *m);
+	/* An event for the administrator's script. 0, or -1: no room now, and it is not asked again. NULL: there is none. */
+	int (*event)(void *arg, const struct msg_event *m);
 	/* A request for openpgp. 0, or -1: it is not there, or has too much to do. */
 	int (*pgp)(void *arg, const struct msg_pgp *m);
 	/* An IP packet, headers and all. 0 or an errno value. */

@@ -93,6 +93,12 @@ static int world_run(void *arg, const struct msg_command *m)
 	return -1;
 }
 
+static int world_event(void *arg, const struct msg_event *m)
+{
+	(void)arg; /* who is gone is noticed elsewhere */
+	return ipc_send(FD_PEER, m, NULL, 0);
+}
+
 static int world_pgp(void *arg, const struct msg_pgp *m)
 {
 	struct auth *a = arg;
@@ -266,6 +272,7 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 	case MSG_RELOAD_WANTED:
 	case MSG_LOADED:
 	case MSG_SWITCH:
+	case MSG_EVENT:
 		break;
 	}
 	return -1;
@@ -405,6 +412,7 @@ static int run(struct auth *a)
 	    .boot_ms = world_boot,
 	    .ask = world_ask,
 	    .run = world_run,
+	    .event = world_event,
 	    .pgp = world_pgp,
 	    .send = world_send,
 	    .store = a->opening.store,

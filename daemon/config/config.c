@@ -328,6 +328,17 @@ static void check_sources(struct parse *p)
 		    p->r, p->name, slot_named(p->global, "capture")->line, "capture: %s", why);
 }
 
+static void check_script(struct parse *p)
+{
+	const struct config *c = p->out;
+	char quoted[LOG_QUOTE_MAX];
+
+	if (c->event_script[0] != '\0' && c->event_script[0] != '/')
+		report_error(p->r, p->name, slot_named(p->global, "event-script")->line,
+		    "event-script: %s is not a whole path; give the program's, from / on",
+		    log_quote(quoted, c->event_script, strlen(c->event_script)));
+}
+
 static void check_whole(struct parse *p)
 {
 	const struct config *c = p->out;
@@ -338,6 +349,7 @@ static void check_whole(struct parse *p)
 	check_sources(p);
 	carriers_check(c, &at);
 	firewalls_check(c, &at);
+	check_script(p);
 	if (c->command_line_user[0] != '\0')
 		report_warning(p->r, p->name, slot_named(p->global, "command-line-user")->line,
 		    "command-line-user: clients with the option command-line may run anything as "
@@ -381,6 +393,11 @@ static void run_confuse(struct parse *p)
 	free_slots(p->global);
 	for (size_t i = 0; i < SECTIONS; i++)
 		free_slots(p->inside[i]);
+}
+
+bool config_runs_programs(const struct config *c)
+{
+	return c->commands > 0 || c->command_line_user[0] != '\0' || c->event_script[0] != '\0';
 }
 
 int config_parse(struct config *out, const char *name, const char *text, struct report *r)

@@ -192,6 +192,8 @@ struct config {
 	uint32_t sessions_max;
 	uint32_t suspend_after; /* strikes of one client; 0: never */
 	uint32_t suspend_for_s;
+	char event_script[CONFIG_PATH_MAX]; /* is told what happens; "": nobody is */
+	char event_user[CONFIG_USER_MAX];
 	enum log_target log_target;
 	enum log_level log_level;
 	/* Files: absolute, or relative to the configuration's folder. */
@@ -269,6 +271,8 @@ enum hearing { HEARS_ALL, HEARS_SOME, HEARS_NONE };
 enum hearing config_hearing(const struct config *c, const char *capture, const char **hears);
 /* Do knocks travel alike by both? */
 bool config_same_carriers(const struct config *a, const struct config *b);
+/* Is there anything that the monitor may have to run? */
+bool config_runs_programs(const struct config *c);
 /* Index of a command by name, or -1. */
 int config_command(const struct config *c, const char *name);
 /*

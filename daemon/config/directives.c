@@ -68,7 +68,11 @@ const struct directive directives_global[] = {
 	"time; 0: never"},
     {"suspend-for", DIRECTIVE_NUMBER, AT(config, suspend_for_s), 1, DAY_S, "900", NULL,
 	"seconds that it is shut out then"},
-	"open doors of all clients together"},
+    {"event-script", DIRECTIVE_TEXT, AT(config, event_script), 0, 0, "", NULL,
+	"a program that is run whenever a door opens or closes or a client is suspended; none: "
+	"nothing is"},
+    {"event-user", DIRECTIVE_USER, AT(config, event_user), 0, 0, "nobody", NULL,
+	"user that it runs as"},
     {"log", DIRECTIVE_WORD, AT(config, log_target), 0, 0, "syslog", targets, "where the log goes"},
     {"log-level", DIRECTIVE_WORD, AT(config, log_level), 0, 0, "info", levels,
 	"the least important lines that are still written"},

@@ -75,6 +75,11 @@ static int serve_command(struct auth_link *l, const void *msg)
 	return 0;
 }
 
+static int serve_event(struct auth_link *l, const void *msg)
+{
+	return l->events->event(l->arg, msg);
+}
+
 static int serve_reload_wanted(struct auth_link *l, const void *msg)
 {
 	(void)msg;
@@ -116,6 +121,7 @@ static const struct verb verbs[] = {
     {MSG_DOOR_CLOSE, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_QUERY, sizeof(struct msg_door), serve_door},
     {MSG_COMMAND, sizeof(struct msg_command), serve_command},
+    {MSG_EVENT, sizeof(struct msg_event), serve_event},
     {MSG_RELOAD_WANTED, sizeof(struct msg_plain), serve_reload_wanted},
     {MSG_LOADED, sizeof(struct msg_loaded), serve_loaded},
     {MSG_PGP_WANTED, sizeof(struct msg_pgp_plain), serve_pgp_wanted},

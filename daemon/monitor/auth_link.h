@@ -19,6 +19,7 @@ struct auth_events {
 	int (*source_bad)(void *arg, const struct msg_source_ready *m);
 	void (*door)(void *arg, const struct msg_door *m, struct msg_door_done *done);
 	void (*command)(void *arg, const struct msg_command *m);
+	int (*event)(void *arg, const struct msg_event *m);
 	void (*reload_wanted)(void *arg);
 	void (*pgp_wanted)(void *arg, enum pgp_wanted wanted);
 	int (*loaded)(void *arg, const struct msg_loaded *m);

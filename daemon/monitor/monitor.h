@@ -15,6 +15,7 @@
 #include "process.h"
 #include "reload.h"
 #include "runs.h"
+#include "scripts.h"
 #include "sources.h"
 
 struct monitor {
@@ -26,6 +27,7 @@ struct monitor {
 	uint32_t before_generation;
 	struct guard guard;
 	struct runs runs;
+	struct scripts scripts;
 	struct auth_link auth;
 	struct sources sources;
 	struct pgp_link pgp;

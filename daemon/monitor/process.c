@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,13 +16,13 @@
 #include "daemonize.h"
 #include "log.h"
 #include "monitor.h"
+#include "rights.h"
 #include "rundir.h"
 #include "sandbox.h"
 
 enum {
 	FIRST_GENERATION = 1,
 	STATUS_MAX = 96,
-	MEMLOCK_BYTES = 256 * 1024 * 1024, /* the secrets of a million clients, locked */
 };
 
 /* --- ready, and how it stands --- */
@@ -149,6 +146,13 @@ static void command(void *arg, const struct msg_command *msg)
 	runs_serve(&m->runs, &m->law->config, m->reload.generation, msg);
 }
 
+static int event(void *arg, const struct msg_event *msg)
+{
+	struct monitor *m = arg;
+
+	return scripts_tell(&m->scripts, &m->law->config, msg);
+}
+
 /* An auth that is gone meanwhile has nobody to tell. */
 static void command_ended(void *arg, const struct msg_command_done *done)
 {
@@ -206,6 +210,7 @@ static const struct auth_events auth_events = {
     .source_bad = source_bad,
     .door = door,
     .command = command,
+    .event = event,
     .reload_wanted = reload_wanted,
     .pgp_wanted = pgp_wanted,
     .loaded = loaded,
@@ -333,53 +338,6 @@ static int hear_signals(struct monitor *m)
 	return m->signals < 0 ? -1 : loop_watch(m->loop, m->signals, take_signal, m);
 }
 
-/*
- * What is left of root. Files are read as their owner, root, so no right to
- * pass over modes is needed; secrets are locked within RLIMIT_MEMLOCK.
- */
-static const int capabilities[] = {
-    CAP_BPF,	    /* at its start, capture's program in the kernel, if it is xdp */
-    CAP_KILL,	    /* end children that run as other users */
-    CAP_NET_ADMIN,  /* the firewall; at their start, filters, marks and buffers of the children */
-    CAP_NET_RAW,    /* at their start, capture's packet sockets and auth's raw ones */
-    CAP_PERFMON,    /* with CAP_BPF */
-    CAP_SETGID,	    /* the children's change of user */
-    CAP_SETPCAP,    /* they cut theirs further before they open anything */
-    CAP_SETUID,	    /* the children's change of user */
-    CAP_SYS_CHROOT, /* the children's empty root */
-};
-
-static void allow_locked_memory(void)
-{
-	struct rlimit limit = {MEMLOCK_BYTES, MEMLOCK_BYTES};
-
-	if (setrlimit(RLIMIT_MEMLOCK, &limit) == 0 || getrlimit(RLIMIT_MEMLOCK, &limit))
-		return;
-	/* Somebody let us have no more than this, in a container say. */
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_MEMLOCK, &limit))
-		log_debug("memlock", "error=\"%s\"", strerror(errno));
-}
-
-/*
- * What commands run as root shall find the rights of root; they get them from
- * the bounding set, at their start, and so only where there are commands.
- */
-static int give_up_rights(bool commands)
-{
-	const struct rlimit no_core = {0, 0};
-	const size_t len = sizeof(capabilities) / sizeof(capabilities[0]);
-
-	allow_locked_memory();
-	if (setrlimit(RLIMIT_CORE, &no_core) ||
-	    (!commands && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))) {
-		log_error("start_failed", "error=\"%s\"", strerror(errno));
-		return -1;
-	}
-	return commands ? sandbox_lower_capabilities(capabilities, len)
-			: sandbox_limit_capabilities(capabilities, len);
-}
-
 /* A user that is missing must be told now, not by a child that dies again and again. */
 static int check_users(const struct config *c)
 {
@@ -430,13 +388,14 @@ static int open_all(struct monitor *m)
 		return -1;
 	/* Without it a late interface is found by looking for it now and then. */
 	(void)!links_open(&m->links, m->loop, link_changed, m);
-	return give_up_rights(c->commands > 0 || c->command_line_user[0] != '\0');
+	return rights_give_up(config_runs_programs(c));
 }
 
 static int run(struct monitor *m)
 {
 	auth_link_init(&m->auth, m->loop, &auth_events, m);
 	runs_open(&m->runs, m->loop, command_ended, m);
+	scripts_open(&m->scripts, m->loop);
 	sources_init(&m->sources, m->loop, m->args, m->empty, &sources_ops, m);
 	sources_set(&m->sources, &m->law->config);
 	pgp_link_init(&m->pgp, m->loop, m->args, m->empty, &pgp_link_ops, m);
@@ -455,6 +414,7 @@ static void close_all(struct monitor *m)
 
 	links_close(&m->links);
 	runs_close(&m->runs);
+	scripts_close(&m->scripts);
 	guard_close(&m->guard);
 	notify_close(&m->notify);
 	if (m->pidfile >= 0)

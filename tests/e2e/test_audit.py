@@ -87,3 +87,38 @@ def test_suspended_by_forbidden_services_and_by_nobody_else(house):
     assert house.postern.ctl("client", "resume", "nobody-here", check=False).returncode == REFUSED
     events = [row["event"] for row in log(house, "--client", name)]
     assert events.count("suspended") == 1 and events.count("resumed") == 1
+
+
+SCRIPT = """#!/bin/sh
+echo "$POSTERN_EVENT $POSTERN_CLIENT $POSTERN_ADDRESS $POSTERN_WHAT $POSTERN_VERDICT $POSTERN_REASON $(id -un) $#" >>{heard}
+[ -e {slow} ] && exec sleep 100
+exit 0
+"""
+
+
+@pytest.mark.house(start=False, suspend_after=1)
+def test_a_script_hears_of_it(house):
+    folder = house.postern.etc.parent / "heard"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    heard, script = folder / "heard", folder / "script"
+    script.write_text(SCRIPT.format(heard=heard, slow=folder / "slow"))
+    script.chmod(0o755)
+    house.postern.write_config(house.postern.config_text() + f'event-script = "{script}"\n')
+    house.postern.start()
+
+    def lines():
+        return heard.read_text().splitlines() if heard.exists() else []
+
+    assert house.alice.postern("open", "alice", "-4").returncode == GRANTED
+    until(lambda: lines(), 5, "the script")
+    (folder / "slow").touch()  # from now on it hangs, and nobody waits for it
+    house.postern.ctl("close", "--client", "alice")
+    assert house.alice.postern("open", "alice", "nothing", "-4").returncode == DENIED
+    until(lambda: len(lines()) == 3, 5, "three events")
+    address = v4("client")
+    assert sorted(lines()) == [
+        f"closed alice {address} ssh  withdrawn nobody 0",
+        f"granted alice {address} ssh ok  nobody 0",
+        f"suspended alice {address} nothing  forbidden nobody 0",
+    ]
