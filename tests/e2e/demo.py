@@ -6,6 +6,8 @@ import time
 
 from lab import connect, nft, record, scan, sweep
 from lab.house import House
+from lab.hybrid_house import PORTS as SEQUENCE
+from lab.hybrid_house import HybridHouse
 from lab.network import v4, v6
 from lab.postern import Postern
 
@@ -82,6 +84,25 @@ def replay(show, house, knocks):
     show.fact("and opens nothing", house.all_closed() and not house.postern.doors())
 
 
+def everything(show, house):
+    """OpenPGP, a picture, a sequence and a challenge, in one."""
+    seen = record.Recording(house.client, "tcp and not port 22 or udp or icmp")
+    code, said = house.alice.json("open", "alice", "ssh", "-4", "--preset", "hybrid")
+    show.note(f"$ postern open alice ssh --preset hybrid: {said['result']}")
+    answer = said["answers"][0]
+    show.fact("signed, encrypted, in a picture, challenged: granted", code == 0 and answer["challenged"])
+    frames = [f for _, f in seen.stop()]
+    there = [f for f in frames if f[34 + 13] == 2 and int.from_bytes(f[36:38], "big") in SEQUENCE]
+    ports = len({f[36:38] for f in there})
+    back = [f for f in frames if f[34 + 13] == 0x14]
+    show.fact("what went there were SYNs with data, to the secret ports", len(there) + len(back) == len(frames),
+              f"{len(there)} to {ports} ports, {sum(map(len, there)) // 1000} kB")  # fmt: skip
+    show.fact("what came back were a challenge and a verdict", len(back) == 2)
+    show.fact("ssh logs in", house.sshd.login(house.client, v4("server")))
+    code, said = house.alice.json("close", "alice", "ssh", "-4", "--preset", "hybrid")
+    show.fact("closed in the same way, at once", code == 0 and house.all_closed() and not house.postern.doors())
+
+
 def interrupted(*_):
     """The first signal ends the show; more of them do not end the cleaning up."""
     for number in ENDS:
@@ -106,6 +127,9 @@ def main():
         look(show, house)
         show.title("Somebody recorded the knock")
         replay(show, house, knocks)
+    with HybridHouse(silence="drop", setup=darken, sequence_cover=["png"], sequence_pieces=["clean"]) as house:
+        show.title("Another server, and a knock with everything: OpenPGP, a picture, a secret sequence of ports")
+        everything(show, house)
     print()
     return 0 if show.true else 1
 
