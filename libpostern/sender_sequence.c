@@ -212,6 +212,16 @@ static bool is_from_server(const struct sequence_way *s, const struct sockaddr_s
 		   &((const struct sockaddr_in6 *)&s->to)->sin6_addr, sizeof(struct in6_addr)) == 0;
 }
 
+static uint16_t port_of(const struct sockaddr_storage *a)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	memcpy(&v4, a, sizeof(v4));
+	memcpy(&v6, a, sizeof(v6));
+	return ntohs(a->ss_family == AF_INET ? v4.sin_port : v6.sin6_port);
+}
+
 /* Returns a length; 0 for what is not the server's; -1 with errno. */
 static int receive_datagram(const struct sequence_way *s, uint8_t *out, size_t cap, uint16_t *port)
 {
@@ -223,8 +233,7 @@ static int receive_datagram(const struct sequence_way *s, uint8_t *out, size_t c
 		return -1;
 	if ((size_t)got > cap || !is_from_server(s, &from))
 		return 0;
-	*port = ntohs(from.ss_family == AF_INET ? ((struct sockaddr_in *)&from)->sin_port
-						: ((struct sockaddr_in6 *)&from)->sin6_port);
+	*port = port_of(&from);
 	return (int)got;
 }
 

@@ -20,6 +20,9 @@ static const uint8_t image[] __attribute__((aligned(8))) = {
 #include "xdp_image.inc"
 };
 
+static int say(enum libbpf_print_level level, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
 /* Of many lines when the kernel's verifier speaks: one record each. */
 static int say(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -90,7 +93,7 @@ static int find_parts(struct xdp_program *p)
 
 int xdp_load(struct xdp_program *p, size_t ring_bytes)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "postern");
+	const struct bpf_object_open_opts opts = {.sz = sizeof(opts), .object_name = "postern"};
 	int cpus = libbpf_num_possible_cpus();
 	int status;
 
@@ -112,7 +115,7 @@ int xdp_load(struct xdp_program *p, size_t ring_bytes)
 
 static int attach(const struct xdp_program *p, uint32_t ifindex, uint32_t mode)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = mode);
+	const struct bpf_link_create_opts opts = {.sz = sizeof(opts), .flags = mode};
 
 	return bpf_link_create(p->program, (int)ifindex, BPF_XDP, &opts);
 }

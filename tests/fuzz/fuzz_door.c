@@ -91,11 +91,14 @@ static void check_fine(
 	must(m->generation == NOW
 		 ? w->service == &f->now.service[m->service]
 		 : m->generation == BEFORE && m->service == 1 && w->service == &f->now.service[1]);
-	must(memcmp(w->from.addr.b, m->address, sizeof(m->address)) == 0);
-	must(w->from.len == m->prefix_len && m->prefix_len <= (v4 ? 32 : 128));
+	must(memcmp(w->pass.from.addr.b, m->address, sizeof(m->address)) == 0);
+	must(w->pass.from.len == m->prefix_len && m->prefix_len <= (v4 ? 32 : 128));
 	must(!has_host_bits(m));
 	if (m->head.type != MSG_DOOR_OPEN)
 		return;
+	must(w->pass.once == (m->once == 1) && w->pass.source_port == m->source_port);
+	must(w->pass.idle_s == m->idle_s && m->idle_s == 0); /* no service has an idle time */
+	must(m->prefix_len == (v4 ? 32 : 128) || (!w->pass.once && w->pass.source_port == 0));
 	must(w->seconds == m->seconds && w->seconds >= 1 && w->seconds <= 600);
 	must(m->prefix_len >= (v4 ? w->service->min_prefix_v4 : w->service->min_prefix_v6));
 	must(v4 ? v4_is_fine(m->address + 12) : v6_is_fine(m->address));
