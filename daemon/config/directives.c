@@ -63,6 +63,7 @@ const struct directive directives_global[] = {
     {"client-burst", DIRECTIVE_NUMBER, AT(config, client_burst), 1, 1000000, "20", NULL,
 	"how many of them may come at once"},
     {"max-sessions", DIRECTIVE_NUMBER, AT(config, sessions_max), 1, 1000000, "65536", NULL,
+	"open doors of all clients together"},
     {"suspend-after", DIRECTIVE_NUMBER, AT(config, suspend_after), 0, 100, "10", NULL,
 	"wrong PINs, codes and keys and forbidden services of a client before it is shut out for a "
 	"time; 0: never"},
