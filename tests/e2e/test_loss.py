@@ -6,8 +6,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from lab import connect, nft
+from lab import nft, web
+from lab.combinations import CARRIERS, options
 from lab.hybrid_house import HybridHouse
+from lab.jumble import Jumble
 from lab.network import v4
 from lab.user import GRANTED
 
@@ -50,3 +52,37 @@ def test_a_fifth_of_the_packets_is_lost(preset, limit_s):
     said = f"{preset}: {len(late)} of {len(times)} late; median {good[len(good) // 2]:.1f} s, longest {good[-1]:.1f} s"
     print(said)
     assert len(late) <= MAY_FAIL, f"{said}: {late}"
+
+
+WEB_HOST = nft.DROP_HOST.replace("tcp dport 22 accept", "tcp dport { 22, 80 } accept")
+WAYS = {carrier: options("noise", "none", carrier, "reply") for carrier in CARRIERS} | {"hybrid": ("--preset", "hybrid")}
+
+
+@pytest.fixture(scope="module")
+def jumbled():
+    with HybridHouse(
+        setup=lambda h: nft.load(h.server, WEB_HOST), client={"envelope": "any", "address": "named"},
+        silence="drop", tcp_port=40124, icmp="yes", http_port=80,
+    ) as made:  # fmt: skip
+        made.client.sysctl("net.ipv4.ping_group_range", "0 2147483647")
+        web.Nginx(made.server, v4("server"))
+        assert made.alice.postern("ping", "alice", "--preset", "quick").returncode == GRANTED
+        with contextlib.closing(Jumble(made)) as made.jumble:
+            yield made
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_packets_come_twice_and_in_another_order(jumbled, way):
+    """It opens, once."""
+    named = ("-a", v4("client")) if way == "http" else ()
+    before = len(jumbled.postern.log_lines("granted client=alice"))
+    twice, overtaken = jumbled.jumble.twice, jumbled.jumble.overtaken
+    code, said = jumbled.alice.json("open", "alice", "ssh", "-4", *named, *WAYS[way])
+    assert code == GRANTED, said
+    assert jumbled.sshd.login(jumbled.client, v4("server"))
+    assert jumbled.jumble.twice > twice and jumbled.jumble.overtaken > overtaken
+    assert len(jumbled.postern.log_lines("granted client=alice")) == before + 1
+    assert len(jumbled.postern.sessions()) == 1
+    back = "hybrid" if way == "hybrid" else "udp"
+    assert jumbled.alice.postern("close", "alice", "ssh", "-4", *WAYS[back]).returncode == GRANTED
+    assert not jumbled.postern.sessions()
