@@ -223,9 +223,6 @@ struct msg_command_done {
 	uint8_t output[COMMAND_OUTPUT_BYTES];
 };
 
-/*
- * One capture process. It lives as long as its socket: a source may have
- * several, and when a reload, a switch or a restart replaces one, both are
 enum event_kind {
 	EVENT_GRANTED,
 	EVENT_CLOSED,
@@ -252,6 +249,9 @@ struct msg_event {
 	char reason[EVENT_TEXT_BYTES];
 };
 
+/*
+ * One capture process. It lives as long as its socket: a source may have
+ * several, and when a reload, a switch or a restart replaces one, both are
  * there until the old socket ends, and auth serves both.
  */
 struct msg_source {
