@@ -119,24 +119,23 @@ int cmd_stats(struct ctl *c, const struct arguments *a)
 static int check_hearing(struct ctl *c, const char *method)
 {
 	const struct config *config = ctl_config(c);
-	const char *hears;
 
 	if (config == NULL)
 		return CTL_FAILED;
-	switch (config_hearing(config, method, &hears)) {
+	switch (config_hearing(config, method)) {
 	case HEARS_ALL:
 		break;
 	case HEARS_SOME:
 		output_warn(c,
-		    "%s hears knocks by %s alone; by another carrier they get in where another "
+		    "%s hears knocks by udp alone; by another carrier they get in where another "
 		    "source hears it",
-		    method, hears);
+		    method);
 		break;
 	case HEARS_NONE:
 		return output_fail(c, CTL_FAILED,
-		    "%s hears knocks by %s alone, and posternd.conf has other carriers; take "
+		    "%s hears knocks by udp alone, and posternd.conf has other carriers; take "
 		    "another capture",
-		    method, hears);
+		    method);
 	}
 	return CTL_OK;
 }

@@ -126,43 +126,32 @@ static void check_sequence(const struct config *c, const struct section_place *a
 		check_service_beside(c, at, &c->service[i]);
 }
 
-/* What ways to capture hear, that do not hear all. */
-static const struct {
-	const char *capture, *hears;
-	bool tcp, icmp;
-} partly[] = {
-    {"udp", "udp", false, false},
-    {"nfqueue", "udp", false, false},
-    {"xdp", "udp, tcp and icmp", true, true},
-};
-
-enum hearing config_hearing(const struct config *c, const char *capture, const char **hears)
+/* What the firewall queues, and what comes to a socket; all other ways show whatever comes in. */
+static bool hears_udp_alone(const char *capture)
 {
-	for (size_t i = 0; i < sizeof(partly) / sizeof(partly[0]); i++) {
-		bool tcp = c->tcp_port != 0, icmp = c->icmp != 0;
-		bool some = c->udp_port != 0 || (tcp && partly[i].tcp) || (icmp && partly[i].icmp);
-		bool all = c->http_port == 0 && !config_has_sequence(c) &&
-			   (!tcp || partly[i].tcp) && (!icmp || partly[i].icmp);
+	return strcmp(capture, "udp") == 0 || strcmp(capture, "nfqueue") == 0;
+}
 
-		if (strcmp(capture, partly[i].capture) != 0 || all)
-			continue;
-		*hears = partly[i].hears;
-		return some ? HEARS_SOME : HEARS_NONE;
-	}
-	return HEARS_ALL;
+enum hearing config_hearing(const struct config *c, const char *capture)
+{
+	const bool others =
+	    c->tcp_port != 0 || c->icmp != 0 || c->http_port != 0 || config_has_sequence(c);
+
+	if (!others || !hears_udp_alone(capture))
+		return HEARS_ALL;
+	return c->udp_port != 0 ? HEARS_SOME : HEARS_NONE;
 }
 
 static void check_hearing(
     const struct config *c, const struct source_config *s, const struct section_place *at)
 {
-	const char *hears;
-	const enum hearing h = config_hearing(c, s->capture, &hears);
+	const enum hearing h = config_hearing(c, s->capture);
 
 	if (h != HEARS_ALL)
 		(h == HEARS_SOME ? report_warning : report_error)(at->r, at->file, s->line,
-		    "source \"%s\": %s hears knocks by %s alone; for what else is in use take "
+		    "source \"%s\": %s hears knocks by udp alone; for what else is in use take "
 		    "another capture",
-		    s->name, s->capture, hears);
+		    s->name, s->capture);
 }
 
 /* A value that was refused is no reason to say that there is none. */

@@ -263,12 +263,9 @@ enum firewall_has {
 unsigned config_firewall_has(const struct config *c);
 /* Is there anything that knocks can travel by? */
 bool config_has_carrier(const struct config *c);
-/*
- * Which of the carriers in use does this method hear? Where not all, *hears
- * names those that it does.
- */
+/* Of the carriers in use, which does this method hear? SOME: udp alone. */
 enum hearing { HEARS_ALL, HEARS_SOME, HEARS_NONE };
-enum hearing config_hearing(const struct config *c, const char *capture, const char **hears);
+enum hearing config_hearing(const struct config *c, const char *capture);
 /* Do knocks travel alike by both? */
 bool config_same_carriers(const struct config *a, const struct config *b);
 /* Is there anything that the monitor may have to run? */
