@@ -166,6 +166,7 @@ static void make_pair(struct made *m, int number)
 	replace_bits(m->sample[ORIGINAL], 10, m->sample[FIXED]);
 	for (enum class c = ORIGINAL; c <= PLANTED; c++)
 		measure(m, c);
+	detect_spam_colour(&(struct image){WIDTH, HEIGHT, m->sample[FIXED]}, m->colour[FIXED]);
 }
 
 /* ---- one test's way ---- */
@@ -239,10 +240,10 @@ static void adjacency_guesses(void **state)
 /* The features of one class after the other. Given (free). */
 static float *gather(bool colour)
 {
-	float *out = malloc((PLANTED + 1) * PAIRS * SPAM_FEATURES * sizeof(*out));
+	float *out = malloc((size_t)CLASSES * PAIRS * SPAM_FEATURES * sizeof(*out));
 
 	assert_non_null(out);
-	for (enum class c = ORIGINAL; c <= PLANTED; c++) {
+	for (enum class c = ORIGINAL; c < CLASSES; c++) {
 		for (int i = 0; i < PAIRS; i++)
 			memcpy(out + ((size_t)c * PAIRS + (size_t)i) * SPAM_FEATURES,
 			    colour ? all[i].colour[c] : all[i].spam[c], sizeof(all[i].spam[c]));
@@ -274,6 +275,19 @@ static void spam_of_colours_guesses(void **state)
 {
 	(void)state;
 	classify("SPAM of colour differences", true);
+}
+
+/* No more bits than ours has, by single samples: this is the detector to be afraid of. */
+static void spam_of_colours_finds_few_bits(void **state)
+{
+	(void)state;
+	float *f = gather(true);
+	double fixed =
+	    learn_ensemble(f, f + (size_t)FIXED * PAIRS * SPAM_FEATURES, PAIRS, SPAM_FEATURES);
+
+	free(f);
+	print_message("SPAM of colour differences: of a tenth planted %.1f %%\n", 100 * fixed);
+	assert_true(fixed >= 0.9);
 }
 
 /* ---- places ---- */
@@ -345,6 +359,7 @@ int main(void)
 	    cmocka_unit_test(adjacency_guesses),
 	    cmocka_unit_test(spam_guesses),
 	    cmocka_unit_test(spam_of_colours_guesses),
+	    cmocka_unit_test(spam_of_colours_finds_few_bits),
 	    cmocka_unit_test(no_place_is_changed_more_often),
 	};
 
