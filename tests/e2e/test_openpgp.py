@@ -17,6 +17,7 @@ from test_replay import assert_replay_is_in_vain, recorded_knock
 from wire import openpgp
 from wire import request as rq
 
+SYSTEM = 5
 LIMIT_S = 3.5  # gpg is given two seconds, and this machine may be busy
 
 
@@ -479,15 +480,43 @@ def test_import_says_what_is_missing(house):
     ring.close()
 
 
-def test_a_pinentry_left_alone_is_not_waited_for_ever(house):
-    """The key has a passphrase, and nobody is there to type it: the knock says so, and sends nothing."""
+def with_a_passphrase(house, *agent):
+    """carol, whose key has the passphrase `secret`, and her keyring, whose agent is told so much."""
     user = User(house.client, "carol")
     user.env["XDG_DATA_HOME"] = str(user.home / "data")
     ring = house.keyring(user.home / "data/postern/gnupg")
     key = ring.make("carol", passphrase="secret")
     ring.close()  # it remembers nothing
+    with (ring.folder / "gpg-agent.conf").open("a") as file:
+        file.writelines(f"{line}\n" for line in agent)
     public = ring.export(key, house.folder / "carol.pub")
     user.import_profile(house.postern.add_client("carol", server="server.lab", openpgp=public))
+    return user, ring
+
+
+@pytest.mark.parametrize("typed, code", [("secret", GRANTED), ("wrong", SYSTEM)])
+def test_the_passphrase_is_asked_for_by_pinentry(house, typed, code):
+    script = house.folder / "pinentry"
+    user, ring = with_a_passphrase(house, f"pinentry-program {script}")
+    heard = user.home / "heard"
+    script.write_text(
+        "#!/bin/sh\necho OK Pleased to meet you\nwhile read -r word rest; do\n"
+        f'echo "$word $rest" >>"{heard}"\n'
+        f'[ "$word" = GETPIN ] && echo "D {typed}"\necho OK\n[ "$word" = BYE ] && exit 0\ndone\n'
+    )
+    script.chmod(0o755)
+    before = house.postern.counter(".seen")
+    done = user.postern("ping", "carol", "-4")
+    assert done.returncode == code, done.stderr
+    assert "GETPIN" in heard.read_text()
+    # Nothing is sent before the key can be used.
+    assert code == GRANTED or (house.postern.counter(".seen") == before and "OpenPGP" in done.stderr)
+    ring.close()
+
+
+def test_a_pinentry_left_alone_is_not_waited_for_ever(house):
+    """The key has a passphrase, and nobody is there to type it: the knock says so, and sends nothing."""
+    user, ring = with_a_passphrase(house)
     began = time.monotonic()
     done = user.postern("ping", "carol", "-4")
     assert done.returncode not in (GRANTED, DENIED) and "OpenPGP" in done.stderr
