@@ -129,17 +129,20 @@ static int turn_page(struct walk *w, const char *client, const char *service, bo
 /* The newest into rows, the newest first. */
 static int gather(struct walk *w, uint64_t last, const char *client, const char *service)
 {
-	uint64_t newest = 0;
+	uint64_t newest = 0, before;
 	int status = CTL_OK;
 
 	w->request.back = 1;
 	w->request.from = UINT64_MAX;
 	w->more = true;
 	while (status == CTL_OK && w->more && json_array_size(w->rows) < last) {
+		before = w->request.from;
+		w->more = false; /* unless a page says so */
 		w->request.most = (uint32_t)(last - json_array_size(w->rows));
 		status = turn_page(w, client, service, false);
 		if (newest == 0)
 			newest = w->newest;
+		w->more = w->more && w->request.from < before; /* each goes on, or it is the last */
 	}
 	w->newest = newest;
 	return status;
@@ -161,6 +164,7 @@ static int follow(struct walk *w, const char *client, const char *service)
 	w->request.from = w->newest;
 	w->request.most = UINT32_MAX;
 	while (status == CTL_OK || status == CTL_NOT_RUNNING) {
+		w->more = false;
 		status = turn_page(w, client, service, true);
 		if (ferror(stdout))
 			return CTL_FAILED;

@@ -25,6 +25,8 @@ union said {
 	struct control_session session;
 	struct control_counter counter;
 	struct control_source source;
+	struct control_record record;
+	struct control_page page;
 	struct control_done done;
 };
 
@@ -380,6 +382,61 @@ static void test_sources_stand_before_the_counters(void **state)
 	assert_int_equal(s->message[1].head.type, CONTROL_COUNTER);
 }
 
+static const struct control_page *ask_log(
+    struct scene *s, const char *client, const char *verdict, uint64_t from, bool back)
+{
+	struct control_request q = {.head = {.type = CONTROL_LOG, .len = sizeof(q)},
+	    .from = from,
+	    .back = back,
+	    .most = UINT32_MAX};
+
+	strcpy(q.name, client);
+	strcpy(q.verdict, verdict);
+	assert_int_equal(ipc_send(s->client, &q, NULL, 0), 0);
+	if (answers(s, s->client) != 0)
+		return NULL;
+	assert_true(s->messages > 0);
+	assert_int_equal(s->message[s->messages - 1].head.type, CONTROL_PAGE);
+	return &s->message[s->messages - 1].page;
+}
+
+/* A page has so many records at most, and says where the next one begins. */
+static void test_log_by_pages(void **state)
+{
+	struct scene *s = *state;
+	const struct control_page *p;
+
+	open_many(s, &s->l.client[0], 60);
+	open_many(s, &s->l.client[1], 60);
+	p = ask_log(s, "", "", UINT64_MAX, true);
+	assert_int_equal(s->messages, 64 + 1);
+	assert_true(p->newest == 125 && p->next == 61 && p->more == 1);
+	assert_true(s->message[0].record.number == 124);
+	assert_string_equal(s->message[0].record.event, "granted");
+	assert_string_equal(s->message[0].record.client, "c1");
+	assert_string_equal(s->message[0].record.verb, "open");
+	assert_string_equal(s->message[0].record.verdict, "ok");
+	assert_string_equal(s->message[0].record.what, "ssh");
+	p = ask_log(s, "", "", p->next, true);
+	assert_int_equal(s->messages, 60 + 1);
+	assert_true(p->next == 1 && p->more == 0);
+	p = ask_log(s, "c0", "challenge", 1, false);
+	assert_int_equal(s->messages, 1 + 1);
+	assert_true(p->next == 125 && p->more == 0);
+	assert_null(ask_log(s, "", "nonsense", 1, false));
+}
+
+static void test_resume(void **state)
+{
+	struct scene *s = *state;
+
+	request(s->client, CONTROL_RESUME, 0, "c0");
+	assert_int_equal(answers(s, s->client), 0);
+	assert_string_equal(s->message[0].done.text, "was not suspended");
+	request(s->client, CONTROL_RESUME, 0, "nobody");
+	assert_int_equal(answers(s, s->client), ENOENT);
+}
+
 static void test_what_is_no_request(void **state)
 {
 	struct scene *s = *state;
@@ -500,6 +557,8 @@ int main(void)
 	    TEST(test_reload_answers_when_it_is_over),
 	    TEST(test_switch),
 	    TEST(test_sources_stand_before_the_counters),
+	    TEST(test_log_by_pages),
+	    TEST(test_resume),
 	    TEST(test_what_is_no_request),
 	    TEST(test_who_hangs_up_is_forgotten),
 	    TEST(test_who_does_not_read_blocks_nobody),
