@@ -32,6 +32,11 @@ uint64_t way_due(const struct way *w)
 	return w->sender->due ? w->sender->due(w) : UINT64_MAX;
 }
 
+bool way_repeats(const struct way *w)
+{
+	return w->sender->repeats && w->sender->repeats(w);
+}
+
 void way_stop(struct way *w)
 {
 	if (w->sender->stop)

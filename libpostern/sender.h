@@ -84,6 +84,8 @@ struct sender {
 	 * is out, its repeats included. Until then no other M1 makes sense. NULL: always UINT64_MAX.
 	 */
 	uint64_t (*due)(const struct way *w);
+	/* Was all of the message out once, so that repeats alone are to come? NULL: there are none. */
+	bool (*repeats)(const struct way *w);
 	/* Give up what is still under way. NULL with step. */
 	void (*stop)(struct way *w);
 	/* One message: returns its length, or SENDER_NOTHING. */
@@ -106,6 +108,7 @@ const struct sender *sender_by_name(const char *name); /* NULL when there is non
 /* The same for any sender, those that leave NULL included. */
 int way_step(struct way *w, uint64_t mono_ns, struct sender_error *e);
 uint64_t way_due(const struct way *w);
+bool way_repeats(const struct way *w);
 void way_stop(struct way *w);
 size_t sender_covered_max(const struct sender *s, const struct settings *settings);
 uint64_t sender_lasts_ns(const struct sender *s, const struct settings *settings);

@@ -196,6 +196,11 @@ static uint64_t sequence_due(const struct way *w)
 	return ((const struct sequence_way *)w)->due_ns;
 }
 
+static bool sequence_repeats(const struct way *w)
+{
+	return ((const struct sequence_way *)w)->round > 0;
+}
+
 static void sequence_stop(struct way *w)
 {
 	sequence(w)->due_ns = UINT64_MAX;
@@ -293,6 +298,7 @@ const struct sender sender_sequence = {
     .send = sequence_send,
     .step = sequence_step_on,
     .due = sequence_due,
+    .repeats = sequence_repeats,
     .stop = sequence_stop,
     .receive = sequence_receive,
     .fds = sequence_fds,

@@ -375,7 +375,7 @@ void side_probe(struct postern_knock *k, struct side *s, struct moment now)
 		probe_end(&s->probe);
 		return;
 	}
-	if (!x->held)
+	if (!x->held || way_repeats(s->path[s->current].way))
 		probe_want(&s->probe, now.mono_ns);
 	if (probe_step(&s->probe, &s->server.at[0], port, now.mono_ns))
 		exchange_stop(x, EXCHANGE_TESTED, 0);
