@@ -250,6 +250,29 @@ def test_a_switch_that_cannot_be_changes_nothing(house, method, said):
 
 
 @pytest.mark.house(alice=False)
+def test_switches_at_once_and_a_reload_between(house):
+    """Each is done or refused with its reason, and what is left is one capture, by what was said last."""
+    program = house.postern.bin / PLACES["posternctl"]
+
+    def begin(*words):
+        return house.server.start(program, "-c", house.postern.config, *words, name="-".join(words))
+
+    for _ in range(3):
+        runs = [begin("capture", "switch", method) for method in ("tcpdump", "afpacket", "tcpdump")]
+        runs.append(begin("reload"))
+        for run in runs:
+            status = run.popen.wait(20)
+            assert status == 0 or (
+                status == REFUSED and re.search("another switch is under way|a reload came in|has just changed", run.output())
+            ), run.output()
+        until(lambda: len(capture_pids(house)) == 1 and state(house, "eth0") == "up", 10, "one capture")
+        assert works(house, v4("server"))
+    house.postern.ctl("capture", "switch", "afpacket")
+    house.postern.ctl("reload")
+    assert sources(house)["eth0"]["method"] == "pcap" and works(house, v4("server"))
+
+
+@pytest.mark.house(alice=False)
 def test_a_capture_that_is_killed_is_reported_and_comes_back(house):
     assert works(house, v4("server"))
     before = sources(house)["eth0"]
