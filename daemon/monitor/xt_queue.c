@@ -141,10 +141,20 @@ int xt_queue_remove(struct nft_run *r)
 	return status;
 }
 
+/* nft may know the words of iptables, or not: it writes "queue" or NFQUEUE. */
+static bool queues(struct nft_run *r, const struct family *f)
+{
+	char *text = chain_text(r, f);
+	const bool found = text != NULL && strcasestr(text, "queue") != NULL;
+
+	free(text);
+	return found;
+}
+
 bool xt_queue_stands(struct nft_run *r)
 {
 	for (size_t i = 0; i < FAMILIES; i++)
-		if (!is_there(r, &families[i]) || !is_asked(&families[i]))
+		if (!queues(r, &families[i]) || !is_asked(&families[i]))
 			return false;
 	return true;
 }

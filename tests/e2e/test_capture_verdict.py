@@ -160,7 +160,15 @@ def test_the_rules_are_shown_checked_put_back_and_removed(house):
     assert not rules(house)
 
 
-@pytest.mark.parametrize("how", [["nft", "flush", "ruleset"], ["iptables-nft", "-t", "raw", "-F"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "how",
+    [
+        ["nft", "flush", "ruleset"],
+        ["iptables-nft", "-t", "raw", "-F"],
+        ["iptables-nft", "-t", "raw", "-F", "postern-knocks"],
+    ],
+    ids=" ".join,
+)
 @pytest.mark.house(start=False, alice=False, sshd=False, capture="nfqueue", interface=["any"])
 def test_the_rules_that_somebody_took_away_come_back(house, how):
     """Without them no knock would be heard, and nothing would say so."""
