@@ -9,7 +9,7 @@ import pytest
 from lab import connect, nft, record, stays, until
 from lab.hybrid_house import PORTS, HybridHouse
 from lab.network import v4
-from lab.user import GRANTED, NO_ANSWER, USAGE
+from lab.user import GRANTED, NO_ANSWER, PROFILE, USAGE
 from PIL import Image
 from wire import frames, openpgp, png, sequence, veil
 from wire import request as rq
@@ -304,3 +304,19 @@ def test_ssh_knocks_so_by_itself(house):
     words = house.sshd.command("server.lab", "-o", proxy, key=key)
     done = house.alice.run(*words)
     assert done.stdout == "in\n", done.stderr
+
+
+def test_where_nothing_else_is_heard_the_profile_says_so(house):
+    house.postern.directives |= {"udp-port": 0}
+    house.postern.write_config()
+    public = house.ring.export(house.ring.make("carol"), house.folder / "carol.pub")
+    profile = house.postern.add_client("carol", server="server.lab", openpgp=public)
+    house.postern.reload_and_wait()
+    done = house.alice.import_profile(profile, check=False)
+    assert done.returncode == PROFILE and "add 'photos = FOLDER'" in done.stderr
+    with open(profile, "a") as file:
+        file.write(f"photos = {house.photos}\n")
+    assert "\npreset = hybrid\n" in profile.read_text() and "carrier" not in profile.read_text()
+    house.alice.import_profile(profile)
+    code, said = house.alice.json("open", "carol", "ssh")
+    assert code == GRANTED and said["answers"][0]["carrier"] == "sequence", said
