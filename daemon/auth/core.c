@@ -192,6 +192,7 @@ void core_tick(struct core *c)
 	challenges_expire(c, now);
 	pgp_expire(c, now);
 	end_sessions(c, now);
+	approve_tick(c, now);
 	flush_late(c);
 	ask_pump(c);
 }
@@ -200,7 +201,7 @@ uint64_t core_tick_due(const struct core *c)
 {
 	if (keep_owes(c))
 		return FLUSH_MS;
-	return c->challenges || !pgp_is_idle(c) || sessions_count(c->sessions) > 0 ? SWEEP_MS : 0;
+	return c->challenges || c->approving > 0 || !pgp_is_idle(c) || sessions_count(c->sessions) > 0 ? SWEEP_MS : 0;
 }
 
 const struct realm *core_realm(const struct core *c)

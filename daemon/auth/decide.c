@@ -80,6 +80,8 @@ static void plan_step(struct core *c, struct job *j, const struct want *w)
 
 	st->r = wanted_record(c, j, w);
 	st->service = (int)w->service;
+	st->hold_s = w->hold_s;
+	st->latest_s = w->latest_s;
 	s = sessions_match(c->sessions, &st->r);
 	st->fresh = !s;
 	st->session = s ? s->id : new_session_id(c);
@@ -120,11 +122,18 @@ static const char *over_quota(struct core *c, const struct job *j, const struct 
 		   : "the server has its number of doors";
 }
 
+const char *decide_over_quota(struct core *c, const struct job *j)
+{
+	const struct client *cl = clients_by_cid(c->realm->clients, j->key.cid);
+
+	return cl ? over_quota(c, j, cl) : "the client is gone";
+}
+
 static int plan_open(
     struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
 {
 	struct ruling ruling = policy_open(p);
-	const char *full;
+	const char *full, *busy;
 
 	if (ruling.verdict != VERDICT_OK)
 		return refuse(j, ruling.verdict, ruling.reason);
@@ -135,6 +144,11 @@ static int plan_open(
 		j->steps = 0;
 		sessions_look(c, j->key.cid); /* perhaps the next attempt fits */
 		return refuse(j, VERDICT_QUOTA, full);
+	}
+	busy = approve_plan(c, j);
+	if (busy) {
+		j->steps = 0;
+		return refuse(j, VERDICT_BUSY, busy);
 	}
 	j->kind = JOB_OPEN;
 	record_attempt(j, r);

@@ -104,6 +104,7 @@ struct step {
 	int service;
 	bool fresh; /* made by this job */
 	uint64_t old_end_ms;
+	uint32_t hold_s, latest_s; /* as in struct want */
 };
 
 struct attempt_key {
@@ -132,7 +133,11 @@ struct job {
 	uint16_t plain_len;
 	uint8_t plain[REQUEST_MAX];
 	uint8_t answer_hash[ANSWER_HASH_BYTES];
-	struct msg_command *run; /* JOB_RUN */
+	struct msg_command *run; /* JOB_RUN, and what an approval is asked by */
+	bool needs_yes, approving; /* approve.c: somebody will be, is being asked */
+	uint32_t generation;	   /* of the realm when it was planned */
+	uint64_t planned_ms;
+	unsigned approved; /* steps that somebody said yes to, or need not */
 	unsigned steps, at, waiting;
 	struct step step[DOORS_MAX];
 	struct reply reply;
@@ -179,6 +184,7 @@ struct core {
 	/* jobs */
 	struct job *jobs, *jobs_by_attempt, *turn_jobs;
 	uint64_t next_serial;
+	size_t approving; /* jobs that somebody is asked for */
 	/* asks, in the order sent; ask_unsent is the first not sent yet */
 	struct ask *asks, *ask_unsent;
 	unsigned in_flight;
@@ -302,8 +308,24 @@ struct msg_command *run_order(
     const struct core *c, const struct job *j, const struct request *q, uint32_t command);
 /* run.c: hands the order over; the job ends when the command does. */
 void run_start(struct core *c, struct job *j);
+/*
+ * approve.c: the steps are planned; what must be written down for them then. NULL, or why they
+ * cannot be asked for now.
+ */
+const char *approve_plan(struct core *c, struct job *j);
+/* Asks, where somebody is to be asked; then goes on to doors_start(). */
+void approve_start(struct core *c, struct job *j);
+/* What came of asking. */
+void approve_answered(
+    struct core *c, struct job *j, enum run_status status, uint8_t exit_status);
+/* Tells clients that wait for long. */
+void approve_tick(struct core *c, uint64_t now_ms);
+/* decide.c: what is full for the doors that j would open now; NULL: nothing. */
+const char *decide_over_quota(struct core *c, const struct job *j);
 /* doors.c: the three verbs that need the monitor. */
 void doors_start(struct core *c, struct job *j);
+/* job.c: an answer before the end, which the job then has none for: see exchange.wanted. */
+void job_tell(struct core *c, struct job *j, enum verdict v, const char *reason);
 /* job.c: a verdict, and a reason for a person unless NULL. */
 void job_say(struct job *j, enum verdict v, const char *reason);
 /* job.c: the end of a job: result kept, answer sent, freed. */

@@ -102,6 +102,22 @@ void job_say(struct job *j, enum verdict v, const char *reason)
 	}
 }
 
+void job_tell(struct core *c, struct job *j, enum verdict v, const char *reason)
+{
+	struct reply *kept = malloc(sizeof(*kept));
+
+	if (!kept)
+		abort();
+	*kept = j->reply;
+	job_say(j, v, reason);
+	complete_reply(c, j);
+	answer_send(c, &j->x, &j->reply);
+	j->x.wanted = false; /* each message has one answer */
+	j->reply = *kept;
+	secret_wipe(kept, sizeof(*kept));
+	free(kept);
+}
+
 void job_finish(struct core *c, struct job *j, enum verdict v, const char *reason)
 {
 	job_say(j, v, reason);
@@ -249,6 +265,9 @@ void job_run(struct core *c, struct job *j)
 		run_again(c, j);
 		break;
 	case JOB_OPEN:
+		register_job(c, j);
+		approve_start(c, j);
+		break;
 	case JOB_CLOSE:
 	case JOB_LIST:
 		register_job(c, j);

@@ -130,6 +130,16 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+/* When its doors must be over, whatever else there is. */
+static uint32_t latest_of(const struct policy_case *p)
+{
+	const struct client *c = p->client;
+	const uint64_t left = (uint64_t)c->expires_s - p->now_ns / NS_PER_S;
+	const uint32_t hours = hours_left(p);
+
+	return c->expires_s > 0 && left < hours ? (uint32_t)left : hours;
+}
+
 static uint32_t hold_of(const struct policy_case *p, const struct service *s)
 {
 	const struct client *c = p->client;
@@ -139,13 +149,7 @@ static uint32_t hold_of(const struct policy_case *p, const struct service *s)
 	hold = least(hold, s->max_hold_s);
 	if (c->max_hold_s > 0)
 		hold = least(hold, c->max_hold_s);
-	hold = least(hold, hours_left(p));
-	if (c->expires_s > 0) {
-		uint64_t left = (uint64_t)c->expires_s - p->now_ns / NS_PER_S;
-
-		hold = left < hold ? (uint32_t)left : hold;
-	}
-	return hold;
+	return least(hold, latest_of(p));
 }
 
 /* A service asked for twice, by name or by port, is one service. */
@@ -271,8 +275,10 @@ struct ruling policy_open(const struct policy_case *p)
 			    VERDICT_ADDRESS, "the service has no other end in this family");
 		struct want *w = &r.want[r.wants++];
 
-		*w = (struct want){
-		    .service = service[i / admits], .admit = *a, .hold_s = hold_of(p, s)};
+		*w = (struct want){.service = service[i / admits],
+		    .admit = *a,
+		    .hold_s = hold_of(p, s),
+		    .latest_s = latest_of(p)};
 		struct ruling narrowed = narrow(p, s, w);
 		if (narrowed.verdict != VERDICT_OK)
 			return narrowed;

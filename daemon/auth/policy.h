@@ -27,6 +27,7 @@ struct want {
 	unsigned service; /* in realm->config */
 	struct prefix admit;
 	uint32_t hold_s; /* what is given: default, clamped */
+	uint32_t latest_s; /* when it must be over, whatever is given; UINT32_MAX: never */
 	struct narrowing narrowing;
 };
 

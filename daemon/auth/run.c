@@ -70,8 +70,13 @@ int core_command_done(struct core *c, const struct msg_command_done *m)
 	struct job *j = NULL;
 
 	HASH_FIND(hh, c->jobs, &m->id, sizeof(m->id), j);
-	if (!j || j->kind != JOB_RUN || m->output_len > sizeof(m->output) || m->status > RUN_FAILED)
+	if (!j || (j->kind != JOB_RUN && !j->approving) || m->output_len > sizeof(m->output) ||
+	    m->status > RUN_FAILED)
 		return -E_STATE;
+	if (j->approving) {
+		approve_answered(c, j, (enum run_status)m->status, m->exit_status);
+		return 0;
+	}
 	switch ((enum run_status)m->status) {
 	case RUN_ENDED:
 	case RUN_TIMEOUT:

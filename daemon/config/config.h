@@ -82,6 +82,7 @@ struct service {
 	uint32_t hold_s;
 	uint32_t max_hold_s;
 	uint32_t doors_max; /* of all clients together, at once; 0: as many as there may be */
+	char approve[CONFIG_NAME_MAX + 1]; /* command that must say yes to each door; "": none */
 	uint8_t cut;	    /* 1: with a door its connections end, too */
 	/* All doors of the service to single hosts are at least as narrow as this. */
 	uint32_t idle_s;       /* close after so long without traffic; 0: not for that */

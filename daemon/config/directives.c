@@ -122,6 +122,8 @@ const struct directive directives_service[] = {
 	"how many doors all clients together may have open; 0: as many as max-sessions allows"},
     {"cut", DIRECTIVE_WORD, AT(service, cut), 0, 0, "no", answers,
 	"whether connections end together with the door that they came in through"},
+    {"approve", DIRECTIVE_TOKEN, AT(service, approve), 0, 0, "", NULL,
+	"the command that must end with status 0 before a door opens; none: nobody is asked"},
     {"idle", DIRECTIVE_NUMBER, AT(service, idle_s), 0, 30 * DAY_S, "0", NULL,
 	"seconds without traffic after which a door closes; 0: time alone closes it"},
     {"single-use", DIRECTIVE_WORD, AT(service, single_use), 0, 0, "no", answers,
@@ -162,6 +164,10 @@ const struct directive directives_gateway[] = {
 	"the longest that a client may ask for, in seconds"},
     {"cut", DIRECTIVE_WORD, AT(service, cut), 0, 0, "no", answers,
 	"whether connections end together with the door that they went out by"},
+    {"doors", DIRECTIVE_NUMBER, AT(service, doors_max), 0, 1000000, "0", NULL,
+	"how many doors all clients together may have open; 0: as many as max-sessions allows"},
+    {"approve", DIRECTIVE_TOKEN, AT(service, approve), 0, 0, "", NULL,
+	"the command that must end with status 0 before a door opens; none: nobody is asked"},
     {.name = NULL},
 };
 

@@ -287,6 +287,23 @@ int config_command(const struct config *c, const char *name)
 }
 
 /* By where the match lies, not by a pattern put in brackets, which one that has a bracket of its own would leave. */
+void approvals_check(const struct config *c, const struct section_place *at)
+{
+	for (unsigned i = 0; i < c->services; i++) {
+		const struct service *s = &c->service[i];
+		const int command = s->approve[0] == '\0' ? -1 : config_command(c, s->approve);
+
+		if (s->approve[0] != '\0' && command < 0)
+			report_error(at->r, at->file, s->line,
+			    "approve: there is no command \"%s\"; add it", s->approve);
+		else if (command >= 0 && c->command[command].arguments.len > 0)
+			report_error(at->r, at->file, s->line,
+			    "approve: command \"%s\" takes arguments, which nobody gives it; "
+			    "make one without",
+			    s->approve);
+	}
+}
+
 bool config_argument_fits(const char *pattern, const char *argument)
 {
 	regmatch_t at;

@@ -55,6 +55,9 @@ void carriers_check(const struct config *c, const struct section_place *at);
 /* What the firewall has not, likewise. */
 void firewalls_check(const struct config *c, const struct section_place *at);
 
+/* Are there the commands that services name? */
+void approvals_check(const struct config *c, const struct section_place *at);
+
 /* Where no source has a section: one for each interface. */
 void sections_plain(struct config *c);
 

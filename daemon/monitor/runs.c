@@ -19,7 +19,7 @@ enum {
 	LINE_BYTES = COMMAND_ARGUMENTS * COMMAND_ARGUMENT_BYTES,
 	REFUSALS_BURST = 10,
 	REFUSALS_PERIOD_MS = 10000,
-	VARIABLES = 3,
+	VARIABLES = 5,
 };
 
 /* What a command is told beside its arguments. */
@@ -117,6 +117,17 @@ static bool arguments_fit(const struct command_config *c, const struct msg_comma
 	return true;
 }
 
+/* Is the command what that service's doors wait for, and the door for somebody? */
+static bool is_approval(const struct config *c, const struct msg_command *m)
+{
+	struct prefix admit = {.len = m->admit_len};
+
+	memcpy(admit.addr.b, m->admit, sizeof(admit.addr.b));
+	return m->approves <= c->services &&
+	       strcmp(c->service[m->approves - 1].approve, c->command[m->command].name) == 0 &&
+	       prefix_is_canonical(&admit);
+}
+
 /* NULL when it may be. */
 static const char *fault_of(
     const struct config *c, uint32_t generation, const struct msg_command *m)
@@ -126,9 +137,12 @@ static const char *fault_of(
 	if (m->generation != generation)
 		return "another configuration is in force";
 	if (m->command == COMMAND_LINE)
-		return c->command_line_user[0] == '\0' ? "no command-line-user" : NULL;
+		return c->command_line_user[0] == '\0' || m->approves != 0 ? "no command-line-user"
+									   : NULL;
 	if (m->command >= c->commands)
 		return "no such command";
+	if (m->approves != 0 && !is_approval(c, m))
+		return "no door of that service waits for it";
 	if (!arguments_fit(&c->command[m->command], m))
 		return "arguments that the configuration does not let through";
 	return NULL;
@@ -145,8 +159,23 @@ static void surround(struct surroundings *s, const struct msg_command *m, const 
 	    s->text[1], COMMAND_VARIABLE_MAX, "POSTERN_ADDRESS=%s", address_text(&a, text));
 	(void)snprintf(s->text[2], COMMAND_VARIABLE_MAX, "POSTERN_COMMAND=%s", command);
 	for (unsigned i = 0; i < VARIABLES; i++)
-		s->list[i] = s->text[i];
+		s->list[i] = s->text[i][0] != '\0' ? s->text[i] : NULL;
 	s->list[VARIABLES] = NULL;
+}
+
+/* And what it is to say yes to. */
+static void surround_approval(
+    struct surroundings *s, const struct msg_command *m, const struct service *service)
+{
+	struct prefix admit = {.len = m->admit_len};
+	char text[PREFIX_TEXT];
+
+	memcpy(admit.addr.b, m->admit, sizeof(admit.addr.b));
+	(void)snprintf(s->text[3], COMMAND_VARIABLE_MAX, "POSTERN_SERVICE=%s", service->name);
+	(void)snprintf(
+	    s->text[4], COMMAND_VARIABLE_MAX, "POSTERN_ADMIT=%s", prefix_text(&admit, text));
+	s->list[3] = s->text[3];
+	s->list[4] = s->text[4];
 }
 
 static void start(struct runs *r, const struct command_order *o, const struct msg_command *m)
@@ -159,11 +188,11 @@ static void start(struct runs *r, const struct command_order *o, const struct ms
 		answer(r, m->id, full ? RUN_BUSY : RUN_FAILED);
 }
 
-static void run_configured(
-    struct runs *r, const struct command_config *c, const struct msg_command *m)
+static void run_configured(struct runs *r, const struct config *config, const struct msg_command *m)
 {
+	const struct command_config *c = &config->command[m->command];
 	const char *argv[CONFIG_WORDS_MAX + COMMAND_ARGUMENTS + 1];
-	struct surroundings s;
+	struct surroundings s = {.list = {NULL}};
 	size_t n = 0;
 
 	for (unsigned i = 0; i < c->run.len; i++)
@@ -172,6 +201,8 @@ static void run_configured(
 		argv[n++] = m->argument[i];
 	argv[n] = NULL;
 	surround(&s, m, c->name);
+	if (m->approves != 0)
+		surround_approval(&s, m, &config->service[m->approves - 1]);
 	start(r,
 	    &(struct command_order){.id = m->id,
 		.argv = argv,
@@ -186,7 +217,7 @@ static void run_line(struct runs *r, const struct config *c, const struct msg_co
 {
 	char line[LINE_BYTES] = "";
 	const char *const argv[] = {"/bin/sh", "-c", line, NULL};
-	struct surroundings s;
+	struct surroundings s = {.list = {NULL}};
 	size_t len = 0;
 
 	for (unsigned i = 0; i < m->arguments; i++) {
@@ -219,6 +250,6 @@ void runs_serve(
 	} else if (m->command == COMMAND_LINE) {
 		run_line(r, c, m);
 	} else {
-		run_configured(r, &c->command[m->command], m);
+		run_configured(r, c, m);
 	}
 }

@@ -246,3 +246,56 @@ def test_who_is_shut_out_is_out(house):
     assert not house.postern.doors() and not house.is_open()
     assert not hears(second)
     assert house.alice.postern("open", "alice", "ssh", "-4", "--retries=1").returncode == NO_ANSWER
+
+
+@pytest.fixture
+def asked(house):
+    """A person who says yes or no by writing into a file; what he was asked is in another."""
+    script, heard, word = (house.postern.etc / name for name in ("ask", "heard", "word"))
+    script.write_text(
+        f"#!/bin/sh\nenv | grep ^POSTERN_ | sort >{heard}\n"
+        f'until [ -e {word} ]; do sleep 0.1; done\nread -r said <{word}\nrm {word}\n[ "$said" = yes ]\n'
+    )
+    script.chmod(0o755)
+    command = f'command "ask" {{\n run = {{"{script}"}}\n user = root\n timeout = 8\n}}\n'
+    house.postern.services = [{**CUT, "approve": "ask"}]
+    house.postern.write_config(house.postern.config_text() + command)
+    house.postern.start()
+    return house, heard, word
+
+
+@pytest.mark.house(start=False)
+def test_a_person_says_yes(asked):
+    house, heard, word = asked
+    word.write_text("yes\n")
+    assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
+    assert house.is_open()
+    address = v4("client")
+    assert heard.read_text().split() == [
+        f"POSTERN_ADDRESS={address}", f"POSTERN_ADMIT={address}", "POSTERN_CLIENT=alice", "POSTERN_COMMAND=ask",
+        "POSTERN_SERVICE=ssh",
+    ]
+
+
+@pytest.mark.house(start=False)
+def test_a_person_says_no_or_nothing(asked):
+    house, _, word = asked
+    word.write_text("no\n")
+    status, said = house.alice.json("open", "alice", "ssh", "-4")
+    assert status == DENIED and said["answers"][0]["reason"] == "somebody said no"
+    # He takes longer than a client waits: it is told so. In the end nobody has said yes.
+    status, said = house.alice.json("open", "alice", "ssh", "-4")
+    assert status == DENIED and said["answers"][0]["verdict"] == "busy"
+    assert "somebody was asked" in said["answers"][0]["reason"]
+    until(lambda: house.postern.log_lines("nobody said yes in time"), 10, "the end of asking")
+    assert not house.postern.doors()
+
+
+@pytest.mark.house(start=False)
+def test_a_person_says_yes_later(asked):
+    house, _, word = asked
+    status, said = house.alice.json("open", "alice", "ssh", "-4")
+    assert status == DENIED and said["answers"][0]["verdict"] == "busy"
+    word.write_text("yes\n")
+    assert until(house.is_open, 5, "the door")
+    assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED

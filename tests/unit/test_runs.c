@@ -248,6 +248,37 @@ static void test_a_line_needs_a_user(void **state)
 	assert_output(l, "one\nnobody\n");
 }
 
+/* For a door, what that door waits for, and told whose it is. */
+static void test_approvals(void **state)
+{
+	struct lab *l = *state;
+	struct msg_command m = order(NULL);
+
+	configure(&l->config.command[0], "/usr/bin/env", NULL);
+	l->config.services = 2;
+	(void)strcpy(l->config.service[0].name, "web");
+	(void)strcpy(l->config.service[1].name, "ssh");
+	(void)strcpy(l->config.service[1].approve, "echo");
+	memcpy(m.admit, m.address, sizeof(m.admit));
+	m.admit_len = 32;
+	m.approves = 2;
+	assert_int_equal(serve(l, &m), RUN_ENDED);
+	assert_non_null(strstr((const char *)l->last.output,
+	    "POSTERN_COMMAND=echo\nPOSTERN_SERVICE=ssh\nPOSTERN_ADMIT=198.51.100.7\n"));
+	m.approves = 1;
+	assert_int_equal(serve(l, &m), RUN_REFUSED);
+	m.approves = 3;
+	assert_int_equal(serve(l, &m), RUN_REFUSED);
+	m.approves = 2;
+	m.admit_len = 31; /* with a bit set behind it */
+	assert_int_equal(serve(l, &m), RUN_REFUSED);
+	m.admit_len = 200;
+	assert_int_equal(serve(l, &m), RUN_REFUSED);
+	m.admit_len = 32;
+	m.command = COMMAND_LINE;
+	assert_int_equal(serve(l, &m), RUN_REFUSED);
+}
+
 static void test_failures(void **state)
 {
 	struct lab *l = *state;
@@ -274,6 +305,7 @@ int main(void)
 	    TEST(test_arguments_that_do_not_fit),
 	    TEST(test_what_a_sane_auth_would_not_say),
 	    TEST(test_a_line_needs_a_user),
+	    TEST(test_approvals),
 	    TEST(test_failures),
 	};
 
