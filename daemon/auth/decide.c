@@ -180,6 +180,21 @@ static int services_meant(const struct policy_case *p, uint64_t set[static CLIEN
 	return 0;
 }
 
+/*
+ * Connections are known by their address, which others may have, too: so it is
+ * a permission, but for doors that were for the client's own port alone.
+ */
+static bool may_cut(const struct core *c, const struct job *j, const struct client *cl)
+{
+	for (unsigned i = 0; i < j->steps && !cl->cut; i++) {
+		const struct session *s = sessions_find(c->sessions, j->step[i].session);
+
+		if (s && s->r.narrowing.source_port == 0)
+			return false;
+	}
+	return true;
+}
+
 static int plan_close(
     struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
 {
@@ -196,8 +211,12 @@ static int plan_close(
 			add_step(j, s);
 	if (q->has_session && j->steps == 0)
 		return refuse(j, VERDICT_DENIED, NULL);
-	j->kind = JOB_CLOSE;
 	j->cut = (q->flags & REQUEST_CUT) != 0;
+	if (j->cut && !may_cut(c, j, p->client)) {
+		j->steps = 0;
+		return refuse(j, VERDICT_DENIED, "this client may end no connections");
+	}
+	j->kind = JOB_CLOSE;
 	record_attempt(j, r);
 	return 0;
 }

@@ -7,6 +7,7 @@
  *   service=ssh (repeated)   from=PREFIX (repeated)   address=source|named|list
  *   admit=PREFIX (repeated; for address=list)  expires=YYYY-MM-DD[THH:MMZ]
  *   command=restart-web (repeated)  command-line (any line: see posternd.conf)
+ *   cut (may end connections with its doors)
  *   max-hold=SECONDS   challenge (must always prove itself)   disabled
  *   hours=mon-fri@08:00-18:00 (repeated; UTC)   doors=N (at once)
  *   carrier=udp|tcp|icmp|http|sequence (repeated)
@@ -56,6 +57,7 @@ struct client {
 	uint64_t service[CLIENT_SERVICE_WORDS]; /* bit i: config.service[i] */
 	uint64_t command[CLIENT_COMMAND_WORDS]; /* bit i: config.command[i] */
 	bool command_line;
+	bool cut; /* it may end connections when it closes a door */
 	enum address_policy address;
 	struct prefix *from;  /* NULL when from anywhere */
 	struct prefix *admit; /* ADDRESS_LIST */

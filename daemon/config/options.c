@@ -53,6 +53,12 @@ static void take_command(const struct reading *g, const char *value)
 		g->client->command[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
+static void take_cut(const struct reading *g, const char *value)
+{
+	(void)value;
+	g->client->cut = true;
+}
+
 static void take_command_line(const struct reading *g, const char *value)
 {
 	(void)value;
@@ -291,6 +297,7 @@ static const struct option {
     {"service", true, true, take_service},
     {"command", true, true, take_command},
     {"command-line", false, false, take_command_line},
+    {"cut", false, false, take_cut},
     {"from", true, true, take_from},
     {"address", true, false, take_address},
     {"admit", true, true, take_admit},

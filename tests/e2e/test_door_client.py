@@ -98,7 +98,7 @@ def test_ssh_through_a_door_for_its_own_connection(house):
 
 @SPARE
 def test_closing_may_kill(house):
-    begin(house)
+    begin(house, "cut")
     serve(house.server)
     knock(house, "open", "alice", "ssh", "-4")
     with house.client.socket() as s:

@@ -20,7 +20,7 @@ static int setup(void **state)
 	static struct lab l;
 
 	memset(&l, 0, sizeof(l));
-	lab_start(&l, narrow, NULL, 1);
+	lab_start(&l, narrow, "service=ssh,service=web,cut", 1);
 	assert_true(lab_prove(&l, &l.client[0]));
 	*state = &l;
 	return 0;
@@ -141,6 +141,33 @@ static void end_of_time(struct lab *l)
 	lab_settle(l);
 }
 
+/* Others may have the same address; nobody else has the port of an exact door. */
+static void test_cutting_is_a_permission(void **state)
+{
+	struct lab *l = *state;
+	struct request close = lab_request(VERB_CLOSE), open = lab_open("ssh");
+
+	lab_stop(l);
+	memset(l, 0, sizeof(*l));
+	lab_start(l, narrow, NULL, 1);
+	assert_true(lab_prove(l, &l->client[0]));
+	close.services = 1;
+	strcpy(close.service[0], "ssh");
+	close.flags |= REQUEST_CUT;
+	assert_int_equal(lab_open_service(l, &l->client[0], "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, &l->client[0], &close, NULL), VERDICT_DENIED);
+	close.flags &= (uint16_t)~REQUEST_CUT;
+	close.attempt++;
+	assert_int_equal(lab_ask(l, &l->client[0], &close, NULL), VERDICT_OK);
+	open.has_source_port = true;
+	open.source_port = 40000;
+	assert_int_equal(lab_ask(l, &l->client[0], &open, NULL), VERDICT_OK);
+	close.flags |= REQUEST_CUT;
+	close.attempt++;
+	assert_int_equal(lab_ask(l, &l->client[0], &close, NULL), VERDICT_OK);
+	assert_int_equal(l->cuts, 1);
+}
+
 static void test_a_service_may_cut_at_the_end(void **state)
 {
 	struct lab *l = *state;
@@ -200,6 +227,7 @@ int main(void)
 	    TEST(test_narrower_is_another_door),
 	    TEST(test_what_is_used_makes_room_for_more),
 	    TEST(test_a_close_may_cut),
+	    TEST(test_cutting_is_a_permission),
 	    TEST(test_a_service_may_cut_at_the_end),
 	    TEST(test_what_ended_while_we_were_away_is_cut),
 	    TEST(test_a_restart_leaves_an_idle_door_its_time),
