@@ -170,6 +170,7 @@ struct config {
 	struct plain_sources plain;
 	unsigned needs; /* from the sources, all in turn 0; the monitor's own copy changes */
 	char firewall[CONFIG_NAME_MAX + 1]; /* "nftables" */
+	char firewall_script[CONFIG_PATH_MAX];
 	char store[CONFIG_NAME_MAX + 1];    /* "lmdb" */
 	/* What knocks travel by; a port of 0: by that not. */
 	uint16_t udp_port;

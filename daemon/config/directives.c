@@ -101,6 +101,8 @@ const struct directive directives_global[] = {
 	NULL, "what savefile reads: a file, a FIFO, or - for standard input"},
     {"firewall", DIRECTIVE_NAME, AT(config, firewall), 0, 0, "nftables", directives_firewalls,
 	"what opens and closes the doors"},
+    {"firewall-script", DIRECTIVE_PATH, AT(config, firewall_script), 0, 0, "/etc/postern/firewall",
+	NULL, "the script that firewall = exec calls"},
     {"store", DIRECTIVE_NAME, AT(config, store), 0, 0, "lmdb", stores,
 	"what remembers spent knocks and open doors"},
     {.name = NULL},

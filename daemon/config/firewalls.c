@@ -9,11 +9,14 @@ enum {
 	KEEPS_SHORT =
 	    1 << 3, /* keeps a door's time in a form that has no room for very long ones */
 	SHORT_MAX_S = 2147483,
+	CUTS = 1 << 4, /* can end connections with their door */
+	SCRIPTED = 1 << 5,
 };
 
 const struct directive_word directives_firewalls[] = {
-    {"nftables", FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS | FIREWALL_HAS_RULES},
-    {"ipset", FIREWALL_HAS_RULES | KEEPS_SHORT},
+    {"nftables", FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS | FIREWALL_HAS_RULES | CUTS},
+    {"ipset", FIREWALL_HAS_RULES | KEEPS_SHORT | CUTS},
+    {"exec", SCRIPTED},
     {NULL, 0},
 };
 
@@ -44,13 +47,27 @@ static const char *lack(const struct service *s, unsigned traits)
 		return "exact";
 	if ((traits & FIREWALL_HAS_NARROW) == 0 && s->idle_s != 0)
 		return "idle";
-	return NULL;
+	return (traits & CUTS) == 0 && s->cut ? "cut" : NULL;
+}
+
+static void check_script(const struct config *c, const struct section_place *at)
+{
+	if (c->firewall_script[0] != '/')
+		report_error(at->r, at->file, at->line_of(at->slots, "firewall-script"),
+		    "firewall-script: not a whole path; give the program's, from / on");
 }
 
 void firewalls_check(const struct config *c, const struct section_place *at)
 {
 	const unsigned traits = traits_of(c);
 
+	if ((traits & SCRIPTED) != 0)
+		check_script(c, at);
+	if ((traits & FIREWALL_HAS_RULES) == 0 && c->needs != 0)
+		report_error(at->r, at->file, at->line_of(at->slots, "firewall"),
+		    "firewall: %s has no rules for captures by nflog, nfqueue or udp; capture by "
+		    "another, or use firewall = nftables",
+		    c->firewall);
 	for (unsigned i = 0; i < c->services; i++) {
 		const struct service *s = &c->service[i];
 		const char *what = lack(s, traits);

@@ -15,6 +15,7 @@
 static const struct firewall_ops *const backends[] = {
     &firewall_nftables,
     &firewall_ipset,
+    &firewall_exec,
 };
 
 const struct firewall_ops *firewall_by_name(const char *name)

@@ -108,13 +108,14 @@ enum firewall_status firewall_list(struct firewall *f, firewall_door_fn *fn, voi
     __attribute__((warn_unused_result));
 
 /*
- * A descriptor that becomes readable when somebody changes rules, for the
- * event loop; -1 where the backend has none. Borrowed until firewall_stop().
+ * A descriptor that becomes readable when somebody changes rules, or when the
+ * backend has something to do (to look, or to close a door), for the event
+ * loop; -1 where it has none. Borrowed until firewall_stop().
  */
 int firewall_watch_fd(const struct firewall *f);
 
 /*
- * Read what that descriptor has. True when somebody else touched our guard
+ * Read what that descriptor has, and do what there is to do. True when somebody else touched our guard
  * since the last call, or may have: time for firewall_ensure().
  */
 bool firewall_changed(struct firewall *f);

@@ -46,5 +46,6 @@ struct firewall_ops {
 
 extern const struct firewall_ops firewall_nftables;
 extern const struct firewall_ops firewall_ipset;
+extern const struct firewall_ops firewall_exec;
 
 #endif

@@ -23,7 +23,7 @@
 #include "log.h"
 #include "xt_tool.h"
 
-enum { LOOK_S = 3, BUSY_TRIES = 100, BUSY_MS = 10, MS = 1000, NS_PER_MS = 1000000 };
+enum { LOOK_S = 3, BUSY_TRIES = 100, BUSY_NS = 10000000, MS = 1000 };
 
 struct ipset {
 	struct firewall base; /* first, so that the one can be made the other */
@@ -373,7 +373,7 @@ static int remove_rules(const struct xt_family *f)
 /* A rule that is taken away holds its set a moment longer. */
 static int remove_set(struct ipset *s, const char *set)
 {
-	const struct timespec pause = {0, BUSY_MS * NS_PER_MS};
+	const struct timespec pause = {0, BUSY_NS};
 	int rc = ipset_destroy(&s->link, set);
 
 	for (unsigned i = 0; i < BUSY_TRIES && rc == -EBUSY; i++) {

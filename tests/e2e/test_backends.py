@@ -1,13 +1,13 @@
-"""The other firewalls: ipset on iptables of both variants, with real packets and the real tools."""
+"""The other firewalls: ipset on iptables of both variants, and scripts; with real packets and the real tools."""
 
 import os
 import re
-import socket
 import time
 
 import pytest
 from lab import connect, until
 from lab.backend import Backend
+from lab.house import House
 from lab.network import v4, v6
 from lab.programs import PLACES
 from lab.user import DENIED, GRANTED
@@ -218,13 +218,196 @@ REFUSED = (
 
 
 @pytest.mark.house(firewall="ipset", start=False, alice=False, sshd=False)
-def test_check_refuses_what_it_has_not(house):
+def test_check_refuses_what_they_have_not(house):
+    check_refuses(house, "ipset", REFUSED)
+    house.postern.directives["firewall"] = "exec"
+    check_refuses(house, "exec", (*REFUSED[:4], ("cut = yes", "no cut")))
+    house.postern.directives.update({"capture": "nflog", "interface": "any"})
+    check_refuses(house, "exec", [("idle = 0", "no rules for captures")])
+
+
+def check_refuses(house, firewall, refused):
     text = house.postern.config_text()
-    for line, why in REFUSED:
+    for line, why in refused:
         bad = text.replace("port = 22", f"port = 22\n  {line}")
         bad = re.sub(r"  max-hold = 3600\n", "", bad) if line.startswith("max-hold") else bad
         house.postern.write_config(bad)
         check = house.server.run(
             house.postern.bin / PLACES["posternd"], "--check", "-c", house.postern.config, check=False
         )
-        assert check.returncode != 0 and "firewall ipset" in check.stderr and why in check.stderr, (line, check.stderr)
+        assert check.returncode != 0 and why in check.stderr, (line, check.stderr)
+        assert f"firewall {firewall}" in check.stderr or f"firewall: {firewall}" in check.stderr
+
+
+# --- exec ---
+
+SCRIPT = """#!/bin/sh
+# Keeps what it is told in files, and opens by nftables as an administrator might.
+folder={folder}
+. $folder/mood
+echo "$*" >>$folder/calls
+env | sort >$folder/env
+nft=/usr/sbin/nft
+case $1 in
+setup)
+	echo "$POSTERN_GUARDED" >$folder/guarded
+	$nft list table inet mine >/dev/null 2>&1 && exit 0
+	$nft -f - <<-'END'
+		table inet mine {{
+			set four {{ type ipv4_addr . inet_proto . inet_service; flags interval; }}
+			set six {{ type ipv6_addr . inet_proto . inet_service; flags interval; }}
+			chain in {{
+				type filter hook prerouting priority mangle; policy accept;
+				ct state established,related accept
+				ip saddr . meta l4proto . th dport @four accept
+				ip6 saddr . meta l4proto . th dport @six accept
+				tcp dport 22 drop
+				udp dport 5353 drop
+			}}
+		}}
+	END
+	;;
+open|close)
+	set=four verb=add
+	[ "$POSTERN_FAMILY" = inet6 ] && set=six
+	[ "$1" = close ] && verb=delete
+	$nft $verb element inet mine $set "{{ $4 . $2 . $3 }}" || [ "$1" = close ] || exit 1
+	grep -v "^$2 $3 $4\\$" $folder/doors >$folder/doors.new
+	[ "$1" = open ] && echo "$2 $3 $4" >>$folder/doors.new
+	mv $folder/doors.new $folder/doors
+	;;
+list) cat $folder/doors ;;
+remove) $nft delete table inet mine ;;
+esac
+"""
+
+
+class Script:
+    """The administrator's, in a folder that shows what it was told."""
+
+    def __init__(self, folder):
+        self.folder, self.path = folder, folder / "firewall"
+        self.path.write_text(SCRIPT.format(folder=folder))
+        self.path.chmod(0o755)
+        self.mood("")
+        (folder / "doors").touch()
+        (folder / "state").mkdir()
+
+    def mood(self, text):
+        (self.folder / "mood").write_text(text)
+
+    def calls(self):
+        return (self.folder / "calls").read_text().splitlines()
+
+    def doors(self):
+        return (self.folder / "doors").read_text().splitlines()
+
+    def backend(self, lab):
+        env = {"FIREWALL": "exec", "SCRIPT": str(self.path), "STATE": str(self.folder / "state"), "EVIL": "1"}
+        return Backend(lab.server, env={**os.environ, **env})
+
+
+@pytest.fixture
+def script(tmp_path):
+    return Script(tmp_path)
+
+
+@pytest.fixture
+def scripted(hosts, script):
+    with script.backend(hosts) as hosts.backend:
+        hosts.script = script
+        yield hosts
+
+
+@BOTH
+def test_a_script_opens_and_closes(scripted, server, client):
+    scripted.backend.ok("ensure")
+    assert answers(scripted, server) == ("silent", None)
+    scripted.backend.ok("open", "ssh", client, 60)
+    assert answers(scripted, server) == ("open", None)
+    assert answers(scripted, server, scripted.attacker) == ("silent", None)
+    assert scripted.script.calls()[-1] == f"open tcp 22 {client} 60 ssh"
+    env = dict(line.split("=", 1) for line in (scripted.script.folder / "env").read_text().splitlines())
+    assert env.pop("POSTERN_ADDRESS") == client and "EVIL" not in env
+    assert env["POSTERN_PREFIX_LEN"] == ("32" if "." in client else "128")
+    assert env["POSTERN_FAMILY"] == ("inet" if "." in client else "inet6")
+    assert scripted.backend.do("query", "ssh", client) == "ok 60"
+    assert list(scripted.backend.doors()) == [(client, 6, 22)]
+    scripted.backend.ok("close", "ssh", client)
+    assert scripted.backend.do("close", "ssh", client) == "not-there"
+    assert answers(scripted, server) == ("silent", None)
+    assert scripted.backend.do("read") == "ok there=1 trial=none 6.22 17.5353"
+    assert (scripted.script.folder / "guarded").read_text() == "tcp/22 udp/5353\n"
+
+
+def test_ends_come_by_our_clock_and_at_the_next_start(scripted):
+    """Killed as by kill -9, what ended meanwhile is closed at the next start, and what has time left is kept."""
+    backend, script = scripted.backend, scripted.script
+    backend.ok("ensure")
+    backend.ok("open", "ssh", C4, 1)
+    until(lambda: backend.do("changed") == "no" and script.doors() == [], 3, "the end of a door")
+    assert not is_open(scripted, S4)
+    backend.ok("open", "ssh", C4, 1)
+    backend.ok("open", "ssh", C6, 60)
+    backend.die()
+    time.sleep(1.1)
+    assert is_open(scripted, S4)  # nobody is there to close it
+    with (script.folder / "doors").open("a") as f:
+        f.write("udp 5353 10.99.0.1\n")  # and what nobody knows of
+    with script.backend(scripted) as again:
+        again.ok("ensure")
+        assert script.doors() == [f"tcp 22 {C6}"]
+        assert not is_open(scripted, S4) and is_open(scripted, S6)
+        assert 50 < again.doors()[C6, 6, 22] < 60
+        again.configure([("echo", 17, ECHO)])
+        again.ok("ensure")  # its service is no more
+        assert script.doors() == [] and again.doors() == {}
+        again.ok("remove")
+    assert list((script.folder / "state").iterdir()) == []
+
+
+def test_a_script_that_fails_or_hangs(scripted):
+    backend, script = scripted.backend, scripted.script
+    backend.ok("ensure")
+    script.mood('[ "$1" = open ] && echo "no" && exit 7')
+    assert backend.do("open", "ssh", C4, 60) == "failed"
+    assert 'status=7 said="no"' in backend.log()
+    assert backend.do("query", "ssh", C4) == "not-there 0"
+    until(lambda: backend.do("changed") == "no" and backend.doors() == {}, 3, "the half-open door's closing")
+    assert script.calls()[-1].startswith(f"close tcp 22 {C4}")
+    script.mood(f'[ "$1" = open ] && {{ sleep 61 & echo $! >{script.folder}/child; sleep 62; }}')
+    begin = time.monotonic()
+    assert backend.do("open", "ssh", C4, 60) == "failed"
+    assert 4.5 < time.monotonic() - begin < 8
+    assert "was killed" in backend.log()
+    child = (script.folder / "child").read_text().strip()
+    until(lambda: not os.path.exists(f"/proc/{child}") or "Z" in open(f"/proc/{child}/stat").read(), 2, "its child's end")
+    script.mood('[ "$1" = close ] && exit 1')
+    until(lambda: backend.do("changed") == "no" and "verb=close status=1" in backend.log(), 3, "a closing that fails")
+    script.mood("")
+    until(lambda: backend.do("changed") == "no" and backend.doors() == {}, 8, "another try")
+
+
+def test_a_script_that_others_can_write_is_not_run(hosts, script):
+    script.path.chmod(0o777)
+    with script.backend(hosts) as backend, pytest.raises(RuntimeError, match="firewall-script"):
+        backend.do("ensure")
+    assert not (script.folder / "calls").exists()
+
+
+def test_the_whole_way_by_a_script(tmp_path):
+    script = Script(tmp_path)
+    directives = {"firewall": "exec", "firewall-script": str(script.path)}
+    with House(**directives) as house:
+        assert house.all_closed()
+        assert house.alice.postern("open", "alice", "ssh", "--hold", "3").returncode == GRANTED
+        assert house.is_open() and not house.is_open(host=house.attacker)
+        until(lambda: script.doors() == [], 6, "the end of the doors")
+        assert house.all_closed()
+        assert house.alice.postern("open", "alice", "ssh", "--hold", "3").returncode == GRANTED
+        house.postern.kill_all()
+        time.sleep(3)
+        assert house.is_open()
+        house.postern.start()
+        until(lambda: script.doors() == [], 3, "the closing at the next start")
+        assert house.all_closed()

@@ -11,7 +11,8 @@
  * confirm, remove, read, list, changed, print; try SECONDS; open NAME
  * PASS SECONDS; close NAME PASS; cut NAME PASS; query NAME PASS; many NAME COUNT SECONDS
  * (addresses from 10.0.0.1 on); bench NAME COUNT; config SILENCE KNOCK-PORT ...
- * The environment's FIREWALL names the backend, if it is not nftables.
+ * The environment's FIREWALL names the backend, if it is not nftables; SCRIPT
+ * and STATE are what exec needs.
  * A PASS is PREFIX[,idle=SECONDS][,port=NUMBER][,once].
  */
 #include <stdio.h>
@@ -121,6 +122,8 @@ static void configure(struct config *c, char **word, int words)
 {
 	memset(c, 0, sizeof(*c));
 	set_text(c->firewall, sizeof(c->firewall), "FIREWALL", "nftables");
+	set_text(c->firewall_script, sizeof(c->firewall_script), "SCRIPT", "");
+	set_text(c->state_dir, sizeof(c->state_dir), "STATE", "");
 	if (words < 2)
 		usage("too few words");
 	c->silence = strcmp(word[0], "closed") == 0 ? SILENCE_CLOSED : SILENCE_DROP;
