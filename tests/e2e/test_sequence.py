@@ -1,10 +1,12 @@
 """Knocks in pieces along a secret sequence of ports, with others who send to the same ports."""
 
+import os
 import random
 import socket
 import struct
 import subprocess
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -396,6 +398,51 @@ def test_pictures(house):
         image.load()
         assert image.format == "PNG" and max(image.size) <= 256
     assert others >= 4
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def picture(data, *others, width=160, height=144, depth=8, colour=2):
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(others) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def hostile_pictures():
+    rows = zlib.compress(b"".join(b"\0" + random.randbytes(60) + bytes(420) for _ in range(144)))
+    good = picture(rows)
+    yield from (good[:8] + random.randbytes(3000), good[:-20], good + b"more", good[:60] + b"\1" + good[61:])
+    yield picture(zlib.compress(bytes(50_000_000), 9))
+    yield from (picture(rows, width=65535, height=65535), picture(rows, width=256, height=256), picture(rows[:500]))
+    yield from (picture(rows, depth=16), picture(rows, colour=3), picture(zlib.compress(b"\7" * 144 * 481)))
+    yield picture(rows, chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(20_000_000), 9)))
+    yield picture(rows, chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(20_000_000), 9)))
+    yield good[:33] + struct.pack(">I", 0xFFFFFFF0) + good[37:]
+
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.house(alice=False, sequence=PORTS, sequence_pieces=["clean"], sequence_cover=["none", "png"])
+def test_hostile_pictures(house):
+    """Bombs, sizes that lie, junk, chunks of other kinds, all tags right: little time, little memory, few lines."""
+    knocker = Sequencer(house.client, house.card, PORTS, "clean")
+    assert knocker.open().verdict == "ok"
+    pid = house.postern.pid("capture")
+    before, lines, used = rss_kib(pid), len(house.postern.log_lines("capture")), cpu_s(pid)
+    for n, body in enumerate(hostile_pictures()):
+        assert len(body) <= 65536
+        knocker.send(knocker.pieces(body))
+        until(lambda: capture(house, "cover") + capture(house, "gate") == n + 1, 2, "its end")
+    assert capture(house, "cover") >= 12
+    said = house.postern.log_lines("capture")[lines:]
+    assert len(said) <= 5 and all("dropped reason=cover" in line for line in said)
+    assert house.postern.pid("capture") == pid
+    assert rss_kib(pid) - before < 4096 and cpu_s(pid) - used < 0.5
+    assert knocker.open().verdict == "refreshed"
 
 
 @pytest.mark.house(**RANGE, udp_port=0)
