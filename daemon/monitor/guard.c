@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "fault.h"
+#include "moved.h"
 #include "own.h"
 
 enum {
@@ -75,6 +76,7 @@ int guard_open(struct guard *g, struct loop *loop, const struct config *config, 
 static int change(struct guard *g, struct config *next)
 {
 	if (firewall_ensure(g->firewall, next) == FIREWALL_OK) {
+		moved_close(g->firewall, g->config, next);
 		free(g->config);
 		g->config = next;
 		return 0;

@@ -130,6 +130,23 @@ def test_a_service_may_end_its_connections_with_the_door(house):
             s.recv(10)
 
 
+PAIR = dict(name="pair", proto="tcp", port='{2200, "2201-2202"}', hold=60, max_hold=60)
+
+
+@pytest.mark.house(sshd=False, start=False, services=(SSH, PAIR))
+def test_a_port_that_moves_to_another_service(house):
+    """Who was let in to the one is not let in to the other; the ports that stay, stay open."""
+    begin(house, "service=pair")
+    for port in (2200, 2202):
+        serve(house.server, port)
+    knock(house, "open", "alice", "pair", "-4")
+    assert [state(house, port) for port in (2200, 2202)] == ["open", "open"]
+    house.postern.services = [SSH, dict(PAIR, port="{2200, 2201}"), dict(PAIR, name="other", port="2202")]
+    house.postern.write_config()
+    house.postern.reload_and_wait()
+    assert [state(house, port) for port in (2200, 2202)] == ["open", "silent"]
+
+
 # --- keep ---
 
 
