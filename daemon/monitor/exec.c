@@ -43,10 +43,8 @@ static struct exec *state_of(struct firewall *f)
 
 /* --- the start --- */
 
-static void exec_stop(struct firewall *f)
+static void free_state(struct exec *e)
 {
-	struct exec *e = state_of(f);
-
 	if (e->timer >= 0)
 		(void)close(e->timer);
 	if (e->table.folder >= 0)
@@ -54,28 +52,36 @@ static void exec_stop(struct firewall *f)
 	free(e);
 }
 
+static void exec_stop(struct firewall *f)
+{
+	free_state(state_of(f));
+}
+
+/* Returns 0; -1 and logged. */
+static int open_table(struct exec *e, const char *state_dir)
+{
+	int folder = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (folder >= 0)
+		return exec_table_read(&e->table, folder);
+	log_error("firewall", "state-dir=%s error=\"%s\"", state_dir, strerror(errno));
+	return -1;
+}
+
 static struct firewall *exec_start(const struct config *c)
 {
 	struct exec *e = calloc(1, sizeof(*e));
-	int folder;
 
 	if (!e)
 		return NULL;
 	e->table.folder = -1;
 	memcpy(e->script, c->firewall_script, sizeof(e->script));
 	e->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (e->timer < 0 || exec_call_check(e->script) != 0)
-		goto fail;
-	folder = open(c->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0) {
-		log_error("firewall", "state-dir=%s error=\"%s\"", c->state_dir, strerror(errno));
-		goto fail;
+	if (e->timer < 0 || exec_call_check(e->script) != 0 || open_table(e, c->state_dir) != 0) {
+		free_state(e);
+		return NULL;
 	}
-	if (exec_table_read(&e->table, folder) == 0)
-		return &e->base;
-fail:
-	exec_stop(&e->base);
-	return NULL;
+	return &e->base;
 }
 
 /* --- ends --- */

@@ -108,17 +108,28 @@ static void read_lines(struct exec_table *t, FILE *f)
 	}
 }
 
+/* NULL with errno when it cannot be opened. */
+static FILE *open_file(const struct exec_table *t, const char *name, int flags, const char *mode)
+{
+	int fd = openat(t->folder, name, flags | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, mode);
+
+	if (fd >= 0 && !f)
+		(void)close(fd);
+	return f;
+}
+
 int exec_table_read(struct exec_table *t, int folder)
 {
-	int fd = openat(folder, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	FILE *f;
 
 	t->folder = folder;
 	if (read_boot_id(t) != 0)
 		return failed("boot_id");
 	t->boot_id[strcspn(t->boot_id, "\n")] = '\0';
+	f = open_file(t, FILE_NAME, O_RDONLY, "r");
 	if (!f)
-		return fd < 0 && errno == ENOENT ? 0 : failed("read");
+		return errno == ENOENT ? 0 : failed("read");
 	read_lines(t, f);
 	(void)fclose(f);
 	return 0;
@@ -145,15 +156,12 @@ static void write_lines(const struct exec_table *t, FILE *f)
 
 int exec_table_write(const struct exec_table *t)
 {
-	int fd;
 	FILE *f;
 
 	if (!t->there && t->doors == 0)
 		return unlinkat(t->folder, FILE_NAME, 0) == 0 || errno == ENOENT ? 0
 										 : failed("remove");
-	fd = openat(t->folder, FILE_NEXT, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-	    S_IRUSR | S_IWUSR);
-	f = fd < 0 ? NULL : fdopen(fd, "w");
+	f = open_file(t, FILE_NEXT, O_WRONLY | O_CREAT | O_TRUNC, "w");
 	if (!f)
 		return failed("write");
 	write_lines(t, f);

@@ -208,6 +208,14 @@ def test_the_whole_way_and_the_end_of_everything(house):
     until(house.all_closed, 9, "the end of the door without us")
 
 
+@pytest.mark.parametrize("capture", ["nflog", "nfqueue", "udp"])
+def test_captures_that_need_rules_get_them_of_iptables(capture):
+    with House(firewall="ipset", capture=capture, interface="any") as house:
+        assert house.all_closed()
+        assert house.alice.postern("open", "alice", "ssh").returncode == GRANTED
+        assert house.is_open()
+
+
 REFUSED = (
     ("single-use = yes", "no single-use"),
     ("exact = yes", "no exact"),
