@@ -263,11 +263,11 @@ enum firewall_has {
 	FIREWALL_HAS_RULES = 1 << 2,	/* of its own, for what captures need (config.needs) */
 };
 unsigned config_firewall_has(const struct config *c);
-/* Is there anything that knocks can travel by? */
-bool config_has_carrier(const struct config *c);
 /* Of the carriers in use, which does this method hear? SOME: udp alone. */
 enum hearing { HEARS_ALL, HEARS_SOME, HEARS_NONE };
 enum hearing config_hearing(const struct config *c, const char *capture);
+/* Is there anything that knocks can travel by? */
+bool config_has_carrier(const struct config *c);
 /* Do knocks travel alike by both? */
 bool config_same_carriers(const struct config *a, const struct config *b);
 /* Is there anything that the monitor may have to run? */
