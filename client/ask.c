@@ -158,8 +158,8 @@ static int hear(const struct program *p, char *out, size_t size)
 	int status = -1;
 
 	while (read_line(p->from, line, sizeof(line), -1) == 0) {
-		if (strncmp(line, "D ", 2) == 0 && out && strlen(line) - 2 < size)
-			memcpy(out, line + 2, strlen(line) - 1);
+		if (strncmp(line, "D ", 2) == 0 && out && strlen(line + 2) < size)
+			(void)snprintf(out, size, "%s", line + 2);
 		if (strncmp(line, "OK", 2) == 0 || strncmp(line, "ERR", 3) == 0) {
 			status = line[0] == 'O' ? 0 : -1;
 			break;
@@ -174,14 +174,18 @@ static void unescape(char *text)
 {
 	char *to = text;
 
-	for (; *text != '\0'; text++) {
+	while (*text != '\0') {
 		char hex[3] = "";
 
 		if (text[0] == '%' && text[1] != '\0' && text[2] != '\0') {
-			memcpy(hex, text + 1, 2);
-			text += 2;
+			hex[0] = text[1];
+			hex[1] = text[2];
+			*to = (char)(unsigned char)strtoul(hex, NULL, HEX);
+			text += sizeof(hex);
+		} else {
+			*to = *text++;
 		}
-		*to++ = hex[0] != '\0' ? (char)strtoul(hex, NULL, HEX) : *text;
+		to++;
 	}
 	*to = '\0';
 }

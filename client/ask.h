@@ -12,7 +12,7 @@
 
 #include "postern.h"
 
-/* postern_ask; arg is not used. */
+/* For postern_set_ask(); arg is not used. */
 int ask_person(void *arg, enum postern_secret what, const char *profile, char *out, size_t size);
 
 /* The first line of a file, or of standard input where it is "-". Returns 0; -1 with errno (EMSGSIZE: longer). */

@@ -143,16 +143,14 @@ enum postern_secret {
 };
 
 /*
- * Called while a knock runs, when the server asks for something that the knock was not given: put
- * it into out (size bytes, with its NUL), which the library wipes, and return 0; or return -1 when
- * nobody can say it. It may ask a person and take its time: a server that no longer waits is
- * knocked at again.
+ * Whom to ask; NULL (as at first): nobody. ask is called while a knock runs, when the server wants
+ * something that the knock was not given: it puts that into out (size bytes, with its NUL), which
+ * the library wipes, and returns 0; or -1 when nobody can say it. It may ask a person and take its
+ * time: a server that no longer waits is knocked at again.
  */
-typedef int postern_ask(
-    void *arg, enum postern_secret what, const char *profile, char *out, size_t size);
-
-/* Whom to ask; NULL (as at first): nobody. */
-POSTERN_API void postern_set_ask(struct postern *p, postern_ask *ask, void *arg);
+POSTERN_API void postern_set_ask(struct postern *p,
+    int (*ask)(void *arg, enum postern_secret what, const char *profile, char *out, size_t size),
+    void *arg);
 
 /* ---- profiles ----------------------------------------------------------- */
 

@@ -270,7 +270,7 @@ static struct request request_for(const struct exchange *x)
 	q.has_reply_key = x->profile->envelope->has_reply_key && (q.flags & REQUEST_REPLY);
 	if (q.has_reply_key)
 		secret_random(q.reply_key, sizeof(q.reply_key));
-	if (!(q.flags & REQUEST_REPLY) && x->user.tell)
+	if (x->user.tell)
 		x->user.tell(x->user.arg, &q);
 	return q;
 }

@@ -61,7 +61,7 @@ struct user {
 	 * it. It may take a person's time: *took_ns.
 	 */
 	int (*give)(void *arg, uint8_t asked, struct answer *a, uint64_t *took_ns);
-	/* Put what is known without asking into a request that nothing comes back to. */
+	/* What is known without asking: put it into a request that nothing comes back to; into any other, that a challenge is wanted. */
 	void (*tell)(void *arg, struct request *q);
 	void *arg;
 };

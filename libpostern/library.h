@@ -11,7 +11,9 @@ struct postern {
 	char *profiles_dir;
 	char *state_dir;
 	char *gnupg_dir; /* the keyring, where a profile names none */
-	postern_ask *ask; /* NULL: nobody is there */
+	/* NULL: nobody is there */
+	int (*ask)(
+	    void *arg, enum postern_secret what, const char *profile, char *out, size_t size);
 	void *ask_arg;
 	struct trouble errors;
 	struct trouble notes;

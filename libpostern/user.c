@@ -64,14 +64,22 @@ void user_tell(void *arg, struct request *q)
 	const struct postern_knock *k = arg;
 	const struct user_secrets *u = k->user;
 
-	if (q->verb != VERB_OPEN && q->verb != VERB_RUN)
+	if ((q->verb != VERB_OPEN && q->verb != VERB_RUN) ||
+	    (u->code[0] == '\0' && u->pin[0] == '\0'))
 		return;
+	if (q->flags & REQUEST_REPLY) {
+		q->flags |= REQUEST_CHALLENGE;
+		return;
+	}
 	memcpy(q->code, u->code, sizeof(q->code));
 	q->pin_len = (uint8_t)strlen(u->pin);
 	memcpy(q->pin, u->pin, q->pin_len);
 }
 
-void postern_set_ask(struct postern *p, postern_ask *ask_user, void *arg)
+void postern_set_ask(struct postern *p,
+    int (*ask_user)(
+	void *arg, enum postern_secret what, const char *profile, char *out, size_t size),
+    void *arg)
 {
 	p->ask = ask_user;
 	p->ask_arg = arg;
