@@ -48,7 +48,7 @@ struct settings {
 	const char *profile;	     /* connect */
 	const char *line;	     /* run */
 	const char *pin_file, *code;
-	const char *output;	     /* cover show */
+	const char *output; /* cover show */
 	unsigned operands;
 	char **operand;
 };

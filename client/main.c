@@ -28,7 +28,8 @@ const struct command commands[] = {
 	TAKES_KNOCK, command_ping},
     {"list", "PROFILE", "this client's open doors", 1, 1, TAKES_KNOCK, command_list},
     {"connect", "HOST PORT", "knock, then be a pipe to HOST PORT: ssh's ProxyCommand", 2, 2,
-	TAKES_PROFILE | TAKES_USER | TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES | TAKES_EXACT,
+	TAKES_PROFILE | TAKES_USER | TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES |
+	    TAKES_EXACT,
 	command_connect},
     {"ssh-config", "[PROFILE]", "lines for ~/.ssh/config, so that plain ssh knocks", 0, 1, 0,
 	command_ssh_config},

@@ -92,8 +92,8 @@ static int put_openpgp(struct ctl *c, struct newcomer *n, const struct arguments
 /* These options have in the clients file the names that they have on the command line. */
 static int put_options(struct ctl *c, struct newcomer *n, const struct arguments *a)
 {
-	static const char *const names[] = {
-	    "service", "from", "address", "admit", "expires", "max-hold", "hours", "doors", "carrier"};
+	static const char *const names[] = {"service", "from", "address", "admit", "expires",
+	    "max-hold", "hours", "doors", "carrier"};
 	const char *value;
 	size_t i, index;
 

@@ -23,8 +23,8 @@ struct daemon_question {
 	const char *name, *word;		/* NULL: none */
 	const struct daemon_listener *listener; /* NULL: none */
 	bool may_be_away;			/* then it is not an error when nobody listens */
-	bool may_break_off;			/* nor when it ends meanwhile: CTL_NOT_RUNNING, too */
-	const struct control_request *more;	/* NULL, or what else a request says */
+	bool may_break_off;		    /* nor when it ends meanwhile: CTL_NOT_RUNNING, too */
+	const struct control_request *more; /* NULL, or what else a request says */
 };
 
 /*

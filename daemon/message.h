@@ -201,8 +201,9 @@ struct msg_command {
 	uint32_t command;    /* index into config.command[], or COMMAND_LINE */
 	uint32_t arguments;
 	uint8_t address[16]; /* the client's, v4-mapped for IPv4 */
-	uint32_t approves;   /* 1 + index into config.service[], whose door waits for it; 0: none does */
-	uint8_t admit[16];   /* whom that door is for */
+	uint32_t
+	    approves; /* 1 + index into config.service[], whose door waits for it; 0: none does */
+	uint8_t admit[16]; /* whom that door is for */
 	uint8_t admit_len;
 	char client[COMMAND_CLIENT_BYTES];
 	char argument[COMMAND_ARGUMENTS][COMMAND_ARGUMENT_BYTES];

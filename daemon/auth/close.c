@@ -64,9 +64,9 @@ void session_end(struct core *c, struct session *s, enum journal_event event, co
 	const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);
 	char admit[PREFIX_TEXT];
 
-	log_info(journal_event_word(event), "client=%s service=%s address=%s session=%016llx why=%s",
-	    cl ? cl->name : "-", s->r.service, prefix_text(&s->r.admit, admit),
-	    (unsigned long long)s->id, why);
+	log_info(journal_event_word(event),
+	    "client=%s service=%s address=%s session=%016llx why=%s", cl ? cl->name : "-",
+	    s->r.service, prefix_text(&s->r.admit, admit), (unsigned long long)s->id, why);
 	audit_session(c, s, event, why);
 	session_forget(c, s);
 }

@@ -201,7 +201,10 @@ uint64_t core_tick_due(const struct core *c)
 {
 	if (keep_owes(c))
 		return FLUSH_MS;
-	return c->challenges || c->approving > 0 || !pgp_is_idle(c) || sessions_count(c->sessions) > 0 ? SWEEP_MS : 0;
+	return c->challenges || c->approving > 0 || !pgp_is_idle(c) ||
+		       sessions_count(c->sessions) > 0
+		   ? SWEEP_MS
+		   : 0;
 }
 
 const struct realm *core_realm(const struct core *c)

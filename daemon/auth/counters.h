@@ -11,19 +11,19 @@
 
 enum auth_counter {
 	/* before any costly work */
-	COUNT_RECEIVED, /* messages from captures */
-	COUNT_FORM,	/* opened veil, but no message of a client in it */
-	COUNT_CLIENT,	/* cid of no client */
-	COUNT_LABEL,	/* label's MAC does not hold */
-	COUNT_ENVELOPE, /* not one that this client may use */
-	COUNT_CARRIER,	/* nor one that it may knock by */
-	COUNT_REPLAY,	/* t is not greater than the mark */
-	COUNT_REPEAT,	/* the same message waits already */
+	COUNT_RECEIVED,	 /* messages from captures */
+	COUNT_FORM,	 /* opened veil, but no message of a client in it */
+	COUNT_CLIENT,	 /* cid of no client */
+	COUNT_LABEL,	 /* label's MAC does not hold */
+	COUNT_ENVELOPE,	 /* not one that this client may use */
+	COUNT_CARRIER,	 /* nor one that it may knock by */
+	COUNT_REPLAY,	 /* t is not greater than the mark */
+	COUNT_REPEAT,	 /* the same message waits already */
 	COUNT_DUPLICATE, /* the same packet, seen by another capture */
-	COUNT_RATE,	/* client's bucket is empty */
-	COUNT_QUEUE,	/* no room in this turn's queue */
-	COUNT_PGP_BUSY, /* gpg has enough to do, or works on another one of this client */
-	COUNT_PGP_DOWN, /* there is no gpg */
+	COUNT_RATE,	 /* client's bucket is empty */
+	COUNT_QUEUE,	 /* no room in this turn's queue */
+	COUNT_PGP_BUSY,	 /* gpg has enough to do, or works on another one of this client */
+	COUNT_PGP_DOWN,	 /* there is no gpg */
 	/* first messages */
 	COUNT_FORGED,	  /* label holds, envelope does not */
 	COUNT_PGP_FAILED, /* gpg was not done in time, or died */
@@ -55,11 +55,11 @@ enum auth_counter {
 	COUNT_OPENED,
 	COUNT_EXTENDED,
 	COUNT_CLOSED,
-	COUNT_ENDED,	   /* sessions whose time was over */
-	COUNT_DOOR_FAILED, /* the monitor said no */
-	COUNT_STRIKE,	   /* PINs, codes, keys or services that were tried out */
-	COUNT_SUSPENDED,   /* clients, for that */
-	COUNT_EVENT_LOST,  /* that no script was told of: the monitor had no room */
+	COUNT_ENDED,	    /* sessions whose time was over */
+	COUNT_DOOR_FAILED,  /* the monitor said no */
+	COUNT_STRIKE,	    /* PINs, codes, keys or services that were tried out */
+	COUNT_SUSPENDED,    /* clients, for that */
+	COUNT_EVENT_LOST,   /* that no script was told of: the monitor had no room */
 	COUNT_JOURNAL_LOST, /* records that the store could not keep */
 	AUTH_COUNTERS,
 };

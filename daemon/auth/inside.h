@@ -133,7 +133,7 @@ struct job {
 	uint16_t plain_len;
 	uint8_t plain[REQUEST_MAX];
 	uint8_t answer_hash[ANSWER_HASH_BYTES];
-	struct msg_command *run; /* JOB_RUN, and what an approval is asked by */
+	struct msg_command *run;   /* JOB_RUN, and what an approval is asked by */
 	bool needs_yes, approving; /* approve.c: somebody will be, is being asked */
 	uint32_t generation;	   /* of the realm when it was planned */
 	uint64_t planned_ms;
@@ -316,8 +316,7 @@ const char *approve_plan(struct core *c, struct job *j);
 /* Asks, where somebody is to be asked; then goes on to doors_start(). */
 void approve_start(struct core *c, struct job *j);
 /* What came of asking. */
-void approve_answered(
-    struct core *c, struct job *j, enum run_status status, uint8_t exit_status);
+void approve_answered(struct core *c, struct job *j, enum run_status status, uint8_t exit_status);
 /* Tells clients that wait for long. */
 void approve_tick(struct core *c, uint64_t now_ms);
 /* decide.c: what is full for the doors that j would open now; NULL: nothing. */

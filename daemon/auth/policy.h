@@ -19,14 +19,14 @@ struct policy_case {
 	const struct client *client;
 	const struct request *request;
 	const struct address *source, *server; /* the packet's */
-	bool relayed; /* source may be that of somebody who passes on what others send */
-	uint64_t now_ns;		       /* CLOCK_REALTIME */
+	bool relayed;	 /* source may be that of somebody who passes on what others send */
+	uint64_t now_ns; /* CLOCK_REALTIME */
 };
 
 struct want {
 	unsigned service; /* in realm->config */
 	struct prefix admit;
-	uint32_t hold_s; /* what is given: default, clamped */
+	uint32_t hold_s;   /* what is given: default, clamped */
 	uint32_t latest_s; /* when it must be over, whatever is given; UINT32_MAX: never */
 	struct narrowing narrowing;
 };

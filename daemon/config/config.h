@@ -83,7 +83,7 @@ struct service {
 	uint32_t max_hold_s;
 	uint32_t doors_max; /* of all clients together, at once; 0: as many as there may be */
 	char approve[CONFIG_NAME_MAX + 1]; /* command that must say yes to each door; "": none */
-	uint8_t cut;	    /* 1: with a door its connections end, too */
+	uint8_t cut;			   /* 1: with a door its connections end, too */
 	/* All doors of the service to single hosts are at least as narrow as this. */
 	uint32_t idle_s;       /* close after so long without traffic; 0: not for that */
 	uint8_t single_use;    /* 1: close behind the first connection */
@@ -171,7 +171,7 @@ struct config {
 	unsigned needs; /* from the sources, all in turn 0; the monitor's own copy changes */
 	char firewall[CONFIG_NAME_MAX + 1]; /* "nftables" */
 	char firewall_script[CONFIG_PATH_MAX];
-	char store[CONFIG_NAME_MAX + 1];    /* "lmdb" */
+	char store[CONFIG_NAME_MAX + 1]; /* "lmdb" */
 	/* What knocks travel by; a port of 0: by that not. */
 	uint16_t udp_port;
 	uint16_t tcp_port;

@@ -19,7 +19,7 @@ struct firewall {
 
 struct firewall_ops {
 	const char *name;
-	bool cuts;			 /* its guard knows MARK_CUT */
+	bool cuts; /* its guard knows MARK_CUT */
 	/* Fills all but the base; c is borrowed for the call. NULL and logged. */
 	struct firewall *(*start)(const struct config *c);
 	enum firewall_status (*ensure)(struct firewall *f, const struct config *c);
