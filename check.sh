@@ -12,7 +12,7 @@ cd "$(dirname "$0")" || exit
 . tests/needs.sh
 
 out=build/check
-FUZZ_SECONDS=${FUZZ_SECONDS:-5}
+FUZZ_SECONDS=${FUZZ_SECONDS:-3}
 PYTHON="/usr/bin/python3 -B"
 OWN="protocol libpostern common daemon client ctl include tests bench"
 
