@@ -47,19 +47,25 @@ static void check_forward(const struct service *s, const struct section_place *a
 		    "forward: %u is the service's own port; leave it out", service_port(s, 0));
 }
 
-static void check_service(
-    const struct config *c, const union section_item *item, const struct section_place *at)
+static void check_hold(const struct service *s, const struct section_place *at)
 {
-	const struct service *s = &item->service;
 	const unsigned hold = at->line_of(at->slots, "hold");
-	const struct service *other;
-	int i;
 
 	/* What is 0 was refused, and told, before. */
 	if (s->max_hold_s != 0 && s->hold_s > s->max_hold_s)
 		report_error(at->r, at->file, hold != 0 ? hold : at->line_of(at->slots, "max-hold"),
 		    "hold: %u is more than max-hold, which is %u; raise that or lower this",
 		    s->hold_s, s->max_hold_s);
+}
+
+static void check_service(
+    const struct config *c, const union section_item *item, const struct section_place *at)
+{
+	const struct service *s = &item->service;
+	const struct service *other;
+	int i;
+
+	check_hold(s, at);
 	if (s->proto == 0)
 		return;
 	check_forward(s, at);
@@ -332,12 +338,8 @@ static void check_gateway(
     const struct config *c, const union section_item *item, const struct section_place *at)
 {
 	const struct service *s = &item->service;
-	const unsigned hold = at->line_of(at->slots, "hold");
 
-	if (s->max_hold_s != 0 && s->hold_s > s->max_hold_s)
-		report_error(at->r, at->file, hold != 0 ? hold : at->line_of(at->slots, "max-hold"),
-		    "hold: %u is more than max-hold, which is %u; raise that or lower this",
-		    s->hold_s, s->max_hold_s);
+	check_hold(s, at);
 	if (s->inside[0] != '\0' && strcmp(s->inside, s->outside) == 0)
 		report_error(at->r, at->file, at->line_of(at->slots, "outside"),
 		    "outside: it is the same as inside; give the interface that leads out");
