@@ -25,6 +25,7 @@ enum message_type {
 	MSG_SOURCE_BAD,	  /* a capture said what none says: it is to be killed */
 	MSG_DOOR_OPEN,
 	MSG_DOOR_CLOSE,
+	MSG_DOOR_SHORTEN, /* for those who still rest on a door that another leaves */
 	MSG_DOOR_QUERY,
 	MSG_COMMAND,
 	MSG_RELOAD_WANTED, /* posternctl asked for it */
@@ -32,7 +33,7 @@ enum message_type {
 	MSG_SWITCH,	   /* posternctl wants another way to capture */
 	MSG_EVENT,	   /* for the administrator's script; not answered */
 	/* monitor to auth */
-	MSG_DOOR_DONE,	  /* answers each OPEN, CLOSE and QUERY, in order */
+	MSG_DOOR_DONE,	  /* answers each OPEN, CLOSE, SHORTEN and QUERY, in order */
 	MSG_COMMAND_DONE, /* answers each COMMAND, when it ended: in no order */
 	MSG_SOURCE,	  /* a new capture: its socket comes along */
 	MSG_FILES,   /* candidate configuration: config, clients, server key, door key come along */
@@ -151,7 +152,7 @@ struct msg_source_ready { /* SOURCE_READY, SOURCE_BAD */
 	uint32_t unused;
 };
 
-/* OPEN, CLOSE and QUERY. */
+/* OPEN, CLOSE, SHORTEN and QUERY. */
 struct msg_door {
 	struct ipc_head head;
 	uint64_t id;	      /* comes back in MSG_DOOR_DONE */
@@ -162,7 +163,7 @@ struct msg_door {
 	uint8_t once;	      /* 1: closes behind the first connection */
 	uint16_t source_port; /* 0: any */
 	uint32_t idle_s;      /* 0: closes not for that */
-	uint32_t seconds;     /* OPEN: the door's whole time from now */
+	uint32_t seconds;     /* OPEN: the door's whole time from now; SHORTEN: at most that */
 	uint8_t cut;	      /* CLOSE: 1: end the connections that came in through it, too */
 	uint8_t unused[3];
 };
@@ -170,7 +171,7 @@ struct msg_door {
 enum door_status {
 	DOOR_OK,
 	DOOR_REFUSED,	/* not allowed by the monitor's own configuration */
-	DOOR_NOT_THERE, /* CLOSE, QUERY */
+	DOOR_NOT_THERE, /* CLOSE, SHORTEN, QUERY */
 	DOOR_FULL,	/* the kernel has no room for more */
 	DOOR_FAILED,	/* the kernel or the tool said no; logged by the monitor */
 	DOOR_OWN,	/* OPEN: for an address of this host itself */

@@ -43,7 +43,7 @@ struct ask *ask_door(
 	a->m.idle_s = s->r.narrowing.idle_s;
 	a->m.source_port = s->r.narrowing.source_port;
 	a->m.once = s->r.narrowing.once ? 1 : 0;
-	a->m.seconds = clamped(c, service, seconds);
+	a->m.seconds = type == MSG_DOOR_OPEN ? clamped(c, service, seconds) : seconds;
 	a->session = s->id;
 	DL_APPEND(c->asks, a);
 	if (!c->ask_unsent)

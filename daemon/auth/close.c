@@ -10,8 +10,9 @@ uint32_t session_rest_s(const struct session *s, uint64_t now_ms)
 }
 
 /*
- * A door that others rest on stays for the longest of them: so it is asked
- * for again with their rest of time, which sets its end anew.
+ * A door that others rest on stays for the longest of them, if it is there:
+ * what the kernel has closed already, behind a connection say, nobody opens by
+ * leaving.
  */
 struct ask *session_close(struct core *c, struct session *s)
 {
@@ -20,7 +21,7 @@ struct ask *session_close(struct core *c, struct session *s)
 
 	s->closing = true;
 	if (others > now)
-		return ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((others - now + 999) / 1000));
+		return ask_door(c, MSG_DOOR_SHORTEN, s, (uint32_t)((others - now + 999) / 1000));
 	return ask_door(c, MSG_DOOR_CLOSE, s, 0);
 }
 

@@ -267,6 +267,7 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 	case MSG_SOURCE_BAD:
 	case MSG_DOOR_OPEN:
 	case MSG_DOOR_CLOSE:
+	case MSG_DOOR_SHORTEN:
 	case MSG_DOOR_QUERY:
 	case MSG_COMMAND:
 	case MSG_RELOAD_WANTED:

@@ -119,6 +119,7 @@ static const struct verb verbs[] = {
     {MSG_SOURCE_BAD, sizeof(struct msg_source_ready), serve_source_bad},
     {MSG_DOOR_OPEN, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_CLOSE, sizeof(struct msg_door), serve_door},
+    {MSG_DOOR_SHORTEN, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_QUERY, sizeof(struct msg_door), serve_door},
     {MSG_COMMAND, sizeof(struct msg_command), serve_command},
     {MSG_EVENT, sizeof(struct msg_event), serve_event},

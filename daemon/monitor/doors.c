@@ -29,13 +29,19 @@ static enum doors_verdict find_service(
 	return *out ? DOORS_FINE : DOORS_SERVICE;
 }
 
+static bool has_seconds(uint32_t type)
+{
+	return type == MSG_DOOR_OPEN || type == MSG_DOOR_SHORTEN;
+}
+
 static bool has_stray_bytes(const struct msg_door *m)
 {
 	static const uint8_t none[sizeof(m->unused)];
 
 	return m->once > 1 || memcmp(m->unused, none, sizeof(none)) != 0 ||
 	       m->cut > (m->head.type == MSG_DOOR_CLOSE) ||
-	       (m->head.type != MSG_DOOR_OPEN && m->seconds != 0);
+	       (!has_seconds(m->head.type) && m->seconds != 0) ||
+	       (m->head.type == MSG_DOOR_SHORTEN && m->seconds == 0);
 }
 
 static bool is_narrow(const struct firewall_pass *p)

@@ -39,9 +39,9 @@ enum doors_verdict {
 };
 
 /*
- * MSG_DOOR_OPEN must be within the law; MSG_DOOR_CLOSE and MSG_DOOR_QUERY
- * must be well-formed and of a service that there is, since a door may be
- * older than the law. *out is filled when DOORS_FINE.
+ * MSG_DOOR_OPEN must be within the law; the others, which give nobody
+ * anything, must be well-formed and of a service that there is, since a door
+ * may be older than the law. *out is filled when DOORS_FINE.
  */
 enum doors_verdict doors_judge(const struct doors_law *law, const struct msg_door *m,
     struct door_wanted *out) __attribute__((warn_unused_result));

@@ -110,6 +110,34 @@ enum firewall_status firewall_open(
 	return status;
 }
 
+static enum firewall_status shorten(
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t seconds)
+{
+	uint32_t rest_s = 0;
+	enum firewall_status status;
+
+	if (f->ops->shorten)
+		return f->ops->shorten(f, s, pass, seconds);
+	status = f->ops->query(f, s, pass, &rest_s);
+	return status != FIREWALL_OK || rest_s <= seconds ? status
+							  : f->ops->open(f, s, pass, seconds);
+}
+
+enum firewall_status firewall_shorten(
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t seconds)
+{
+	char text[PREFIX_TEXT];
+
+	check_door(s, pass);
+	if (seconds == 0)
+		abort();
+	if (!f->dry_run)
+		return shorten(f, s, pass, seconds);
+	log_info("firewall", "dry_run=shorten service=%s from=%s hold_s=%u", s->name,
+	    prefix_text(&pass->from, text), seconds);
+	return FIREWALL_OK;
+}
+
 enum firewall_status firewall_close(
     struct firewall *f, const struct service *s, const struct firewall_pass *pass)
 {

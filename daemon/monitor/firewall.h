@@ -86,6 +86,16 @@ enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
 enum firewall_status firewall_open(struct firewall *f, const struct service *s,
     const struct firewall_pass *pass, uint32_t seconds) __attribute__((warn_unused_result));
 
+/*
+ * Let a door end in so many seconds (not 0) at the latest: one with more time
+ * gets that, one with less keeps it, and one that has ended stays as it is,
+ * which is NOT_THERE. What else it closes by goes on where it was, but that
+ * one that closes behind a connection may, if that comes in the very moment,
+ * let in another.
+ */
+enum firewall_status firewall_shorten(struct firewall *f, const struct service *s,
+    const struct firewall_pass *pass, uint32_t seconds) __attribute__((warn_unused_result));
+
 /* Close a door now. Connections made through it live on. */
 enum firewall_status firewall_close(struct firewall *f, const struct service *s,
     const struct firewall_pass *pass) __attribute__((warn_unused_result));

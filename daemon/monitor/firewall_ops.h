@@ -25,6 +25,9 @@ struct firewall_ops {
 	enum firewall_status (*ensure)(struct firewall *f, const struct config *c);
 	enum firewall_status (*open)(struct firewall *f, const struct service *s,
 	    const struct firewall_pass *pass, uint32_t seconds);
+	/* NULL: where time alone closes doors, asking and opening anew is the same. */
+	enum firewall_status (*shorten)(struct firewall *f, const struct service *s,
+	    const struct firewall_pass *pass, uint32_t seconds);
 	enum firewall_status (*close)(
 	    struct firewall *f, const struct service *s, const struct firewall_pass *pass);
 	enum firewall_status (*query)(struct firewall *f, const struct service *s,

@@ -145,6 +145,8 @@ static enum firewall_status carry_out(
 		s = firewall_close(g->firewall, w->service, &w->pass);
 		if (w->cut && (s == FIREWALL_OK || s == FIREWALL_NOT_THERE))
 			cut(g, w);
+	} else if (type == MSG_DOOR_SHORTEN) {
+		s = firewall_shorten(g->firewall, w->service, &w->pass, w->seconds);
 	} else {
 		s = firewall_query(g->firewall, w->service, &w->pass, rest_s);
 	}

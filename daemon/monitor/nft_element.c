@@ -144,6 +144,20 @@ int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key
 	return nft_batch_end(&b, add_messages(&b, NFT_MSG_DELSETELEM, &gone));
 }
 
+int nft_element_retime(
+    struct nft_link *l, const char *set, const struct nft_key *key, uint64_t timeout_ms)
+{
+	const struct nft_put put = {set, key, 1, timeout_ms};
+	struct nft_batch b;
+	int rc;
+
+	nft_batch_begin(&b, l);
+	rc = add_messages(&b, NFT_MSG_DELSETELEM, &put);
+	if (rc == 0)
+		rc = add_messages(&b, NFT_MSG_NEWSETELEM, &put);
+	return nft_batch_end(&b, rc);
+}
+
 /* What answers are gathered into. */
 struct gathering {
 	struct nft_element *element;

@@ -53,6 +53,13 @@ struct nft_put {
  */
 int nft_element_put(struct nft_link *l, const struct nft_put *put, size_t n)
     __attribute__((warn_unused_result));
+/*
+ * Another time for one that is there: deleted and added in one transaction,
+ * so that one that has gone stays away. Returns 0 or -errno: ENOENT no such
+ * element; then nothing changed.
+ */
+int nft_element_retime(struct nft_link *l, const char *set, const struct nft_key *key,
+    uint64_t timeout_ms) __attribute__((warn_unused_result));
 /* All in one transaction. Returns 0 or -errno: ENOENT no such element, set or table; then nothing changed. */
 int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key, size_t keys)
     __attribute__((warn_unused_result));

@@ -14,7 +14,11 @@
 #include "nft_table.h"
 #include "xt_queue.h"
 
-enum { ENSURE_TRIES = 3, MS_PER_SECOND = 1000 };
+enum {
+	ENSURE_TRIES = 3,
+	MS_PER_SECOND = 1000,
+	RETIME_SLACK_MS = 2000, /* what rounding up and the way to here may have made longer */
+};
 
 struct nftables {
 	struct firewall base; /* first, so that the one can be made the other */
@@ -235,6 +239,40 @@ static enum firewall_status nftables_open(
 	return door_status(rc, "open");
 }
 
+/* Returns 0, or -errno: ENOENT it is not there. */
+static int shorten_port(
+    struct nft_table *t, const char *set, const struct nft_key *key, uint64_t most_ms)
+{
+	struct nft_element found;
+	int rc = nft_element_get(&t->link, set, key, &found);
+
+	return rc != 0 || found.rest_ms <= most_ms + RETIME_SLACK_MS
+		   ? rc
+		   : nft_element_retime(&t->link, set, key, most_ms);
+}
+
+/* Of an idle door the first of its two elements, whose time is that of the door. */
+static enum firewall_status nftables_shorten(
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t seconds)
+{
+	const struct nft_door_set set = nft_door_set_of(s, pass);
+	const uint64_t most_ms = nft_door_timeout_ms(pass, seconds);
+	struct nft_key key[CONFIG_PORTS_MAX];
+	const size_t keys = nft_door_keys(pass, s, key);
+	char name[NFT_NAME_MAX];
+	bool any = false;
+	int rc = 0;
+
+	(void)nft_door_set_name(name, &set);
+	for (size_t i = 0; i < keys && was_taken(rc); i++) {
+		rc = shorten_port(table_of(f), name, &key[i], most_ms);
+		any = any || rc == 0;
+	}
+	if (!was_taken(rc))
+		return door_status(rc, "shorten");
+	return any ? FIREWALL_OK : FIREWALL_NOT_THERE;
+}
+
 static enum firewall_status nftables_close(
     struct firewall *f, const struct service *s, const struct firewall_pass *pass)
 {
@@ -381,6 +419,7 @@ const struct firewall_ops firewall_nftables = {
     .start = nftables_start,
     .ensure = nftables_ensure,
     .open = nftables_open,
+    .shorten = nftables_shorten,
     .close = nftables_close,
     .query = nftables_query,
     .list = nftables_list,

@@ -192,6 +192,29 @@ def test_doors_of_all_forms_are_doors_of_their_own(scene):
     assert rest(scene.backend, "ssh", C4) in (99, 100)
 
 
+def test_a_shorter_time_never_opens_a_door(scene):
+    backend, idle, once = scene.backend, f"{C4},idle={IDLE}", f"{C4},once"
+    doors = [*ALL, once]
+    for i, door in enumerate(doors):
+        assert backend.do("shorten", "ssh", door, 50) == "not-there"
+        backend.ok("open", "ssh", door, 100 + i)
+        backend.ok("shorten", "ssh", door, 500)
+    rests = {d: seconds for (d, _, _), seconds in backend.doors().items()}
+    assert rests[f"{C4},port=7"] > 100 and rests["10.0.0.0/8"] > 100
+    for door in doors:
+        backend.ok("shorten", "ssh", door, 50)
+    assert {d for d, _, _ in backend.doors()} == set(doors)
+    assert all(0 < seconds <= 50 for seconds in backend.doors().values())
+    for door in (C4, "10.0.0.0/8"):
+        backend.ok("close", "ssh", door)
+    until(lambda: rest(backend, "ssh", idle) is None, IDLE + 2, "the idle door's end")
+    assert race(scene.client, S4) == 1
+    for door in (idle, once):
+        backend.do("shorten", "ssh", door, 20)
+        assert rest(backend, "ssh", door) is None
+    assert not is_open(scene, S4)
+
+
 def test_doors_of_all_forms_live_through_a_new_table(scene):
     for door in ALL:
         scene.backend.ok("open", "ssh", door, 100)

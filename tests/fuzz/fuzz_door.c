@@ -123,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(n <= 0 || ((size_t)n == size && m.head.len == size));
 	if (n != (int)sizeof(m.door) ||
 	    (m.head.type != MSG_DOOR_OPEN && m.head.type != MSG_DOOR_CLOSE &&
-		m.head.type != MSG_DOOR_QUERY))
+		m.head.type != MSG_DOOR_SHORTEN && m.head.type != MSG_DOOR_QUERY))
 		return 0;
 	if (doors_judge(&f->law, &m.door, &w) == DOORS_FINE)
 		check_fine(f, &m.door, &w);

@@ -45,6 +45,14 @@ static enum door_status open_door(struct lab *l, const struct msg_door *m, uint3
 	return DOOR_OK;
 }
 
+static void shorten(const struct lab *l, struct lab_door *d, uint32_t seconds)
+{
+	const uint64_t most = l->boot_ms + (uint64_t)seconds * 1000;
+
+	if (d->end_ms > most)
+		d->end_ms = most;
+}
+
 static enum door_status serve(struct lab *l, const struct msg_door *m, uint32_t *seconds)
 {
 	struct lab_door *d = find_door(l, m);
@@ -59,6 +67,8 @@ static enum door_status serve(struct lab *l, const struct msg_door *m, uint32_t 
 		return DOOR_NOT_THERE;
 	if (m->head.type == MSG_DOOR_CLOSE)
 		d->end_ms = 0;
+	else if (m->head.type == MSG_DOOR_SHORTEN)
+		shorten(l, d, m->seconds);
 	else
 		*seconds = (uint32_t)((d->end_ms - l->boot_ms + 999) / 1000);
 	return DOOR_OK;

@@ -109,6 +109,10 @@ static const struct {
     {"close a wide one", MSG_DOOR_CLOSE, NOW, 0, "10.0.0.0", 8, 0, DOORS_FINE},
     {"close with host bits", MSG_DOOR_CLOSE, NOW, 0, "10.0.0.1", 8, 0, DOORS_FORM},
     {"close with a time", MSG_DOOR_CLOSE, NOW, 0, "192.0.2.1", 32, 1, DOORS_FORM},
+    {"shorten", MSG_DOOR_SHORTEN, NOW, 0, "192.0.2.1", 32, 1, DOORS_FINE},
+    {"shorten what is longer than the law by now", MSG_DOOR_SHORTEN, NOW, 0, "10.0.0.0", 8, 9999,
+	DOORS_FINE},
+    {"shorten to nothing", MSG_DOOR_SHORTEN, NOW, 0, "192.0.2.1", 32, 0, DOORS_FORM},
     {"close of no service", MSG_DOOR_CLOSE, NOW, 9, "192.0.2.1", 32, 0, DOORS_SERVICE},
     {"query", MSG_DOOR_QUERY, NOW, 1, "2001:db8::1", 128, 0, DOORS_FINE},
     {"query of old", MSG_DOOR_QUERY, NOW - 1, 1, "2001:db8::1", 128, 0, DOORS_GENERATION},
@@ -203,7 +207,8 @@ static void test_narrowing(void **state)
 /* Of a gateway's door there is one form, whatever times other services have and whatever is asked. */
 static void test_gateway(void **state)
 {
-	static const enum message_type types[] = {MSG_DOOR_OPEN, MSG_DOOR_CLOSE, MSG_DOOR_QUERY};
+	static const enum message_type types[] = {
+	    MSG_DOOR_OPEN, MSG_DOOR_CLOSE, MSG_DOOR_SHORTEN, MSG_DOOR_QUERY};
 	struct law l;
 
 	(void)state;
@@ -216,7 +221,8 @@ static void test_gateway(void **state)
 	    .min_prefix_v4 = 32,
 	    .min_prefix_v6 = 128};
 	for (size_t i = 0; i < COUNT_OF(types); i++) {
-		const uint32_t seconds = types[i] == MSG_DOOR_OPEN ? 60 : 0;
+		const uint32_t seconds =
+		    types[i] == MSG_DOOR_OPEN || types[i] == MSG_DOOR_SHORTEN ? 60 : 0;
 		const struct msg_door plain = ask(types[i], NOW, 1, "192.0.2.1", 32, seconds);
 		struct msg_door m = plain;
 

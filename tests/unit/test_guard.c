@@ -58,6 +58,14 @@ enum firewall_status firewall_open(
 	return f->next;
 }
 
+enum firewall_status firewall_shorten(
+    struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t seconds)
+{
+	assert_int_equal(seconds, 60);
+	note("shorten", s, &pass->from);
+	return f->next;
+}
+
 enum firewall_status firewall_close(
     struct firewall *f, const struct service *s, const struct firewall_pass *pass)
 {
@@ -166,7 +174,7 @@ static struct msg_door_done ask(struct scene *s, enum message_type type, uint32_
 	    .generation = 1,
 	    .service = service,
 	    .prefix_len = 32,
-	    .seconds = type == MSG_DOOR_OPEN ? 60 : 0,
+	    .seconds = type == MSG_DOOR_OPEN || type == MSG_DOOR_SHORTEN ? 60 : 0,
 	    .address = {[10] = 0xff, 0xff, 192, 0, 2, 1}};
 	struct msg_door_done done = {.head = {MSG_DOOR_DONE, sizeof(done)}};
 
@@ -194,11 +202,14 @@ static void test_answers(void **state)
 		done = ask(s, MSG_DOOR_QUERY, 0);
 		assert_int_equal(done.status, cases[i].want);
 		assert_int_equal(done.seconds, cases[i].want == DOOR_OK ? REST_S : 0);
+		done = ask(s, MSG_DOOR_SHORTEN, 0);
+		assert_int_equal(done.status, cases[i].want);
+		assert_int_equal(done.seconds, 0);
 		done = ask(s, MSG_DOOR_CLOSE, 0);
 		assert_int_equal(done.status, cases[i].want);
 		assert_int_equal(done.seconds, 0);
-		assert_string_equal(
-		    fake.calls, "open ssh 192.0.2.1;query ssh 192.0.2.1;close ssh 192.0.2.1;");
+		assert_string_equal(fake.calls, "open ssh 192.0.2.1;query ssh 192.0.2.1;"
+						"shorten ssh 192.0.2.1;close ssh 192.0.2.1;");
 	}
 }
 
@@ -222,7 +233,8 @@ static void test_a_close_may_cut(void **state)
 
 static void test_a_refusal_never_reaches_the_firewall(void **state)
 {
-	static const enum message_type types[] = {MSG_DOOR_OPEN, MSG_DOOR_CLOSE, MSG_DOOR_QUERY};
+	static const enum message_type types[] = {
+	    MSG_DOOR_OPEN, MSG_DOOR_CLOSE, MSG_DOOR_SHORTEN, MSG_DOOR_QUERY};
 	struct scene *s = *state;
 
 	for (size_t i = 0; i < COUNT_OF(types); i++) {

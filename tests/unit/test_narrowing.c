@@ -211,6 +211,45 @@ static void test_a_restart_leaves_an_idle_door_its_time(void **state)
 	assert_int_equal(lab_count(l, COUNT_ENDED), 0);
 }
 
+static void close_service(struct lab *l, struct lab_client *c, const char *service)
+{
+	struct request q = lab_request(VERB_CLOSE);
+
+	q.services = 1;
+	strcpy(q.service[0], service);
+	assert_int_equal(lab_ask(l, c, &q, NULL), VERDICT_OK);
+}
+
+/* Two at one address; what the kernel closed behind them, neither opens by leaving. */
+static void check_shared(struct lab *l, const struct request *q, unsigned service)
+{
+	struct lab_client *a = &l->client[0], *b = &l->client[1];
+
+	lab_stop(l);
+	memset(l, 0, sizeof(*l));
+	lab_start(l, narrow, "service=ssh,service=web", 2);
+	b->address = a->address;
+	assert_true(lab_prove(l, a) && lab_prove(l, b));
+	assert_int_equal(lab_ask(l, a, q, NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, b, q, NULL), VERDICT_OK);
+	assert_int_equal(l->doors, 1);
+	close_early(l, service);
+	close_service(l, a, q->service[0]);
+	assert_null(lab_door(l, &a->address, service));
+	close_service(l, b, q->service[0]);
+	assert_null(lab_door(l, &a->address, service));
+	assert_int_equal(lab_count(l, COUNT_CLOSED), 2);
+}
+
+static void test_leaving_opens_nothing_again(void **state)
+{
+	struct request once = lab_open("ssh"), idle = lab_open("web");
+
+	once.single_use = true;
+	check_shared(*state, &once, SSH);
+	check_shared(*state, &idle, WEB);
+}
+
 static int teardown(void **state)
 {
 	lab_stop(*state);
@@ -231,6 +270,7 @@ int main(void)
 	    TEST(test_a_service_may_cut_at_the_end),
 	    TEST(test_what_ended_while_we_were_away_is_cut),
 	    TEST(test_a_restart_leaves_an_idle_door_its_time),
+	    TEST(test_leaving_opens_nothing_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

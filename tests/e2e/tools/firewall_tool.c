@@ -9,7 +9,7 @@
  *
  * One command a line, one line of answer (list has more): ensure, install,
  * confirm, remove, read, list, changed, print; try SECONDS; open NAME
- * PASS SECONDS; close NAME PASS; cut NAME PASS; query NAME PASS; many NAME COUNT SECONDS
+ * PASS SECONDS; shorten NAME PASS SECONDS; close NAME PASS; cut NAME PASS; query NAME PASS; many NAME COUNT SECONDS
  * (addresses from 10.0.0.1 on); bench NAME COUNT; config SILENCE KNOCK-PORT ...
  * The environment's FIREWALL names the backend, if it is not nftables; SCRIPT
  * and STATE are what exec needs.
@@ -220,6 +220,13 @@ static void do_open(struct tool *t)
 	say(firewall_open(t->firewall, named(t), &from, number(t, 3)));
 }
 
+static void do_shorten(struct tool *t)
+{
+	struct firewall_pass from = pass_of(t);
+
+	say(firewall_shorten(t->firewall, named(t), &from, number(t, 3)));
+}
+
 static void do_close(struct tool *t)
 {
 	struct firewall_pass from = pass_of(t);
@@ -372,6 +379,7 @@ static const struct {
     {"changed", do_changed},
     {"print", do_print},
     {"open", do_open},
+    {"shorten", do_shorten},
     {"close", do_close},
     {"cut", do_cut},
     {"query", do_query},
