@@ -225,19 +225,33 @@ static bool is_narrowed(const struct narrowing *n)
 	return n->idle_s != 0 || n->source_port != 0 || n->once;
 }
 
+/* What is asked for that the firewall has not; NULL: nothing. */
+static const char *lack(const struct policy_case *p)
+{
+	const unsigned has = config_firewall_has(&p->realm->config);
+	const struct request *q = p->request;
+
+	if ((has & FIREWALL_HAS_NARROW) == 0 && (q->has_source_port || q->single_use))
+		return "no single-use or exact doors here: the firewall has none";
+	if ((has & FIREWALL_HAS_IDLE) == 0 && q->has_idle && q->idle_s != 0)
+		return "no idle doors here: the firewall has none";
+	return NULL;
+}
+
 /* How a service's door to a prefix is narrowed; all that is asked for, or nothing. */
 static struct ruling narrow(const struct policy_case *p, const struct service *s, struct want *w)
 {
 	const struct request *q = p->request;
 	struct narrowing *n = &w->narrowing;
 	const bool asked = q->has_source_port || q->single_use || (q->has_idle && q->idle_s != 0);
+	const char *lacking = lack(p);
 
 	if (service_is_gateway(s) && asked)
 		return refuse(VERDICT_DENIED, "a gateway's door closes by time alone");
 	*n = (struct narrowing){.once = q->single_use || s->single_use,
 	    .source_port = q->has_source_port ? q->source_port : 0};
-	if (asked && (config_firewall_has(&p->realm->config) & FIREWALL_HAS_NARROW) == 0)
-		return refuse(VERDICT_DENIED, "doors are closed by time alone here");
+	if (lacking)
+		return refuse(VERDICT_DENIED, lacking);
 	if (idle_of(p, s, &n->idle_s) < 0)
 		return refuse(VERDICT_DENIED, "no idle time is configured that is as short");
 	if (s->exact && n->source_port == 0)

@@ -258,9 +258,10 @@ int config_capture(const char *name);
 const char *config_capture_past(const char *name);
 /* What a firewall has beside doors that time alone closes: bits. */
 enum firewall_has {
-	FIREWALL_HAS_NARROW = 1 << 0,	/* doors for an idle time, single use or one source port */
-	FIREWALL_HAS_FORWARDS = 1 << 1, /* forwards and gateways */
-	FIREWALL_HAS_RULES = 1 << 2,	/* of its own, for what captures need (config.needs) */
+	FIREWALL_HAS_IDLE = 1 << 0,	/* doors that close when they are idle */
+	FIREWALL_HAS_NARROW = 1 << 1,	/* doors for a single use, and for one source port */
+	FIREWALL_HAS_FORWARDS = 1 << 2, /* forwards and gateways */
+	FIREWALL_HAS_RULES = 1 << 3,	/* of its own, for what captures need (config.needs) */
 };
 unsigned config_firewall_has(const struct config *c);
 /* Of the carriers in use, which does this method hear? SOME: udp alone. */

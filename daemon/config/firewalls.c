@@ -7,14 +7,15 @@
 
 enum {
 	KEEPS_SHORT =
-	    1 << 3, /* keeps a door's time in a form that has no room for very long ones */
+	    1 << 4, /* keeps a door's time in a form that has no room for very long ones */
 	SHORT_MAX_S = 2147483,
-	CUTS = 1 << 4, /* can end connections with their door */
-	SCRIPTED = 1 << 5,
+	CUTS = 1 << 5, /* can end connections with their door */
+	SCRIPTED = 1 << 6,
 };
 
 const struct directive_word directives_firewalls[] = {
-    {"nftables", FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS | FIREWALL_HAS_RULES | CUTS},
+    {"nftables", FIREWALL_HAS_IDLE | FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS |
+		     FIREWALL_HAS_RULES | CUTS},
     {"ipset", FIREWALL_HAS_RULES | KEEPS_SHORT | CUTS},
     {"exec", SCRIPTED},
     {NULL, 0},
@@ -31,7 +32,8 @@ static unsigned traits_of(const struct config *c)
 
 unsigned config_firewall_has(const struct config *c)
 {
-	return traits_of(c) & (FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS | FIREWALL_HAS_RULES);
+	return traits_of(c) & (FIREWALL_HAS_IDLE | FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS |
+				  FIREWALL_HAS_RULES);
 }
 
 /* What it asks for that the firewall has not; NULL: nothing. */
@@ -45,7 +47,7 @@ static const char *lack(const struct service *s, unsigned traits)
 		return "single-use";
 	if ((traits & FIREWALL_HAS_NARROW) == 0 && s->exact)
 		return "exact";
-	if ((traits & FIREWALL_HAS_NARROW) == 0 && s->idle_s != 0)
+	if ((traits & FIREWALL_HAS_IDLE) == 0 && s->idle_s != 0)
 		return "idle";
 	return (traits & CUTS) == 0 && s->cut ? "cut" : NULL;
 }

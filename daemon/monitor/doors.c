@@ -72,6 +72,14 @@ static bool is_idle_enough(const struct config *c, const struct door_wanted *w)
 	return n > 0;
 }
 
+static bool firewall_lacks(const struct config *c, const struct firewall_pass *p)
+{
+	const unsigned has = config_firewall_has(c);
+
+	return ((has & FIREWALL_HAS_IDLE) == 0 && p->idle_s != 0) ||
+	       ((has & FIREWALL_HAS_NARROW) == 0 && (p->source_port != 0 || p->once));
+}
+
 static enum doors_verdict judge_opening(const struct config *c, const struct door_wanted *w)
 {
 	const uint8_t least = address_is_v4(&w->pass.from.addr) ? w->service->min_prefix_v4
@@ -83,7 +91,7 @@ static enum doors_verdict judge_opening(const struct config *c, const struct doo
 		return DOORS_WIDTH;
 	if (w->seconds == 0 || w->seconds > w->service->max_hold_s)
 		return DOORS_TIME;
-	if ((config_firewall_has(c) & FIREWALL_HAS_NARROW) == 0 && is_narrow(&w->pass))
+	if (firewall_lacks(c, &w->pass))
 		return DOORS_FIREWALL;
 	if (!is_idle_enough(c, w))
 		return DOORS_IDLE;
@@ -132,7 +140,7 @@ const char *doors_verdict_text(enum doors_verdict v)
 	case DOORS_NARROW:
 		return "not as narrow as the service wants its doors";
 	case DOORS_FIREWALL:
-		return "the firewall has doors that time alone closes";
+		return "the firewall has no such doors";
 	case DOORS_IDLE:
 		return "not an idle time of this configuration, or longer than the service's";
 	}

@@ -204,6 +204,38 @@ static void test_narrowing(void **state)
 	check_narrowed(&l, net, DOORS_FORM);
 }
 
+static void test_what_the_firewall_has_not(void **state)
+{
+	static const struct {
+		const char *firewall;
+		enum doors_verdict idle, narrow;
+	} has[] = {
+	    {"nftables", DOORS_FINE, DOORS_FINE},
+	    {"ipset", DOORS_FIREWALL, DOORS_FIREWALL},
+	    {"exec", DOORS_FIREWALL, DOORS_FIREWALL},
+	};
+	const struct msg_door plain = ask(MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 60);
+	struct law l;
+
+	(void)state;
+	make_law(&l);
+	l.now.service[1].idle_s = 30;
+	for (size_t i = 0; i < COUNT_OF(has); i++) {
+		struct msg_door m = plain;
+
+		strcpy(l.now.firewall, has[i].firewall);
+		check_narrowed(&l, m, DOORS_FINE);
+		m.idle_s = 30;
+		check_narrowed(&l, m, has[i].idle);
+		m = plain;
+		m.once = 1;
+		check_narrowed(&l, m, has[i].narrow);
+		m = plain;
+		m.source_port = 40000;
+		check_narrowed(&l, m, has[i].narrow);
+	}
+}
+
 /* Of a gateway's door there is one form, whatever times other services have and whatever is asked. */
 static void test_gateway(void **state)
 {
@@ -280,6 +312,7 @@ int main(void)
 	    cmocka_unit_test(test_judgements),
 	    cmocka_unit_test(test_what_is_opened),
 	    cmocka_unit_test(test_narrowing),
+	    cmocka_unit_test(test_what_the_firewall_has_not),
 	    cmocka_unit_test(test_gateway),
 	    cmocka_unit_test(test_cutting),
 	    cmocka_unit_test(test_nothing_was_before),

@@ -311,6 +311,42 @@ static void test_idle_times(void **state)
 	assert_int_equal(narrowed(s, VERDICT_OK).idle_s, 100);
 }
 
+static enum verdict on_firewall(struct scene *s, const char *firewall)
+{
+	strcpy(s->realm->config.firewall, firewall);
+	return policy_open(&s->p).verdict;
+}
+
+/* Each firewall is asked for each alone. */
+static void test_what_the_firewall_has_not(void **state)
+{
+	static const struct {
+		const char *firewall;
+		enum verdict idle, narrow;
+	} has[] = {
+	    {"nftables", VERDICT_OK, VERDICT_OK},
+	    {"ipset", VERDICT_DENIED, VERDICT_DENIED},
+	    {"exec", VERDICT_DENIED, VERDICT_DENIED},
+	};
+	struct scene *s = *state;
+
+	s->realm->config.service[0].idle_s = 30;
+	for (size_t i = 0; i < sizeof(has) / sizeof(has[0]); i++) {
+		open_for(s, "ssh", NULL);
+		s->q.has_idle = true;
+		s->q.idle_s = 30;
+		assert_int_equal(on_firewall(s, has[i].firewall), has[i].idle);
+		s->q.idle_s = 0; /* the client minds none */
+		assert_int_equal(on_firewall(s, has[i].firewall), VERDICT_OK);
+		s->q.single_use = true;
+		assert_int_equal(on_firewall(s, has[i].firewall), has[i].narrow);
+		s->q.single_use = false;
+		s->q.has_source_port = true;
+		s->q.source_port = 40000;
+		assert_int_equal(on_firewall(s, has[i].firewall), has[i].narrow);
+	}
+}
+
 static void test_a_network_has_no_narrow_door(void **state)
 {
 	struct scene *s = *state;
@@ -453,6 +489,7 @@ int main(void)
 	    TEST(test_hours),
 	    TEST(test_single_use_and_exact),
 	    TEST(test_idle_times),
+	    TEST(test_what_the_firewall_has_not),
 	    TEST(test_a_network_has_no_narrow_door),
 	    TEST(test_a_forward_of_one_family),
 	    TEST(test_expired_and_disabled),
