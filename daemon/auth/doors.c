@@ -40,6 +40,16 @@ static void add_door(struct core *c, struct job *j, const struct session *s, uin
 
 static void open_next(struct core *c, struct job *j);
 
+static void undone(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+{
+	struct session *s = sessions_find(c->sessions, a->session);
+
+	(void)status;
+	(void)seconds;
+	if (s && s->closing)
+		session_forget(c, s);
+}
+
 /* All or none: what this attempt newly opened is closed, what it moved stays or goes back. */
 static void undo_step(struct core *c, const struct job *j, unsigned i)
 {
@@ -51,8 +61,10 @@ static void undo_step(struct core *c, const struct job *j, unsigned i)
 	if (st->fresh && s->opened_by == j->serial) {
 		if (i < j->at)
 			session_close_alone(c, s);
-		else
+		else if (s->unasked)
 			session_forget(c, s);
+		else /* another may have left the door to it, since it was asked for */
+			session_close(c, s)->done = undone;
 	} else if (i >= j->at && s->r.end_ms == st->r.end_ms && st->old_end_ms > 0) {
 		s->r.end_ms = st->old_end_ms;
 		keep_session_later(c, s->id);
@@ -125,6 +137,7 @@ static void open_next(struct core *c, struct job *j)
 	if (end < s->r.end_ms)
 		end = s->r.end_ms;
 	end = end > now ? end - now : 1;
+	s->unasked = false;
 	owned(ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((end + 999) / 1000)), j, j->at, opened);
 }
 
@@ -137,6 +150,7 @@ static void start_open(struct core *c, struct job *j)
 		if (!s) {
 			s = sessions_add(c->sessions, st->session, &st->r, st->service);
 			s->opened_by = j->serial;
+			s->unasked = true;
 			continue;
 		}
 		s->r = st->r;

@@ -201,7 +201,7 @@ uint64_t sessions_door_end(struct sessions *ss, const struct session *s)
 	uint64_t end = 0;
 
 	for (const struct session *other = d ? d->list : NULL; other; other = other->door_next)
-		if (other != s && !other->closing && other->r.end_ms > end)
+		if (other != s && !other->closing && !other->unasked && other->r.end_ms > end)
 			end = other->r.end_ms;
 	return end;
 }

@@ -39,6 +39,7 @@ struct session {
 	int service; /* index in the configuration in force; -1: it has none any more. See sessions_move() */
 	uint64_t opened_by; /* job that made it, as long as no other rests on it; else 0 */
 	bool closing;	    /* a close is under way, and nobody asked for it again since */
+	bool unasked;	    /* its door was not asked for yet: nothing in the kernel is for it */
 	uint32_t renewed;   /* how often it was asked for anew */
 	struct door_key_bytes door;
 	UT_hash_handle hh;
@@ -67,7 +68,7 @@ struct session *sessions_find(struct sessions *ss, uint64_t id);
 struct session *sessions_of(struct sessions *ss, const uint8_t cid[static CID_BYTES], size_t *n);
 /* That of a client for this service and prefix, or NULL. */
 struct session *sessions_match(struct sessions *ss, const struct session_record *r);
-/* The latest end of all sessions on the same door but s itself; 0 when there is no other. */
+/* The latest end of all sessions that rest on the same door, but s itself; 0 when there is no other. */
 uint64_t sessions_door_end(struct sessions *ss, const struct session *s);
 /* All of them, in no order that matters: first NULL, then the one before. Nothing may be removed meanwhile but it. */
 struct session *sessions_first(struct sessions *ss);

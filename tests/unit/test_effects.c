@@ -131,6 +131,47 @@ static void test_shared_door_stays_for_the_other(void **state)
 	assert_null(lab_door(l, &a->address, SSH));
 }
 
+/* Whose door the kernel was never asked for, or refuses, holds no door open for anybody. */
+static void check_unopened_rests_on_nothing(struct lab *l, unsigned opened_before)
+{
+	struct lab_client *a = &l->client[0], *b = &l->client[1];
+	struct request both = lab_open("web"), close = lab_request(VERB_CLOSE);
+	struct lab_message opening, closing;
+
+	b->address = a->address;
+	assert_true(lab_prove(l, a) && lab_prove(l, b));
+	strcpy(both.service[1], "ssh");
+	both.services = 2;
+	close.services = 2;
+	strcpy(close.service[0], "ssh");
+	strcpy(close.service[1], "web");
+	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, a, "web", NULL), VERDICT_OK);
+	opening = lab_m1(l, b, &both, 0);
+	closing = lab_m1(l, a, &close, 0);
+	l->next_status = DOOR_FAILED;
+	l->fail_after = opened_before;
+	lab_deliver(l, &opening);
+	lab_turn(l);
+	if (opened_before > 0)
+		lab_monitor(l);
+	lab_deliver(l, &closing);
+	lab_settle(l);
+	assert_null(lab_door(l, &a->address, SSH));
+	assert_null(lab_door(l, &a->address, WEB));
+	assert_int_equal(lab_count(l, COUNT_DOOR_FAILED), 1);
+}
+
+static void test_what_was_not_asked_for_holds_nothing_open(void **state)
+{
+	check_unopened_rests_on_nothing(*state, 0);
+}
+
+static void test_what_was_refused_holds_nothing_open(void **state)
+{
+	check_unopened_rests_on_nothing(*state, 1);
+}
+
 static void test_close_and_list(void **state)
 {
 	struct lab *l = *state;
@@ -429,6 +470,8 @@ int main(void)
 	    TEST(test_several_services_are_all_or_none),
 	    TEST(test_no_door_for_the_host_itself),
 	    TEST(test_shared_door_stays_for_the_other),
+	    TEST(test_what_was_not_asked_for_holds_nothing_open),
+	    TEST(test_what_was_refused_holds_nothing_open),
 	    TEST(test_close_and_list),
 	    TEST(test_revoked_clients_doors_are_closed),
 	    TEST(test_doors_for_both_families_from_an_ipv6_source),
