@@ -60,6 +60,7 @@ enum {
 struct msg_knock {
 	struct ipc_head head;
 	uint64_t seen_ns; /* CLOCK_REALTIME of the packet, from the kernel */
+	uint64_t along;	  /* sequence: bit i: its ports are those of the one with id i */
 	uint8_t client[16], server[16];
 	uint16_t client_port, server_port;
 	uint32_t tcp_seq, tcp_tsval;

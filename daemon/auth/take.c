@@ -31,7 +31,8 @@ static struct route route_of(const struct msg_knock *m)
 	    .tcp_seq = m->tcp_seq,
 	    .tcp_tsval = m->tcp_tsval,
 	    .request_len = m->request_len,
-	    .ifindex = m->ifindex};
+	    .ifindex = m->ifindex,
+	    .along = m->along};
 }
 
 void drop(struct core *c, enum auth_counter why, const struct route *r)

@@ -150,7 +150,7 @@ const struct capture_method *capture_by_name(const char *name);
 /* All methods, ended by NULL. */
 const struct capture_method *const *capture_table(void);
 
-enum { CAPTURE_FILTER_MAX = 8192 };
+enum { CAPTURE_FILTER_MAX = 16384 };
 
 /*
  * The whole filter for one link type from the carriers' expression: with it,

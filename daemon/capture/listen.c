@@ -25,10 +25,13 @@ _Static_assert(
     (int)SEQUENCE_BARE == (int)SEQUENCE_COVER_NONE && (int)SEQUENCE_PNG == (int)SEQUENCE_COVER_PNG,
     "config.h and carrier.h agree");
 
-static void listen_sequence(const struct config *c, struct carrier_sequence *out)
+static void listen_sequence(const struct config *c, struct carrier_ports *ports)
 {
+	struct carrier_sequence *out = &ports->sequence[ports->sequences];
+
 	if (!config_has_sequence(c))
 		return;
+	ports->sequences++;
 	out->pieces = c->sequence_pieces;
 	out->covers = c->sequence_cover;
 	out->lo = c->sequence_range.lo;
@@ -41,5 +44,5 @@ void listen_ports(const struct config *c, struct carrier_ports *out)
 {
 	*out = (struct carrier_ports){.udp = c->udp_port, .tcp = c->tcp_port, .icmp = c->icmp != 0};
 	listen_http(c, &out->http);
-	listen_sequence(c, &out->sequence);
+	listen_sequence(c, out);
 }

@@ -14,7 +14,8 @@
 
 enum {
 	REPEATS = 1024, /* a power of two */
-	REPEAT_BYTES = VEIL_GATE_BYTES + VEIL_NONCE_BYTES,
+	REPEAT_VEIL_BYTES = VEIL_GATE_BYTES + VEIL_NONCE_BYTES,
+	REPEAT_BYTES = REPEAT_VEIL_BYTES + sizeof(uint64_t),
 };
 
 static_assert((int)KNOCK_PLAIN_MAX == (int)VEIL_PLAIN_MAX, "message.h and veil.h agree");
@@ -25,7 +26,8 @@ static_assert((int)MESSAGE_SHORT_KEY_BYTES == (int)SHORT_KEY_BYTES, "message.h a
  * Packets whose gate held a moment ago, by gate and nonce: together they
  * stand for the whole packet, so that nobody who has the door key can take a
  * nonce's place with another packet. A stranger cannot fill it: he makes no
- * gate that holds.
+ * gate that holds. And by the sequences that it came along: whoever copies its
+ * pieces to the ports of another does not take its place, either.
  */
 struct repeats {
 	uint8_t slot[REPEATS][REPEAT_BYTES];
@@ -73,7 +75,7 @@ void sift_forget(struct sift *s)
 void sift_listen(struct sift *s, const struct carrier_ports *ports)
 {
 	s->ports = *ports;
-	gather_listen(s->gather, &ports->sequence);
+	gather_listen(s->gather, ports);
 }
 
 int sift_keys(struct sift *s, struct msg_keys *keys)
@@ -140,6 +142,13 @@ static uint8_t *repeat_slot(struct sift *s, const uint8_t *veil)
 	return s->repeats.slot[(veil[0] << 8 | veil[1]) & (REPEATS - 1)];
 }
 
+static void repeat_of(
+    uint8_t out[static REPEAT_BYTES], const uint8_t *veil, const struct route *route)
+{
+	memcpy(out, veil, REPEAT_VEIL_BYTES);
+	memcpy(out + REPEAT_VEIL_BYTES, &route->along, sizeof(route->along));
+}
+
 static void fill(struct msg_knock *out, const struct route *route,
     const struct capture_frame *frame, int plain_len)
 {
@@ -152,6 +161,7 @@ static void fill(struct msg_knock *out, const struct route *route,
 	out->tcp_seq = route->tcp_seq;
 	out->tcp_tsval = route->tcp_tsval;
 	out->ifindex = route->ifindex;
+	out->along = route->along;
 	out->request_len = route->request_len;
 	out->carrier = (uint8_t)route->carrier;
 	out->is_tcp = route->is_tcp;
@@ -168,15 +178,17 @@ static enum capture_counter open_veil(struct sift *s, const struct route *route,
     const struct capture_frame *frame, size_t len, struct msg_knock *out)
 {
 	const uint8_t *veil = s->veil;
+	uint8_t repeat[REPEAT_BYTES];
 	struct veiled inside;
 	int key = find_key(s, veil, len);
 
 	if (key < 0)
 		return CAPTURE_GATE;
 	uint8_t *slot = repeat_slot(s, veil);
-	if (memcmp(slot, veil, REPEAT_BYTES) == 0)
+	repeat_of(repeat, veil, route);
+	if (memcmp(slot, repeat, REPEAT_BYTES) == 0)
 		return CAPTURE_REPEAT;
-	memcpy(slot, veil, REPEAT_BYTES);
+	memcpy(slot, repeat, REPEAT_BYTES);
 	*out = (struct msg_knock){.door_key = (uint8_t)key};
 	int plain = veil_open(&s->key[key], route->carrier, veil, len, out->plain, &inside);
 	if (plain == -E_FORGED)
@@ -205,7 +217,8 @@ static enum capture_counter examine_sequence(struct sift *s, const struct packet
 	size_t len = packet->payload_len;
 	bool whole = false;
 
-	if (!gather_hears(s->gather, packet->dport, now_ns))
+	route->along = gather_hears(s->gather, packet, now_ns);
+	if (route->along == 0)
 		return CAPTURE_NOT_OURS;
 	enum capture_counter what = gather_take(s->gather, packet, now_ns, route, s->veil, &len);
 	if (what == CAPTURE_PIECE_TAG && is_whole(s, packet->payload, packet->payload_len)) {

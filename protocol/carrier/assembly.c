@@ -22,6 +22,7 @@ struct set {
 	bool clean;
 	uint8_t door_key;
 	uint8_t count, have;
+	uint32_t along;
 	uint64_t set_id;
 	uint64_t begun_ns;
 	uint64_t serial;    /* which was first */
@@ -35,6 +36,7 @@ struct set {
 struct done {
 	struct address client;
 	uint64_t set_id;
+	uint32_t along;
 	uint64_t at_ns; /* 0: none */
 };
 
@@ -187,7 +189,8 @@ static struct set *find(struct assembly *a, const struct arrival *x, uint64_t no
 		if (is_older(s->begun_ns, now_ns, ASSEMBLY_AGE_S))
 			lose(a, s);
 		else if (s->set_id == x->piece.set_id && s->door_key == x->door_key &&
-			 s->clean == x->clean && address_equal(&s->route.client, &x->route.client))
+			 s->clean == x->clean && (s->along & x->along) != 0 &&
+			 address_equal(&s->route.client, &x->route.client))
 			found = s;
 	}
 	return found;
@@ -197,7 +200,7 @@ static bool was_done(const struct assembly *a, const struct arrival *x, uint64_t
 {
 	for (unsigned i = 0; i < ASSEMBLY_DONE; i++) {
 		const struct done *d = &a->done[i];
-		if (d->at_ns != 0 && d->set_id == x->piece.set_id &&
+		if (d->at_ns != 0 && d->set_id == x->piece.set_id && (d->along & x->along) != 0 &&
 		    !is_older(d->at_ns, now_ns, ASSEMBLY_DONE_S) &&
 		    address_equal(&d->client, &x->route.client))
 			return true;
@@ -216,6 +219,7 @@ static struct set *add(struct assembly *a, const struct arrival *x, uint64_t now
 	    .clean = x->clean,
 	    .door_key = x->door_key,
 	    .count = x->piece.count,
+	    .along = x->along,
 	    .set_id = x->piece.set_id,
 	    .begun_ns = now_ns,
 	    .serial = a->serials++,
@@ -281,10 +285,11 @@ static void finish(struct assembly *a, struct set *s, uint64_t now_ns, struct as
 	*out = (struct assembled){.route = s->route,
 	    .set_id = s->set_id,
 	    .door_key = s->door_key,
+	    .along = s->along,
 	    .bytes = a->whole,
 	    .len = len};
-	a->done[a->next_done++ % ASSEMBLY_DONE] =
-	    (struct done){.client = s->route.client, .set_id = s->set_id, .at_ns = now_ns};
+	a->done[a->next_done++ % ASSEMBLY_DONE] = (struct done){
+	    .client = s->route.client, .set_id = s->set_id, .along = s->along, .at_ns = now_ns};
 	drop(a, s);
 }
 
@@ -306,6 +311,7 @@ enum assembly_result assembly_take(
 		return ASSEMBLY_FULL;
 	s->slice[p->index] = store(a, p->slice, p->slice_len);
 	s->bytes += p->slice_len;
+	s->along &= x->along;
 	if (++s->have < s->count)
 		return ASSEMBLY_KEPT;
 	finish(a, s, now_ns, out);

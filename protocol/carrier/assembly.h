@@ -7,6 +7,10 @@
  * are for them: 256 sets, 8 MiB in all, 64 KiB and 30 s each. Over a limit a
  * source, or a set id, with four sets loses its newest first; else the oldest
  * of all goes.
+ *
+ * A set goes along one sequence of ports, or, as long as its pieces do not
+ * tell, along one of several. Copies of its pieces at the ports of another are
+ * another set, and so cannot spoil it.
  */
 #ifndef POSTERN_CARRIER_ASSEMBLY_H
 #define POSTERN_CARRIER_ASSEMBLY_H
@@ -31,6 +35,7 @@ struct arrival {
 	struct piece piece;
 	uint8_t door_key;
 	bool clean;
+	uint32_t along; /* bits: the sequences of ports that it may belong to; not 0 */
 };
 
 enum assembly_result {
@@ -47,6 +52,7 @@ struct assembled {
 	struct route route; /* of the piece that came first */
 	uint64_t set_id;
 	uint8_t door_key;
+	uint32_t along;	      /* those that every piece may belong to; not 0 */
 	const uint8_t *bytes; /* borrowed until the next call */
 	size_t len;
 };

@@ -17,7 +17,7 @@
 
 enum {
 	CRAFT_MAX = 40 + 60 + VEIL_ROOM, /* an IPv6 header, the longest L4 header, the veil */
-	CARRIER_FILTER_MAX = 512,
+	CARRIER_FILTER_MAX = 3072,
 };
 
 /*
@@ -33,6 +33,7 @@ struct route {
 	uint32_t tcp_tsval;   /* its clock; 0: its options are not those that a SYN has */
 	uint16_t request_len; /* covered bytes of what is answered: no answer is longer */
 	uint32_t ifindex;     /* where it came in; link-local answers need it */
+	uint64_t along;	      /* sequence: bit i: its ports are those of the one with id i */
 };
 
 enum { HTTP_COOKIE_MAX = 32, HTTP_PATH_MAX = 64, HTTP_PROXIES_MAX = 8 };
@@ -46,7 +47,13 @@ struct carrier_http {
 	struct prefix proxy[HTTP_PROXIES_MAX]; /* whose X-Forwarded-For is believed */
 };
 
-enum { SEQUENCE_PORTS_MIN = 5, SEQUENCE_PORTS_MAX = 32 };
+enum {
+	SEQUENCE_PORTS_MIN = 5,
+	SEQUENCE_PORTS_MAX = 32,
+	SEQUENCES_MAX = 17,	    /* with the one that has no name */
+	SEQUENCE_ID_MAX = 63,	    /* so that a set of them fits into 64 bits */
+	SEQUENCES_LISTED_MAX = 128, /* ports of all lists together: a packet filter has them all */
+};
 
 /* What pieces are, as bits: see sequence.h. */
 enum sequence_pieces {
@@ -59,9 +66,10 @@ enum sequence_pieces {
 enum sequence_covers { SEQUENCE_COVER_NONE = 1 << 0, SEQUENCE_COVER_PNG = 1 << 1 };
 
 struct carrier_sequence {
+	uint8_t id;	 /* 0: the one that has no name */
 	uint8_t pieces;	 /* those in use */
 	uint8_t covers;	 /* the same */
-	uint8_t ports;	 /* how many; 0: carrier not in use */
+	uint8_t ports;	 /* how many; 0: none are known */
 	uint16_t lo, hi; /* they roll within these; lo 0: they are listed */
 	uint16_t port[SEQUENCE_PORTS_MAX];
 };
@@ -72,7 +80,8 @@ struct carrier_ports {
 	uint16_t tcp; /* the same */
 	bool icmp;
 	struct carrier_http http;
-	struct carrier_sequence sequence;
+	unsigned sequences; /* 0: carrier not in use */
+	struct carrier_sequence sequence[SEQUENCES_MAX];
 };
 
 struct carrier {

@@ -1,6 +1,7 @@
 #include "sequence.h"
 
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,17 +39,19 @@ static bool has(const uint16_t *list, unsigned len, uint16_t port)
 	return false;
 }
 
-/* lo + BLAKE2b-256(ports key, step || i || try) mod range */
+/* lo + BLAKE2b-256(ports key, step || i || try || id) mod range; without the id where that is 0 */
 static uint16_t draw_port(const struct carrier_sequence *s, const uint8_t key[static KEY_BYTES],
     uint64_t step, uint8_t i, uint8_t try)
 {
-	uint8_t in[sizeof(step) + 2], out[DRAWN_BYTES];
+	uint8_t in[sizeof(step) + 3], out[DRAWN_BYTES];
 	struct writer w = writer_of(in, sizeof(in));
 	uint64_t range = (uint64_t)(s->hi - s->lo) + 1;
 
 	write_u64(&w, step);
 	write_u8(&w, i);
 	write_u8(&w, try);
+	if (s->id != 0)
+		write_u8(&w, s->id);
 	crypto_generichash(out, sizeof(out), in, w.len, key, KEY_BYTES);
 	struct reader r = reader_of(out, sizeof(out));
 	return (uint16_t)(s->lo + read_u64(&r) % range);
@@ -71,7 +74,7 @@ void sequence_ports(const struct carrier_sequence *s, const uint8_t key[static K
 
 /* ---- the server's half ---- */
 
-static bool is_heard(const struct carrier_sequence *s, const struct packet *p)
+bool sequence_may_be(const struct carrier_sequence *s, const struct packet *p)
 {
 	unsigned syn = SEQUENCE_TCP | SEQUENCE_CLEAN;
 	bool port = sequence_is_rolling(s) ? p->dport >= s->lo && p->dport <= s->hi
@@ -89,7 +92,11 @@ static bool is_heard(const struct carrier_sequence *s, const struct packet *p)
 static bool recognise(const struct carrier_ports *ports, const struct packet *p, struct route *r,
     const uint8_t **bytes, size_t *len)
 {
-	if (!is_heard(&ports->sequence, p))
+	unsigned i = 0;
+
+	while (i < ports->sequences && !sequence_may_be(&ports->sequence[i], p))
+		i++;
+	if (i == ports->sequences)
 		return false;
 	*r = (struct route){
 	    .carrier = CARRIER_SEQUENCE,
@@ -142,40 +149,99 @@ static int craft(
 	return craft_reset(r, bytes, len, out);
 }
 
-/* "portrange 20000-29999", or "port (7001 or 7312)". */
-static int write_ports(const struct carrier_sequence *s, char *out, size_t cap)
-{
-	int len = snprintf(out, cap, sequence_is_rolling(s) ? "portrange %u-%u" : "port (%u",
-	    (unsigned)(sequence_is_rolling(s) ? s->lo : s->port[0]), (unsigned)s->hi);
+/* ---- the filter ---- */
 
-	for (unsigned i = 1; !sequence_is_rolling(s) && i <= s->ports; i++) {
-		if (len < 0 || (size_t)len >= cap)
-			return -E_SHORT;
-		len += snprintf(out + len, cap - (size_t)len, i < s->ports ? " or %u" : ")",
-		    (unsigned)s->port[i % s->ports]);
+/* Text that is put together; what does not fit makes it failed. */
+struct text {
+	char *at;
+	size_t left;
+	bool failed;
+};
+
+static void put(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void put(struct text *t, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(t->at, t->left, format, args);
+	va_end(args);
+	if (len < 0 || (size_t)len >= t->left) {
+		t->failed = true;
+		return;
 	}
-	return len;
+	t->at += len;
+	t->left -= (size_t)len;
+}
+
+enum { KIND_UDP = 1, KIND_SYN = 2, KINDS = 4 };
+
+static unsigned kinds_of(const struct carrier_sequence *s)
+{
+	return ((s->pieces & SEQUENCE_UDP) != 0 ? KIND_UDP : 0U) |
+	       ((s->pieces & (SEQUENCE_TCP | SEQUENCE_CLEAN)) != 0 ? KIND_SYN : 0U);
+}
+
+/* "dst portrange 20000-29999 or dst port (7001 or 7312)", of those that hear just these kinds. */
+static void put_ports(struct text *t, const struct carrier_ports *ports, unsigned kinds)
+{
+	bool some = false, listed = false;
+
+	for (unsigned i = 0; i < ports->sequences; i++) {
+		const struct carrier_sequence *s = &ports->sequence[i];
+
+		if (kinds_of(s) != kinds || !sequence_is_rolling(s))
+			continue;
+		put(t, "%sdst portrange %u-%u", some ? " or " : "(", (unsigned)s->lo,
+		    (unsigned)s->hi);
+		some = true;
+	}
+	for (unsigned i = 0; i < ports->sequences; i++) {
+		const struct carrier_sequence *s = &ports->sequence[i];
+
+		if (kinds_of(s) != kinds || sequence_is_rolling(s))
+			continue;
+		for (unsigned n = 0; n < s->ports; n++, listed = true)
+			put(t, "%s%u",
+			    listed ? " or "
+			    : some ? " or dst port ("
+				   : "(dst port (",
+			    (unsigned)s->port[n]);
+	}
+	put(t, listed ? "))" : ")");
+}
+
+static bool has_kinds(const struct carrier_ports *ports, unsigned kinds)
+{
+	for (unsigned i = 0; i < ports->sequences; i++)
+		if (kinds_of(&ports->sequence[i]) == kinds)
+			return true;
+	return false;
 }
 
 /* Of TCP, SYNs alone. pcap's tcp[...] reads IPv4 alone, so IPv6 counts from its own header. */
 static int filter(const struct carrier_ports *ports, char *out, size_t cap)
 {
-	static const char udp[] = "udp", tcp[] = "(ip and tcp[13] & 0x3f == 2) or "
-						 "(ip6 and ip6[6] == 6 and ip6[53] & 0x3f == 2)";
-	const struct carrier_sequence *s = &ports->sequence;
-	bool has_udp = (s->pieces & SEQUENCE_UDP) != 0;
-	bool has_tcp = (s->pieces & (SEQUENCE_TCP | SEQUENCE_CLEAN)) != 0;
-	char list[CARRIER_FILTER_MAX];
+	static const char syn[] = "(ip and tcp[13] & 0x3f == 2) or "
+				  "(ip6 and ip6[6] == 6 and ip6[53] & 0x3f == 2)";
+	struct text t = {out, cap, false};
+	bool some = false;
 
 	if (cap > 0)
 		out[0] = '\0';
-	if (s->ports == 0 || s->pieces == 0)
-		return 0;
-	if (write_ports(s, list, sizeof(list)) < 0)
-		return -E_SHORT;
-	int len = snprintf(out, cap, "dst %s and (%s%s%s)", list, has_udp ? udp : "",
-	    has_udp && has_tcp ? " or " : "", has_tcp ? tcp : "");
-	return len >= 0 && (size_t)len < cap ? len : -E_SHORT;
+	for (unsigned kinds = KIND_UDP; kinds < KINDS; kinds++) {
+		if (!has_kinds(ports, kinds))
+			continue;
+		put(&t, some ? " or (" : "(");
+		put_ports(&t, ports, kinds);
+		put(&t, " and (%s%s%s))", (kinds & KIND_UDP) != 0 ? "udp" : "",
+		    kinds == (KIND_UDP | KIND_SYN) ? " or " : "",
+		    (kinds & KIND_SYN) != 0 ? syn : "");
+		some = true;
+	}
+	return t.failed ? -E_SHORT : (int)(t.at - out);
 }
 
 const struct carrier carrier_sequence = {

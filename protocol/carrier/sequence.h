@@ -74,11 +74,14 @@ int piece_open_clean(const struct sequence_keys *k, uint32_t step, const struct 
 
 /*
  * The ports in their order at now_ns + off steps: the list as it is, or those
- * that the key draws. Fills the first s->ports of out.
+ * that the key draws for this id. Fills the first s->ports of out.
  */
 void sequence_ports(const struct carrier_sequence *s, const uint8_t key[static KEY_BYTES],
     uint64_t now_ns, int off, uint16_t out[static SEQUENCE_PORTS_MAX]);
 
 bool sequence_is_rolling(const struct carrier_sequence *s);
+
+/* May this packet be one of its: by its kind, and by its port, of rolling ones any that may be? */
+bool sequence_may_be(const struct carrier_sequence *s, const struct packet *p);
 
 #endif

@@ -171,10 +171,10 @@ def test_sequences():
     set_id, index, count = int(clean["set_id"], 16), clean["index"], clean["count"]
     numbers = sequence.seal_clean(DOOR, sequence.step(now), set_id, index, count, covered)
     assert numbers == (clean["tcp_seq"], clean["tcp_tsval"])
-    rolling = made["rolling"]
-    for off, name in ((-1, "before"), (0, "now"), (1, "after")):
-        ports = sequence.rolling_ports(DOOR, rolling["low"], rolling["high"], 8, now, off)
-        assert ports == rolling[name] and len(set(ports)) == 8
+    for rolling in (made["rolling"], made["named"]):
+        for off, name in ((-1, "before"), (0, "now"), (1, "after")):
+            ports = sequence.rolling_ports(DOOR, rolling["low"], rolling["high"], 8, now, off, rolling["id"])
+            assert ports == rolling[name] and len(set(ports)) == 8
 
 
 def test_resets():

@@ -45,7 +45,7 @@ static void check_whole(const struct assembled *w, unsigned count)
 
 static void take(struct fuzz *f, const struct piece *p, uint8_t from, bool clean)
 {
-	struct arrival x = {.piece = *p, .clean = clean, .door_key = from >> 7};
+	struct arrival x = {.piece = *p, .clean = clean, .door_key = from >> 7, .along = 1};
 	struct assembled whole;
 
 	x.route.client = address_v4((const uint8_t[]){10, 0, 0, from & 0x7f});

@@ -30,6 +30,7 @@ NEEDED = {
     "sequences.plain.pieces.0",
     "sequences.clean.*",
     "sequences.rolling.now",
+    "sequences.named.now",
     "sequences.reset_v4",
     *(f"picture.{part}" for part in ("nonce", "stream", "order", "bits", "png")),
 }
@@ -67,7 +68,7 @@ def problems(golden, document):
             elif path == "judgements":
                 got = [tuple(part.strip() for part in line.split("|")) for line in text.splitlines()]
                 want = [(c["request"], f"{c['judgement']}: {c['why']}") for c in look_up(golden, path)]
-            elif path.startswith("sequences.rolling."):
+            elif path.startswith(("sequences.rolling.", "sequences.named.")):
                 got, want = [int(word) for word in text.split()], look_up(golden, path)
             else:
                 got, want = shown(text), look_up(golden, path)

@@ -4,7 +4,7 @@
 
 #include "sequence.h"
 
-enum { COVERED = 100, ANSWER = 51 };
+enum { COVERED = 100, ANSWER = 51, NAMED = 7 };
 
 static const uint64_t at_ns = UINT64_C(1700000000000000000);
 
@@ -52,13 +52,14 @@ static void tell_clean(struct emit *e, const struct sequence_keys *k, const uint
 	emit_close(e, '}');
 }
 
-static void tell_rolling(struct emit *e, const struct door_keys *door)
+static void tell_rolling(struct emit *e, const char *name, uint8_t id, const struct door_keys *door)
 {
 	/* So narrow that some port is drawn twice. */
-	const struct carrier_sequence s = {.ports = 8, .lo = 20000, .hi = 20031};
+	const struct carrier_sequence s = {.id = id, .ports = 8, .lo = 20000, .hi = 20031};
 	uint16_t port[SEQUENCE_PORTS_MAX];
 
-	emit_open(e, "rolling", '{');
+	emit_open(e, name, '{');
+	emit_number(e, "id", id);
 	emit_number(e, "low", s.lo);
 	emit_number(e, "high", s.hi);
 	for (int off = -1; off <= 1; off++) {
@@ -100,7 +101,8 @@ void tell_sets(struct emit *e, const struct door_keys *door)
 	emit_hex(e, "covered", covered, sizeof(covered));
 	tell_plain(e, &k, covered);
 	tell_clean(e, &k, covered);
-	tell_rolling(e, door);
+	tell_rolling(e, "rolling", 0, door);
+	tell_rolling(e, "named", NAMED, door);
 	tell_reset(e, "reset_v4", "192.0.2.1", "192.0.2.7");
 	tell_reset(e, "reset_v6", "2001:db8::1", "2001:db8::7");
 	emit_close(e, '}');

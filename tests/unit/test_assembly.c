@@ -33,6 +33,7 @@ static struct arrival arrival(
     unsigned from, uint64_t set_id, unsigned index, unsigned count, size_t slice)
 {
 	return (struct arrival){
+	    .along = 1,
 	    .route = {.carrier = CARRIER_SEQUENCE,
 		.client = host(from),
 		.server = host(1),

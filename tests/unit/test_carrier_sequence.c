@@ -10,10 +10,10 @@
 
 enum { SYN = 0x02, FIRST = 7001, HEAD = 20 };
 
-static const struct carrier_ports listed = {
-    .sequence = {.pieces = SEQUENCE_UDP | SEQUENCE_TCP | SEQUENCE_CLEAN,
+static const struct carrier_ports listed = {.sequences = 1,
+    .sequence = {{.pieces = SEQUENCE_UDP | SEQUENCE_TCP | SEQUENCE_CLEAN,
 	.ports = 5,
-	.port = {FIRST, 9, 65535, 62202, 4242}}};
+	.port = {FIRST, 9, 65535, 62202, 4242}}}};
 
 static struct packet a_piece(uint8_t proto, uint16_t port)
 {
@@ -48,15 +48,15 @@ static void recognises_pieces_at_their_ports(void **state)
 	(void)state;
 	struct route r;
 
-	for (unsigned i = 0; i < listed.sequence.ports; i++) {
-		struct packet p = a_piece(17, listed.sequence.port[i]);
+	for (unsigned i = 0; i < listed.sequence[0].ports; i++) {
+		struct packet p = a_piece(17, listed.sequence[0].port[i]);
 		assert_true(recognise(&listed, &p, &r));
 		assert_int_equal(r.carrier, CARRIER_SEQUENCE);
 		assert_false(r.is_tcp);
-		assert_int_equal(r.server_port, listed.sequence.port[i]);
+		assert_int_equal(r.server_port, listed.sequence[0].port[i]);
 		assert_int_equal(r.client_port, 40000);
 		assert_int_equal(r.request_len, 66);
-		p = a_piece(6, listed.sequence.port[i]);
+		p = a_piece(6, listed.sequence[0].port[i]);
 		assert_true(recognise(&listed, &p, &r));
 		assert_true(r.is_tcp);
 		assert_int_equal(r.tcp_seq, 0xfffffff0 + 1 + 66); /* wraps */
@@ -73,10 +73,10 @@ static void hears_what_is_in_use_alone(void **state)
 	struct packet udp = a_piece(17, FIRST), tcp = a_piece(6, FIRST);
 	struct route r;
 
-	ports.sequence.pieces = SEQUENCE_UDP;
+	ports.sequence[0].pieces = SEQUENCE_UDP;
 	assert_true(recognise(&ports, &udp, &r));
 	assert_false(recognise(&ports, &tcp, &r));
-	ports.sequence.pieces = SEQUENCE_CLEAN;
+	ports.sequence[0].pieces = SEQUENCE_CLEAN;
 	assert_false(recognise(&ports, &udp, &r));
 	assert_true(recognise(&ports, &tcp, &r));
 	for (size_t i = 0; i < COUNT_OF(flags); i++) {
@@ -89,7 +89,7 @@ static void hears_what_is_in_use_alone(void **state)
 	assert_false(recognise(&listed, &udp, &r));
 	udp = a_piece(17, FIRST);
 	assert_false(recognise(&(struct carrier_ports){.udp = FIRST}, &udp, &r));
-	ports.sequence =
+	ports.sequence[0] =
 	    (struct carrier_sequence){.pieces = SEQUENCE_UDP, .ports = 8, .lo = 100, .hi = 200};
 	for (unsigned port = 1; port <= UINT16_MAX; port++) {
 		udp.dport = (uint16_t)port;
@@ -189,15 +189,15 @@ static void filters_what_it_recognises(void **state)
 	char filter[CARRIER_FILTER_MAX];
 
 	check_filter(&ports, true, true);
-	ports.sequence.pieces = SEQUENCE_UDP;
+	ports.sequence[0].pieces = SEQUENCE_UDP;
 	check_filter(&ports, true, false);
-	ports.sequence.pieces = SEQUENCE_CLEAN;
+	ports.sequence[0].pieces = SEQUENCE_CLEAN;
 	check_filter(&ports, false, true);
-	ports.sequence = (struct carrier_sequence){
+	ports.sequence[0] = (struct carrier_sequence){
 	    .pieces = SEQUENCE_UDP | SEQUENCE_TCP, .ports = 8, .lo = FIRST, .hi = 8000};
 	check_filter(&ports, true, true);
 	assert_int_equal(carrier_sequence.filter(&ports, filter, 10), -E_SHORT);
-	ports.sequence.ports = 0;
+	ports.sequences = 0;
 	assert_int_equal(carrier_sequence.filter(&ports, filter, sizeof(filter)), 0);
 }
 
@@ -205,15 +205,47 @@ static void filters_what_it_recognises(void **state)
 static void filters_the_longest_list(void **state)
 {
 	(void)state;
-	struct carrier_ports ports = {
-	    .sequence = {.pieces = SEQUENCE_UDP | SEQUENCE_TCP, .ports = SEQUENCE_PORTS_MAX}};
+	struct carrier_ports ports = {.sequences = 1,
+	    .sequence = {{.pieces = SEQUENCE_UDP | SEQUENCE_TCP, .ports = SEQUENCE_PORTS_MAX}}};
 	char filter[CARRIER_FILTER_MAX];
 
 	for (unsigned i = 0; i < SEQUENCE_PORTS_MAX; i++)
-		ports.sequence.port[i] = (uint16_t)(65535 - i);
-	ports.sequence.port[31] = FIRST;
+		ports.sequence[0].port[i] = (uint16_t)(65535 - i);
+	ports.sequence[0].port[31] = FIRST;
 	check_filter(&ports, true, true);
 	assert_true(carrier_sequence.filter(&ports, filter, sizeof(filter)) > 0);
+}
+
+/* Several, which do not all hear the same. */
+static void hears_each_by_its_own(void **state)
+{
+	(void)state;
+	struct carrier_ports ports = {.sequences = 3,
+	    .sequence = {{.pieces = SEQUENCE_UDP, .ports = 5, .port = {7001, 2, 3, 4, 5}},
+		{.id = 1, .pieces = SEQUENCE_CLEAN, .ports = 5, .port = {7002, 12, 13, 14, 15}},
+		{.id = 63, .pieces = SEQUENCE_TCP, .ports = 5, .lo = 7003, .hi = 7100}}};
+	const struct {
+		uint16_t port;
+		bool udp, tcp;
+	} table[] = {{7001, true, false}, {5, true, false}, {7002, false, true}, {15, false, true},
+	    {7003, false, true}, {7100, false, true}, {7101, false, false}, {7000, false, false},
+	    {16, false, false}};
+	char filter[CARRIER_FILTER_MAX];
+	struct route r;
+
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		struct packet udp = a_piece(17, table[i].port), tcp = a_piece(6, table[i].port);
+		assert_int_equal(recognise(&ports, &udp, &r), table[i].udp);
+		assert_int_equal(recognise(&ports, &tcp, &r), table[i].tcp);
+	}
+	check_filter(&ports, true, false);
+	ports.sequence[0].pieces = SEQUENCE_TCP;
+	check_filter(&ports, false, true);
+	ports.sequence[1] = ports.sequence[0];
+	ports.sequence[1].pieces = SEQUENCE_UDP;
+	check_filter(&ports, true, true);
+	for (size_t cap = 0; cap < 150; cap++)
+		assert_int_equal(carrier_sequence.filter(&ports, filter, cap), -E_SHORT);
 }
 
 int main(void)
@@ -225,6 +257,7 @@ int main(void)
 	    cmocka_unit_test(crafts_a_datagram_as_udp_does),
 	    cmocka_unit_test(filters_what_it_recognises),
 	    cmocka_unit_test(filters_the_longest_list),
+	    cmocka_unit_test(hears_each_by_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

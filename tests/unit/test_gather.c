@@ -26,6 +26,8 @@ struct world {
 	uint8_t message[LEN];
 	uint64_t now_ns;
 	unsigned count[CAPTURE_COUNTERS];
+	struct carrier_ports ports; /* that the server hears */
+	uint64_t along;		    /* of the last whole */
 	unsigned wholes;
 	uint16_t first_port; /* of the last whole's route */
 	struct address client;
@@ -61,7 +63,8 @@ static void tell_keys(struct world *w, unsigned count)
 static void begin(struct world *w, struct carrier_sequence ports)
 {
 	w->settings.ports = ports;
-	gather_listen(w->gather, &ports);
+	w->ports = (struct carrier_ports){.sequences = 1, .sequence = {ports}};
+	gather_listen(w->gather, &w->ports);
 }
 
 static int set_up(void **state)
@@ -126,21 +129,21 @@ static struct packet packet_of(const struct world *w, const struct plan_packet *
 /* As sift.c has it. */
 static enum capture_counter arrive(struct world *w, const struct packet *p)
 {
-	const struct carrier_ports ports = {.sequence = w->settings.ports};
 	uint8_t veil[VEIL_ROOM];
 	struct route r;
 	const uint8_t *bytes;
 	size_t len;
 	enum capture_counter what = CAPTURE_NOT_OURS;
 
-	if (carrier_sequence.recognise(&ports, p, &r, &bytes, &len) &&
-	    gather_hears(w->gather, p->dport, w->now_ns))
+	if (carrier_sequence.recognise(&w->ports, p, &r, &bytes, &len) &&
+	    gather_hears(w->gather, p, w->now_ns) != 0)
 		what = gather_take(w->gather, p, w->now_ns, &r, veil, &len);
 	w->count[what]++;
 	if (what == CAPTURE_MATCHED) {
 		assert_memory_equal(veil, w->message, len);
 		w->wholes++;
 		w->first_port = r.server_port;
+		w->along = r.along;
 		assert_int_equal(r.request_len, len);
 		assert_int_equal(r.client_port, SPORT);
 	}
@@ -402,6 +405,139 @@ static void covers_as_configured(void **state)
 	assert_int_equal(w->wholes, 0);
 }
 
+/* ---- several sequences ---- */
+
+enum { ALPHA = 1, BETA = 63, GAMMA = 20 };
+
+static struct carrier_sequence named(uint8_t id, uint8_t pieces)
+{
+	struct carrier_sequence s = rolling_ports(pieces);
+
+	if (id == ALPHA)
+		s = (struct carrier_sequence){.pieces = pieces,
+		    .covers = SEQUENCE_COVER_NONE,
+		    .ports = 5,
+		    .port = {8001, 8002, 8003, 8004, 8005}};
+	s.id = id;
+	return s;
+}
+
+/* A list without a name, another list, and two that roll in the same range. */
+static void begin_several(struct world *w, uint8_t pieces)
+{
+	w->ports = (struct carrier_ports){.sequences = 4,
+	    .sequence = {list_of_ports(pieces), named(ALPHA, pieces), named(BETA, pieces),
+		named(GAMMA, pieces)}};
+	gather_listen(w->gather, &w->ports);
+}
+
+static void each_knock_is_along_its_own(void **state)
+{
+	struct world *w = *state;
+	static const uint8_t kind[] = {SEQUENCE_UDP, SEQUENCE_TCP, SEQUENCE_CLEAN};
+
+	for (unsigned k = 0; k < 3; k++) {
+		begin_several(w, kind[k]);
+		for (unsigned n = 0; n < 400; n++) {
+			const struct carrier_sequence *s = &w->ports.sequence[n % 4];
+			w->settings.ports = *s;
+			w->settings.dummies_max = 10;
+			w->now_ns += 10 * second;
+			make_plan(w, n % 2, w->now_ns, LEN);
+			unsigned before = w->wholes;
+			send_all(w);
+			assert_int_equal(w->wholes, before + 1);
+			/* In one range ports are the same now and then; at all places they are not. */
+			assert_true((w->along >> s->id & 1) != 0);
+			assert_true(kind[k] == SEQUENCE_CLEAN || w->along == UINT64_C(1) << s->id);
+		}
+	}
+	assert_int_equal(gather_lost(w->gather), 0);
+}
+
+/* Pieces of one set at the ports of two sequences are no knock, whichever comes first. */
+static void no_set_goes_along_two(void **state)
+{
+	struct world *w = *state;
+	struct plan_packet other[PLAN_PACKETS_MAX];
+
+	for (unsigned n = 0; n < 200; n++) {
+		begin_several(w, SEQUENCE_UDP);
+		w->settings.ports = w->ports.sequence[1];
+		make_plan(w, 0, w->now_ns, LEN);
+		for (unsigned i = 0; i < w->plan->packets; i++) {
+			other[i] = w->plan->packet[i];
+			for (unsigned at = 0; at < 5; at++) {
+				if (other[i].port == w->ports.sequence[1].port[at])
+					other[i].port = (uint16_t)(9000 + at);
+			}
+		}
+		w->ports.sequence[2] = named(ALPHA, SEQUENCE_UDP);
+		w->ports.sequence[2].id = BETA;
+		for (unsigned at = 0; at < 5; at++)
+			w->ports.sequence[2].port[at] = (uint16_t)(9000 + at);
+		gather_listen(w->gather, &w->ports);
+		const unsigned odd = secret_random_below(w->plan->packets);
+		for (unsigned i = 0; i < w->plan->packets; i++) {
+			struct packet p = packet_of(w, i == odd ? &other[i] : &w->plan->packet[i]);
+			assert_int_equal(arrive(w, &p), CAPTURE_PIECE);
+		}
+		/* The missing one completes it, along its own. */
+		struct packet p = packet_of(w, &w->plan->packet[odd]);
+		assert_int_equal(arrive(w, &p), CAPTURE_MATCHED);
+		assert_true(w->along == 1U << ALPHA);
+	}
+}
+
+/* Whoever copies all pieces to the ports of another sequence, and is faster, does not spoil them. */
+static void copies_along_another_spoil_nothing(void **state)
+{
+	struct world *w = *state;
+
+	begin_several(w, SEQUENCE_UDP);
+	w->ports.sequence[2] = named(ALPHA, SEQUENCE_UDP);
+	w->ports.sequence[2].id = BETA;
+	for (unsigned at = 0; at < 5; at++)
+		w->ports.sequence[2].port[at] = (uint16_t)(9001 + at);
+	gather_listen(w->gather, &w->ports);
+	w->settings.ports = w->ports.sequence[1];
+	make_plan(w, 0, w->now_ns, LEN);
+	for (unsigned i = 0; i < w->plan->packets; i++) {
+		struct packet p = packet_of(w, &w->plan->packet[i]);
+		p.dport = (uint16_t)(p.dport + 1000);
+		(void)arrive(w, &p);
+	}
+	assert_int_equal(w->wholes, 1);
+	assert_true(w->along == UINT64_C(1) << BETA);
+	send_all(w);
+	assert_int_equal(w->wholes, 2);
+	assert_true(w->along == 1U << ALPHA);
+	send_all(w);
+	assert_int_equal(w->wholes, 2);
+}
+
+/* What one of them hears another need not. */
+static void each_hears_its_own_kinds(void **state)
+{
+	struct world *w = *state;
+
+	begin_several(w, SEQUENCE_UDP);
+	w->ports.sequence[1].pieces = SEQUENCE_TCP;
+	w->ports.sequence[2].pieces = SEQUENCE_CLEAN;
+	gather_listen(w->gather, &w->ports);
+	for (unsigned i = 0; i < 4; i++) {
+		w->settings.ports = w->ports.sequence[i];
+		for (unsigned kind = SEQUENCE_UDP; kind <= SEQUENCE_CLEAN; kind <<= 1) {
+			unsigned before = w->wholes;
+			w->settings.ports.pieces = (uint8_t)kind;
+			make_plan(w, 0, w->now_ns, LEN);
+			send_all(w);
+			assert_int_equal(
+			    w->wholes - before, kind == w->ports.sequence[i].pieces ? 1 : 0);
+		}
+	}
+}
+
 static void a_round_is_bounded(void **state)
 {
 	struct world *w = *state;
@@ -430,6 +566,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(the_answer_goes_to_the_first, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(new_keys_forget_what_was, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(covers_as_configured, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(each_knock_is_along_its_own, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(no_set_goes_along_two, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(copies_along_another_spoil_nothing, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(each_hears_its_own_kinds, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_round_is_bounded, set_up, tear_down),
 	};
 

@@ -242,6 +242,28 @@ static void rolling_ports_are_unique_and_change(void **state)
 	assert_in_range(same, 125 - 67, 125 + 67);
 }
 
+/* In one range each id has ports of its own. */
+static void ids_draw_other_ports(void **state)
+{
+	(void)state;
+	struct carrier_sequence s = {.ports = 8, .lo = 20000, .hi = 20999};
+	struct carrier_sequence other = s;
+	uint16_t one[SEQUENCE_PORTS_MAX], two[SEQUENCE_PORTS_MAX];
+	unsigned same = 0;
+
+	for (uint64_t step = 1; step <= 1000; step++) {
+		uint64_t at = step * SEQUENCE_PORTS_STEP_S * UINT64_C(1000000000);
+		s.id = (uint8_t)(step % SEQUENCE_ID_MAX);
+		other.id = (uint8_t)(s.id + 1);
+		sequence_ports(&s, ports_key, at, 0, one);
+		sequence_ports(&other, ports_key, at, 0, two);
+		for (unsigned i = 0; i < s.ports; i++)
+			same += one[i] == two[i];
+	}
+	/* By chance, one in 1,000 of 8,000; six standard deviations are 17. */
+	assert_in_range(same, 0, 8 + 17);
+}
+
 static void a_list_is_as_it_stands(void **state)
 {
 	(void)state;
@@ -271,6 +293,7 @@ int main(void)
 	    cmocka_unit_test(pieces_of_a_set_have_nothing_in_common),
 	    cmocka_unit_test(cuts),
 	    cmocka_unit_test(rolling_ports_are_unique_and_change),
+	    cmocka_unit_test(ids_draw_other_ports),
 	    cmocka_unit_test(a_list_is_as_it_stands),
 	};
 

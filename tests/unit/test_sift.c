@@ -397,6 +397,28 @@ static void tells_who_sent(void **state)
 	assert_true(address_is_zero(sift_sender(s->sift)));
 }
 
+/* As many sequences as there may be, with as many listed ports, of all kinds in turn. */
+static void fill_sequences(struct carrier_ports *all)
+{
+	static const uint8_t kinds[] = {SEQUENCE_UDP, SEQUENCE_CLEAN, SEQUENCE_UDP | SEQUENCE_TCP};
+	enum { LISTS = SEQUENCES_LISTED_MAX / SEQUENCE_PORTS_MAX };
+
+	all->sequences = SEQUENCES_MAX;
+	for (unsigned i = 0; i < SEQUENCES_MAX; i++) {
+		struct carrier_sequence *s = &all->sequence[i];
+
+		*s = (struct carrier_sequence){.id = (uint8_t)(i * 3),
+		    .pieces = kinds[i % COUNT_OF(kinds)],
+		    .ports = SEQUENCE_PORTS_MAX};
+		for (unsigned n = 0; n < SEQUENCE_PORTS_MAX && i < LISTS; n++)
+			s->port[n] = (uint16_t)(10007 + i * 11000 + n * 17);
+		if (i >= LISTS) {
+			s->lo = (uint16_t)(50001 + i * 500);
+			s->hi = (uint16_t)(s->lo + 333);
+		}
+	}
+}
+
 static void makes_a_filter_that_compiles(void **state)
 {
 	(void)state;
@@ -405,6 +427,7 @@ static void makes_a_filter_that_compiles(void **state)
 	    .udp = 65535, .tcp = 65534, .icmp = true, .http = {.port = 65533, .cookie = "c"}};
 	char carriers[CAPTURE_FILTER_MAX], text[CAPTURE_FILTER_MAX];
 
+	fill_sequences(&all);
 	assert_true(sift_filter(&all, carriers, sizeof(carriers)) > 0);
 	for (size_t i = 0; i < COUNT_OF(links); i++) {
 		struct bpf_program program;
@@ -412,6 +435,7 @@ static void makes_a_filter_that_compiles(void **state)
 
 		assert_true(capture_filter(links[i], carriers, text, sizeof(text)) > 0);
 		assert_int_equal(pcap_compile(dead, &program, text, 1, PCAP_NETMASK_UNKNOWN), 0);
+		assert_in_range(program.bf_len, 1, 4096); /* longer ones the kernel does not take */
 		pcap_freecode(&program);
 		pcap_close(dead);
 	}

@@ -16,14 +16,13 @@ def step(time_s):
     return int(time_s) // STEP_S
 
 
-def rolling_ports(door_keys, low, high, count, time_s, off=0):
-    """The ports of one step of 600 s, in their order; each is drawn until it is new."""
+def rolling_ports(door_keys, low, high, count, time_s, off=0, id_=0):
+    """The ports of one step of 600 s, in their order; each is drawn until it is new. id_: of a named sequence."""
     number, ports = int(time_s) // PORTS_STEP_S + off, []
     for i in range(count):
         for attempt in range(256):
-            drawn = hashlib.blake2b(
-                struct.pack(">QBB", number, i, attempt), digest_size=32, key=door_keys.ports
-            ).digest()
+            text = struct.pack(">QBB", number, i, attempt) + (bytes([id_]) if id_ else b"")
+            drawn = hashlib.blake2b(text, digest_size=32, key=door_keys.ports).digest()
             port = low + int.from_bytes(drawn[:8], "big") % (high - low + 1)
             if port not in ports:
                 break
