@@ -12,8 +12,9 @@
 #include "inside.h"
 
 enum {
-	LATE_MAX = 4096, /* that wait for a store that fails: more are not kept */
-	SCAN_MAX = 1024, /* records that one page looks at, so that nobody waits for long */
+	LATE_MAX = 4096,   /* that wait for a store that fails: more are not kept */
+	LATE_FLUSH = 1024, /* each time so many wait, they are written at once */
+	SCAN_MAX = 1024,   /* records that one page looks at, so that nobody waits for long */
 	PORT_TEXT = sizeof("255/65535"),
 };
 
@@ -124,6 +125,8 @@ static void add(struct core *c, struct journal_record *r)
 	memcpy(e->value, value, len);
 	DL_APPEND(c->late_entries, e);
 	c->late_entries_len++;
+	if (c->late_entries_len % LATE_FLUSH == 0 && !c->in_transaction && keep_flush(c) < 0)
+		keep_abort(c);
 }
 
 static struct journal_record record_of(const struct job *j, enum journal_event event)

@@ -14,6 +14,9 @@ enum {
 	STORE_LOG_BURST = 2,
 	FLUSH_MS = 50, /* how long a result may wait for somebody else's commit */
 	SWEEP_MS = 500,
+	/* Of many sessions that end at once so many are ended before others get their turn. */
+	ENDS_A_TICK = 256,
+	ENDS_MORE_MS = 1,
 };
 
 static struct log_limit limit_of(uint32_t burst, uint32_t period_ms)
@@ -164,17 +167,22 @@ bool core_turn(struct core *c)
 	return c->queue != NULL;
 }
 
-static void end_sessions(struct core *c, uint64_t now_ms)
+/* Returns whether there are more. */
+static bool end_sessions(struct core *c, uint64_t now_ms)
 {
 	struct session *s = sessions_first(c->sessions), *next;
+	unsigned ended = 0;
 
 	for (; s; s = next) {
 		next = sessions_next(s);
 		if (s->r.end_ms > now_ms || s->closing)
 			continue;
+		if (ended++ == ENDS_A_TICK)
+			return true;
 		count(&c->counters, COUNT_ENDED);
 		session_time_is_over(c, s);
 	}
+	return false;
 }
 
 static void flush_late(struct core *c)
@@ -191,7 +199,7 @@ void core_tick(struct core *c)
 
 	challenges_expire(c, now);
 	pgp_expire(c, now);
-	end_sessions(c, now);
+	c->more_end = end_sessions(c, now);
 	approve_tick(c, now);
 	flush_late(c);
 	ask_pump(c);
@@ -199,6 +207,8 @@ void core_tick(struct core *c)
 
 uint64_t core_tick_due(const struct core *c)
 {
+	if (c->more_end)
+		return ENDS_MORE_MS;
 	if (keep_owes(c))
 		return FLUSH_MS;
 	return c->challenges || c->approving > 0 || !pgp_is_idle(c) ||

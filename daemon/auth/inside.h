@@ -168,6 +168,7 @@ struct core {
 	struct realm *realm;
 	struct peers *peers;
 	struct sessions *sessions;
+	bool more_end; /* than one tick ended */
 	struct challenge *challenges;
 	struct counters counters;
 	struct copies copies;

@@ -15,14 +15,14 @@
 #include "secret.h"
 
 struct late_result {
-	struct late_result *next;
+	struct late_result *prev, *next;
 	struct attempt_key key;
 	uint16_t len;
 	uint8_t reply[ATTEMPT_REPLY_MAX];
 };
 
 struct late_session {
-	struct late_session *next;
+	struct late_session *prev, *next;
 	uint64_t id;
 };
 
@@ -146,7 +146,7 @@ void keep_result_later(struct core *c, const struct attempt_key *k, const struct
 		abort(); /* a reply without output always fits */
 	l->key = *k;
 	l->len = (uint16_t)len;
-	LL_APPEND(c->late_results, l);
+	DL_APPEND(c->late_results, l);
 }
 
 void keep_session_later(struct core *c, uint64_t id)
@@ -154,7 +154,7 @@ void keep_session_later(struct core *c, uint64_t id)
 	struct late_session *l = must(calloc(1, sizeof(*l)));
 
 	l->id = id;
-	LL_APPEND(c->late_sessions, l);
+	DL_APPEND(c->late_sessions, l);
 }
 
 bool keep_owes(const struct core *c)
@@ -196,10 +196,10 @@ int keep_write_late(struct core *c)
 	const struct late_result *r;
 	const struct late_session *s;
 
-	LL_FOREACH(c->late_results, r)
+	DL_FOREACH(c->late_results, r)
 		if (write_result(c, r) < 0)
 			return -1;
-	LL_FOREACH(c->late_sessions, s)
+	DL_FOREACH(c->late_sessions, s)
 		if (write_session(c, s) < 0)
 			return -1;
 	return audit_write(c);
@@ -210,9 +210,9 @@ static void forget_late(struct core *c)
 	struct late_result *r, *next_r;
 	struct late_session *s, *next_s;
 
-	LL_FOREACH_SAFE(c->late_results, r, next_r)
+	DL_FOREACH_SAFE(c->late_results, r, next_r)
 		free(r);
-	LL_FOREACH_SAFE(c->late_sessions, s, next_s)
+	DL_FOREACH_SAFE(c->late_sessions, s, next_s)
 		free(s);
 	c->late_results = NULL;
 	c->late_sessions = NULL;

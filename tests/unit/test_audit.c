@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <cmocka.h>
 
 #include "auth_lab.h"
 #include "clock.h"
+#include "log.h"
 
-enum { SEEN_MAX = 2048, PAGE = 64 };
+enum { SEEN_MAX = 2048, PAGE = 64, CROWD = 5000, CROWD_MS = 60000 };
 
 struct seen {
 	unsigned n;
@@ -269,6 +271,95 @@ static void test_waits_for_the_store(void **state)
 	assert_int_equal(read_all(l, all())->n, 2);
 }
 
+/* Sessions of an earlier process, more than records may wait for a store that fails. */
+static void with_a_crowd(struct lab *l)
+{
+	struct session_record r = {.service = "ssh",
+	    .proto = IPPROTO_TCP,
+	    .port = 22,
+	    .admit.len = 32,
+	    .end_ms = l->boot_ms + CROWD_MS};
+	uint8_t key[STORE_KEY_BYTES], value[STORE_VALUE_MAX];
+
+	memcpy(r.cid, l->client[0].cid, CID_BYTES);
+	core_tick(l->core);
+	assert_int_equal(l->store->ops->begin(l->store), 0);
+	for (unsigned i = 1; i <= CROWD; i++) {
+		const uint8_t address[4] = {10, 1, (uint8_t)(i >> 8), (uint8_t)i};
+		struct writer w = writer_of(key, sizeof(key));
+		size_t len;
+
+		r.admit.addr = address_v4(address);
+		write_u64(&w, i);
+		len = session_record_encode(&r, key, value);
+		assert_int_equal(l->store->ops->put(l->store, STORE_SESSIONS, key, value, len), 0);
+	}
+	assert_int_equal(l->store->ops->commit(l->store), 0);
+	log_set_level(LOG_LEVEL_ERROR); /* a line for each is too much to read */
+	l->deaf = true;
+	lab_restart(l);
+}
+
+static unsigned sessions_now(struct lab *l)
+{
+	size_t n;
+
+	free(core_sessions(l->core, &n));
+	return (unsigned)n;
+}
+
+/* Each end is on record, and nobody waits until all have ended. */
+static void test_many_ends_at_once(void **state)
+{
+	struct lab *l = *state;
+	unsigned before, ticks = 0;
+
+	with_a_crowd(l);
+	assert_int_equal(sessions_now(l), CROWD);
+	lab_pass(l, CROWD_MS);
+	for (; (before = sessions_now(l)) > 0; ticks++) {
+		core_tick(l->core);
+		assert_true(sessions_now(l) < before && before - sessions_now(l) < CROWD / 10);
+		assert_true(sessions_now(l) == 0 || core_tick_due(l->core) < 10);
+	}
+	assert_true(ticks > 10 && core_tick_due(l->core) == 0);
+	assert_int_equal(stored(l), CROWD);
+	assert_int_equal(lab_count(l, COUNT_JOURNAL_LOST), 0);
+	lab_restart(l);
+	assert_int_equal(sessions_now(l), 0);
+}
+
+static void test_many_ends_by_one_reload(void **state)
+{
+	struct lab *l = *state;
+
+	with_a_crowd(l);
+	l->config_text = "udp-port = 62201\n"
+			 "service \"web\" { proto = tcp port = 443 hold = 30 max-hold = 300 }\n";
+	l->options = "service=web";
+	core_swap(l->core, lab_realm(l));
+	assert_int_equal(sessions_now(l), 0);
+	core_tick(l->core);
+	assert_int_equal(stored(l), CROWD);
+	assert_int_equal(lab_count(l, COUNT_JOURNAL_LOST), 0);
+}
+
+/* While it fails, so many wait and no more; nobody tries to write each of the others. */
+static void test_many_ends_without_a_store(void **state)
+{
+	struct lab *l = *state;
+
+	with_a_crowd(l);
+	lab_pass(l, CROWD_MS);
+	store_memory_fail(l->store, 1000);
+	while (sessions_now(l) > 0)
+		core_tick(l->core);
+	assert_in_range(lab_count(l, COUNT_JOURNAL_LOST), 1, CROWD / 2);
+	store_memory_fail(l->store, 0);
+	core_tick(l->core);
+	assert_int_equal(stored(l) + lab_count(l, COUNT_JOURNAL_LOST), CROWD);
+}
+
 static unsigned commits;
 static int (*real_commit)(struct store *s);
 
@@ -354,6 +445,9 @@ int main(void)
 	    TEST(test_the_oldest_makes_place),
 	    TEST(test_what_is_damaged_is_passed_over),
 	    TEST(test_waits_for_the_store),
+	    TEST(test_many_ends_at_once),
+	    TEST(test_many_ends_by_one_reload),
+	    TEST(test_many_ends_without_a_store),
 	    TEST(test_costs_no_commit),
 	    cmocka_unit_test(test_bytes_and_back),
 	};
