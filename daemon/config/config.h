@@ -285,6 +285,11 @@ static inline bool service_is_gateway(const struct service *s)
 {
 	return s->inside[0] != '\0';
 }
+/*
+ * A gateway's number, 1 to MARK_GATES_MAX; 0 for a service. It is made of the
+ * name; two names may have the same, of which --check warns.
+ */
+unsigned service_gate(const struct service *s);
 /* How many ports a service has, and the i-th. */
 unsigned service_ports(const struct service *s);
 uint16_t service_port(const struct service *s, unsigned i);

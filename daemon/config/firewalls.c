@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "mark.h"
 #include "sections.h"
 
 enum {
@@ -34,6 +35,19 @@ unsigned config_firewall_has(const struct config *c)
 {
 	return traits_of(c) & (FIREWALL_HAS_IDLE | FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS |
 				  FIREWALL_HAS_RULES);
+}
+
+/* FNV-1a: nobody is kept out by it, it spreads. */
+unsigned service_gate(const struct service *s)
+{
+	static const uint32_t offset = 0x811c9dc5, prime = 0x01000193;
+	uint32_t h = offset;
+
+	if (!service_is_gateway(s))
+		return 0;
+	for (const char *at = s->name; *at != '\0'; at++)
+		h = (h ^ (uint8_t)*at) * prime;
+	return 1 + h % MARK_GATES_MAX;
 }
 
 /* What it asks for that the firewall has not; NULL: nothing. */

@@ -344,6 +344,15 @@ static void check_gateway(
 		report_error(at->r, at->file, at->line_of(at->slots, "outside"),
 		    "outside: it is the same as inside; give the interface that leads out");
 	for (unsigned i = 0; i < c->services; i++)
+		if (s->inside[0] != '\0' && service_gate(&c->service[i]) == service_gate(s))
+			report_warning(at->r, at->file, s->line,
+			    "gateway \"%s\": its mark is the same as that of \"%s\", so that to "
+			    "cut "
+			    "the connections through one ends a host's through both; give it "
+			    "another "
+			    "name",
+			    s->name, c->service[i].name);
+	for (unsigned i = 0; i < c->services; i++)
 		if (service_is_gateway(&c->service[i]) &&
 		    strcmp(c->service[i].inside, s->inside) == 0 &&
 		    strcmp(c->service[i].outside, s->outside) == 0)

@@ -53,6 +53,17 @@ static bool is_of_service(const struct service *s, uint16_t port)
 	return false;
 }
 
+/*
+ * Was it let out by a gateway, and by no service's door? What a service forwards
+ * may go out by a gateway as well: then it has another destination than it began
+ * with, and is the service's, too.
+ */
+static bool is_a_gates(const struct nf_conntrack *ct)
+{
+	return (nfct_get_attr_u32(ct, ATTR_MARK) & MARK_GATES) != 0 &&
+	       (nfct_get_attr_u32(ct, ATTR_STATUS) & IPS_DST_NAT) == 0;
+}
+
 static bool is_meant(const struct search *s, const struct nf_conntrack *ct)
 {
 	const struct address source = source_of(ct);
@@ -60,9 +71,10 @@ static bool is_meant(const struct search *s, const struct nf_conntrack *ct)
 	const uint16_t to = ntohs(nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST));
 
 	if (service_is_gateway(s->service))
-		return (nfct_get_attr_u32(ct, ATTR_MARK) & MARK_GATE) != 0 &&
+		return (nfct_get_attr_u32(ct, ATTR_MARK) & MARK_GATES) >> MARK_GATES_SHIFT ==
+			   service_gate(s->service) &&
 		       prefix_contains(&s->pass->from, &source);
-	return nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO) == s->service->proto &&
+	return !is_a_gates(ct) && nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO) == s->service->proto &&
 	       is_of_service(s->service, to) && prefix_contains(&s->pass->from, &source) &&
 	       (s->pass->source_port == 0 || s->pass->source_port == from);
 }

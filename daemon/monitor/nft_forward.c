@@ -47,14 +47,15 @@ static void write_gate_set(FILE *out, const struct service *s, bool v4)
 
 static void write_gate(FILE *out, const struct service *s, bool v4)
 {
-	const unsigned mark = MARK_DOOR | MARK_GATE | (s->masquerade ? MARK_MASQUERADE : 0);
+	const unsigned mark =
+	    MARK_DOOR | service_gate(s) << MARK_GATES_SHIFT | (s->masquerade ? MARK_MASQUERADE : 0);
 
 	write_gate_set(out, s, v4);
 	fprintf(out,
 	    "add rule inet " NFT_TABLE
 	    " gates iifname \"%s\" oifname \"%s\" %s saddr @gate%c_%s ct mark"
-	    " set ct mark or 0x%x counter name let_in accept\n",
-	    s->inside, s->outside, v4 ? "ip" : "ip6", v4 ? '4' : '6', s->name, mark);
+	    " set ct mark and 0x%x or 0x%x counter name let_in accept\n",
+	    s->inside, s->outside, v4 ? "ip" : "ip6", v4 ? '4' : '6', s->name, ~MARK_GATES, mark);
 }
 
 /* What was there before the guard may stay; the rest of the way out is closed. */

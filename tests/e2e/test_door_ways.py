@@ -190,6 +190,12 @@ def test_an_inner_host_gets_out_through_a_gateway(gateway, target, client):
             assert list(backend.doors()) == [(client, 0, 0)]
             backend.ok("close", "net", client)
             assert open_at(gateway.client, target, INNER) == "silent"
+            # Others, in whatever order, and a service at the port that it goes to: none of theirs.
+            others = (("far", "gateway", "eth0:eth7"), ("web", 6, INNER), ("net", "gateway", "eth0:eth1"))
+            backend.configure(others)
+            backend.ok("ensure")
+            for name in ("far", "web"):
+                assert backend.do("cut", name, client) == "ok 0"
             assert backend.do("cut", "net", client) == "ok 2"
 
 

@@ -548,6 +548,25 @@ static void test_gateways(void **state)
 	    parse("udp-port = 1\n" SERVICE "gateway \"ssh\" { inside = a outside = b }\n"), -1);
 }
 
+/* Marks of connections bear it: it may change by nothing but the name, and tells two apart or says so. */
+static void test_a_gateways_number_is_its_names(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    parse("udp-port = 1\n" SERVICE "gateway \"net\" { inside = a outside = b }\n"
+		  "gateway \"far\" { inside = a outside = c }\n"),
+	    0);
+	assert_string_equal(said, "");
+	assert_int_equal(service_gate(&parsed.service[0]), 0);
+	assert_int_equal(service_gate(&parsed.service[1]), 169);
+	assert_int_equal(service_gate(&parsed.service[2]), 190);
+	assert_int_equal(
+	    parse("udp-port = 1\n" SERVICE "gateway \"net7\" { inside = a outside = b }\n"
+		  "gateway \"net12\" { inside = a outside = c }\n"),
+	    0);
+	assert_non_null(strstr(said, "\"net12\": its mark is the same as that of \"net7\""));
+}
+
 static void test_ports_of_a_service(void **state)
 {
 	const struct service *s = &parsed.service[0];
@@ -858,6 +877,7 @@ int main(void)
 	    cmocka_unit_test(test_patterns_fit_whole_arguments),
 	    cmocka_unit_test(test_any_line_is_warned_of),
 	    cmocka_unit_test(test_gateways),
+	    cmocka_unit_test(test_a_gateways_number_is_its_names),
 	    cmocka_unit_test(test_ports_of_a_service),
 	    cmocka_unit_test(test_forwards),
 	    cmocka_unit_test(test_print_reads_back),
