@@ -10,6 +10,11 @@
 
 enum { MS = 1000, PATIENCE_MS = 4000 }; /* before the client stops knocking */
 
+bool approve_has_been(const struct core *c, const struct step *st)
+{
+	return !st->fresh && c->realm->config.service[st->service].approve[0] != '\0';
+}
+
 static const struct command_config *approval_of(const struct core *c, const struct step *st)
 {
 	const struct config *config = &c->realm->config;
@@ -38,7 +43,7 @@ const char *approve_plan(struct core *c, struct job *j)
 		const struct command_config *m = approval_of(c, st);
 
 		/* The yes was for as long as was said then. */
-		if (!st->fresh && c->realm->config.service[st->service].approve[0] != '\0')
+		if (approve_has_been(c, st))
 			st->r.end_ms = st->old_end_ms;
 		wait_ms += m ? (uint64_t)m->timeout_s * MS : 0;
 	}

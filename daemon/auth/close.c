@@ -86,6 +86,19 @@ static bool is_asked_for(const struct core *c, uint64_t session)
 	return false;
 }
 
+static const char *why_early(const struct session *s)
+{
+	if (s->r.narrowing.once)
+		return "used";
+	return s->r.narrowing.idle_s != 0 ? "idle" : "gone";
+}
+
+void session_is_over(struct core *c, struct session *s)
+{
+	count(&c->counters, COUNT_ENDED);
+	session_end(c, s, JOURNAL_ENDED, why_early(s));
+}
+
 void session_queried(struct core *c, const struct ask *a, enum door_status status)
 {
 	struct session *s = sessions_find(c->sessions, a->session);
@@ -93,8 +106,7 @@ void session_queried(struct core *c, const struct ask *a, enum door_status statu
 	if (status != DOOR_NOT_THERE || !s || !closes_early(s) || is_asked_for(c, s->id) ||
 	    session_is_cut(c, s))
 		return;
-	count(&c->counters, COUNT_ENDED);
-	session_end(c, s, JOURNAL_ENDED, s->r.narrowing.once ? "used" : "idle");
+	session_is_over(c, s);
 }
 
 static void looked(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)

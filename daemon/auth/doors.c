@@ -102,6 +102,13 @@ static void opened(struct core *c, const struct ask *a, enum door_status status,
 		open_failed(c, j, VERDICT_ADDRESS, "that is an address of the server itself");
 		return;
 	}
+	if (status == DOOR_NOT_THERE) {
+		if (s)
+			session_is_over(c, s);
+		open_failed(c, j, VERDICT_BUSY,
+		    "that door has closed: knock again, to have somebody asked");
+		return;
+	}
 	if (status != DOOR_OK) {
 		open_failed(
 		    c, j, VERDICT_FIREWALL, status == DOOR_FULL ? "no room for more doors" : NULL);
@@ -116,9 +123,26 @@ static void opened(struct core *c, const struct ask *a, enum door_status status,
 	open_next(c, j);
 }
 
+/*
+ * A yes was for one door: when the kernel has closed that, behind its
+ * connection say, it is not opened by the same yes again.
+ */
+static struct ask *ask_to_open(struct core *c, const struct step *st, struct session *s)
+{
+	const uint64_t now = c->w.boot_ms(c->w.arg);
+	uint64_t end = sessions_door_end(c->sessions, s);
+
+	if (approve_has_been(c, st))
+		return ask_door(c, MSG_DOOR_QUERY, s, 0);
+	if (end < s->r.end_ms)
+		end = s->r.end_ms;
+	end = end > now ? end - now : 1;
+	s->unasked = false;
+	return ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((end + 999) / 1000));
+}
+
 static void open_next(struct core *c, struct job *j)
 {
-	uint64_t now = c->w.boot_ms(c->w.arg), end;
 	struct session *s;
 	bool any_fresh = false;
 
@@ -133,12 +157,7 @@ static void open_next(struct core *c, struct job *j)
 		open_failed(c, j, VERDICT_FIREWALL, "closed meanwhile");
 		return;
 	}
-	end = sessions_door_end(c->sessions, s);
-	if (end < s->r.end_ms)
-		end = s->r.end_ms;
-	end = end > now ? end - now : 1;
-	s->unasked = false;
-	owned(ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((end + 999) / 1000)), j, j->at, opened);
+	owned(ask_to_open(c, &j->step[j->at], s), j, j->at, opened);
 }
 
 static void start_open(struct core *c, struct job *j)

@@ -314,6 +314,8 @@ void run_start(struct core *c, struct job *j);
  * cannot be asked for now.
  */
 const char *approve_plan(struct core *c, struct job *j);
+/* A session that somebody said yes to already, if its door is still open. */
+bool approve_has_been(const struct core *c, const struct step *st);
 /* Asks, where somebody is to be asked; then goes on to doors_start(). */
 void approve_start(struct core *c, struct job *j);
 /* What came of asking. */
@@ -352,6 +354,8 @@ void session_forget(struct core *c, struct session *s);
 void session_time_is_over(struct core *c, struct session *s);
 /* Do its connections end with its time? */
 bool session_is_cut(const struct core *c, const struct session *s);
+/* The kernel has closed its door before the session's time was over. */
+void session_is_over(struct core *c, struct session *s);
 /* What a query came to: a session whose door the kernel closed before its time is over. */
 void session_queried(struct core *c, const struct ask *a, enum door_status status);
 /* Query those of a client's doors that may be closed already. */

@@ -8,13 +8,14 @@
 #include "auth_lab.h"
 #include "errors.h"
 
-enum { SSH, DB, WEB, TIMEOUT_S = 100, HOLD_S = 60 };
+enum { SSH, DB, WEB, FTP, TIMEOUT_S = 100, HOLD_S = 60 };
 
 static const char config[] =
     "udp-port = 62201\n"
     "service \"ssh\" { proto = tcp port = 22 hold = 60 approve = ask }\n"
     "service \"db\" { proto = tcp port = 5432 hold = 60 approve = other }\n"
     "service \"web\" { proto = tcp port = 443 }\n"
+    "service \"ftp\" { proto = tcp port = 21 hold = 60 approve = ask cut = yes }\n"
     "command \"ask\" { run = {\"/bin/true\"} user = nobody timeout = 100 }\n"
     "command \"other\" { run = {\"/bin/true\"} user = nobody timeout = 100 }\n";
 
@@ -23,7 +24,7 @@ static int setup(void **state)
 	static struct lab l;
 
 	memset(&l, 0, sizeof(l));
-	lab_start(&l, config, "service=ssh,service=db,service=web", 2);
+	lab_start(&l, config, "service=ssh,service=db,service=web,service=ftp", 2);
 	assert_true(lab_prove(&l, &l.client[0]) && lab_prove(&l, &l.client[1]));
 	*state = &l;
 	return 0;
@@ -208,6 +209,55 @@ static void test_a_crash_in_between(void **state)
 	assert_int_equal(l->runs, 1);
 }
 
+/* The kernel closed it, behind its connection: that yes was for this one door. */
+static void test_a_yes_is_used_up(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("ssh");
+	struct lab_message m;
+	struct reply p;
+
+	q.single_use = true;
+	m = knock(l, c, &q);
+	say(l, RUN_ENDED, 0);
+	assert_true(lab_reply(l, &m, &p));
+	assert_int_equal(p.verdict, VERDICT_OK);
+	q.attempt++;
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_REFRESHED); /* not used yet */
+	lab_door(l, &c->address, SSH)->end_ms = 0;
+	q.attempt++;
+	assert_int_equal(lab_ask(l, c, &q, &p), VERDICT_BUSY);
+	assert_string_equal(p.reason, "that door has closed: knock again, to have somebody asked");
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_int_equal(l->runs, 1);
+	q.attempt++;
+	(void)knock(l, c, &q);
+	assert_int_equal(l->runs, 2);
+}
+
+/* What was written down before the yes opens nothing, though the service cuts and so keeps what it cannot find. */
+static void test_a_crash_is_no_yes(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("ftp");
+	struct lab_message m = lab_m1(l, c, &q, 0);
+
+	lab_knock(l, &m);
+	assert_int_equal(l->runs, 1);
+	lab_restart(l);
+	lab_settle(l);
+	q.attempt++;
+	assert_int_equal(lab_ask(l, c, &q, NULL), VERDICT_BUSY);
+	assert_null(lab_door(l, &c->address, FTP));
+	q.attempt++;
+	m = lab_m1(l, c, &q, 0);
+	lab_knock(l, &m);
+	assert_int_equal(l->runs, 2);
+	assert_null(lab_door(l, &c->address, FTP));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -219,6 +269,8 @@ int main(void)
 	    TEST(test_each_service_has_its_own),
 	    TEST(test_a_reload_in_between),
 	    TEST(test_a_crash_in_between),
+	    TEST(test_a_yes_is_used_up),
+	    TEST(test_a_crash_is_no_yes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
