@@ -44,6 +44,8 @@ struct ask *ask_door(
 	a->m.source_port = s->r.narrowing.source_port;
 	a->m.once = s->r.narrowing.once ? 1 : 0;
 	a->m.seconds = type == MSG_DOOR_OPEN ? clamped(c, service, seconds) : seconds;
+	if (service >= 0 && service_is_random(&c->realm->config.service[service]))
+		a->m.port = s->r.port;
 	a->session = s->id;
 	DL_APPEND(c->asks, a);
 	if (!c->ask_unsent)

@@ -73,15 +73,19 @@ static size_t promised(const struct core *c, int service)
 	return n;
 }
 
-static void plan_step(struct core *c, struct job *j, const struct want *w)
+/* Returns false when the service has no port left for it. */
+static bool plan_step(struct core *c, struct job *j, const struct want *w)
 {
-	struct step *st = &j->step[j->steps++];
+	struct step *st = &j->step[j->steps];
 	const struct session *s;
 
 	st->r = wanted_record(c, j, w);
 	st->service = (int)w->service;
 	st->hold_s = w->hold_s;
 	st->latest_s = w->latest_s;
+	if (!draw_port(c, j, st))
+		return false;
+	j->steps++;
 	s = sessions_match(c->sessions, &st->r);
 	st->fresh = !s;
 	st->session = s ? s->id : new_session_id(c);
@@ -89,6 +93,7 @@ static void plan_step(struct core *c, struct job *j, const struct want *w)
 	/* A door that is asked for again is never shortened. */
 	if (st->old_end_ms > st->r.end_ms)
 		st->r.end_ms = st->old_end_ms;
+	return true;
 }
 
 static bool fits_service(const struct core *c, const struct job *j, int service)
@@ -129,6 +134,18 @@ const char *decide_over_quota(struct core *c, const struct job *j)
 	return cl ? over_quota(c, j, cl) : "the client is gone";
 }
 
+/* NULL, or what is full. */
+static const char *plan_steps(struct core *c, struct job *j, const struct ruling *ruling)
+{
+	for (unsigned i = 0; i < ruling->wants; i++) {
+		if (plan_step(c, j, &ruling->want[i]))
+			continue;
+		sessions_look_at_service(c, (int)ruling->want[i].service);
+		return "the service has a door at each of its ports";
+	}
+	return NULL;
+}
+
 static int plan_open(
     struct core *c, struct job *j, const struct policy_case *p, struct client_record *r)
 {
@@ -137,9 +154,9 @@ static int plan_open(
 
 	if (ruling.verdict != VERDICT_OK)
 		return refuse(j, ruling.verdict, ruling.reason);
-	for (unsigned i = 0; i < ruling.wants; i++)
-		plan_step(c, j, &ruling.want[i]);
-	full = over_quota(c, j, p->client);
+	full = plan_steps(c, j, &ruling);
+	if (!full)
+		full = over_quota(c, j, p->client);
 	if (full) {
 		j->steps = 0;
 		sessions_look(c, j->key.cid); /* perhaps the next attempt fits */

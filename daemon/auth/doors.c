@@ -84,9 +84,9 @@ static void log_granted(const struct job *j, const struct step *st, uint32_t sec
 	char from[ADDRESS_TEXT], admit[PREFIX_TEXT];
 
 	log_info("granted",
-	    "client=%s service=%s address=%s from=%s hold_s=%u session=%016llx again=%s "
+	    "client=%s service=%s port=%u address=%s from=%s hold_s=%u session=%016llx again=%s "
 	    "attempt=%016llx",
-	    j->client, st->r.service, prefix_text(&st->r.admit, admit),
+	    j->client, st->r.service, st->r.port, prefix_text(&st->r.admit, admit),
 	    address_text(&j->x.route.client, from), seconds, (unsigned long long)st->session,
 	    st->fresh ? "no" : "yes", (unsigned long long)j->key.id);
 }

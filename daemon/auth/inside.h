@@ -297,6 +297,12 @@ int knock_answer(struct core *c, const struct knock *k, const struct client *cl)
 int decide(struct core *c, struct job *j, const struct client *cl, const struct request *q,
     struct client_record *r);
 
+/*
+ * draw.c: where the service's port is random, the step's is the one that the client's session
+ * has already, or a free one. False: none is free.
+ */
+bool draw_port(struct core *c, const struct job *j, struct step *st);
+
 /* job.c */
 struct job *job_new(struct core *c, const struct knock *k, const struct client *cl);
 void job_free(struct core *c, struct job *j);

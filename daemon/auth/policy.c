@@ -167,6 +167,14 @@ static int add_service(
 	return 0;
 }
 
+/* The service at a port. One whose port is random is at none that could be asked for. */
+static int service_at_port(const struct config *c, const struct port *port)
+{
+	const int i = config_service_by_port(c, port->proto, port->number);
+
+	return i >= 0 && service_is_random(&c->service[i]) ? -1 : i;
+}
+
 static int find_services(
     const struct policy_case *p, unsigned service[static SERVICES_MAX], unsigned *n)
 {
@@ -178,8 +186,7 @@ static int find_services(
 		if (add_service(p, config_service(c, q->service[i]), service, n) < 0)
 			return -1;
 	for (unsigned i = 0; i < q->ports; i++)
-		if (add_service(p, config_service_by_port(c, q->port[i].proto, q->port[i].number),
-			service, n) < 0)
+		if (add_service(p, service_at_port(c, &q->port[i]), service, n) < 0)
 			return -1;
 	return *n > 0 ? 0 : -1;
 }

@@ -40,7 +40,8 @@ int realm_service(const struct realm *r, const char *name, uint8_t proto, uint16
 {
 	int i = config_service(&r->config, name);
 
-	if (i < 0 || r->config.service[i].proto != proto || r->config.service[i].port != port)
+	if (i < 0 || r->config.service[i].proto != proto ||
+	    !service_is_known_by(&r->config.service[i], port))
 		return -1;
 	return i;
 }

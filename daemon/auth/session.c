@@ -1,4 +1,4 @@
-/* session - three ways to the same sessions: by id, by owner, by door. */
+/* session - three ways to the same sessions, by id, by owner, by door; and which ports they have. */
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -18,10 +18,17 @@ struct shared_door {
 	UT_hash_handle hh;
 };
 
+struct used_port {
+	uint32_t key; /* port_key() */
+	size_t n;
+	UT_hash_handle hh;
+};
+
 struct sessions {
 	struct session *by_id;
 	struct owner *owners;
 	struct shared_door *doors;
+	struct used_port *ports;
 	size_t of_service[CONFIG_SERVICES_MAX];
 };
 
@@ -108,6 +115,49 @@ static void link_door(struct sessions *ss, struct session *s)
 	DL_APPEND2(d->list, s, door_prev, door_next);
 }
 
+static uint32_t port_key(uint8_t proto, uint16_t port)
+{
+	return (uint32_t)proto << 16 | port;
+}
+
+static struct used_port *port_find(const struct sessions *ss, uint32_t key)
+{
+	struct used_port *u = NULL;
+
+	HASH_FIND(hh, ss->ports, &key, sizeof(key), u);
+	return u;
+}
+
+static void use_port(struct sessions *ss, const struct session_record *r)
+{
+	const uint32_t key = port_key(r->proto, r->port);
+	struct used_port *u = port_find(ss, key);
+
+	if (!u) {
+		u = must_zero(sizeof(*u));
+		u->key = key;
+		HASH_ADD(hh, ss->ports, key, sizeof(u->key), u);
+	}
+	u->n++;
+}
+
+static void leave_port(struct sessions *ss, const struct session_record *r)
+{
+	struct used_port *u = port_find(ss, port_key(r->proto, r->port));
+
+	if (!u)
+		abort();
+	if (--u->n > 0)
+		return;
+	HASH_DELETE(hh, ss->ports, u);
+	free(u);
+}
+
+bool sessions_at_port(const struct sessions *ss, uint8_t proto, uint16_t port)
+{
+	return port_find(ss, port_key(proto, port)) != NULL;
+}
+
 struct session *sessions_add(
     struct sessions *ss, uint64_t id, const struct session_record *r, int service)
 {
@@ -124,6 +174,7 @@ struct session *sessions_add(
 	HASH_ADD(hh, ss->by_id, id, sizeof(s->id), s);
 	link_owner(ss, s);
 	link_door(ss, s);
+	use_port(ss, &s->r);
 	return s;
 }
 
@@ -145,6 +196,7 @@ void sessions_remove(struct sessions *ss, struct session *s)
 		HASH_DELETE(hh, ss->doors, d);
 		free(d);
 	}
+	leave_port(ss, &s->r);
 	HASH_DELETE(hh, ss->by_id, s);
 	free(s);
 }
@@ -192,6 +244,22 @@ struct session *sessions_match(struct sessions *ss, const struct session_record 
 	for (struct session *s = sessions_of(ss, r->cid, NULL); s; s = s->owner_next)
 		if (memcmp(&s->door, &door, sizeof(door)) == 0)
 			return s;
+	return NULL;
+}
+
+struct session *sessions_match_drawn(
+    struct sessions *ss, const struct session_record *r, int service)
+{
+	struct session_record at = *r;
+
+	for (struct session *s = sessions_of(ss, r->cid, NULL); s; s = s->owner_next) {
+		struct door_key_bytes door;
+
+		at.port = s->r.port;
+		door = door_of(&at);
+		if (s->service == service && memcmp(&s->door, &door, sizeof(door)) == 0)
+			return s;
+	}
 	return NULL;
 }
 

@@ -68,6 +68,11 @@ struct session *sessions_find(struct sessions *ss, uint64_t id);
 struct session *sessions_of(struct sessions *ss, const uint8_t cid[static CID_BYTES], size_t *n);
 /* That of a client for this service and prefix, or NULL. */
 struct session *sessions_match(struct sessions *ss, const struct session_record *r);
+/* The same whatever its port is, for a service that draws it. */
+struct session *sessions_match_drawn(
+    struct sessions *ss, const struct session_record *r, int service);
+/* Has any session this port? */
+bool sessions_at_port(const struct sessions *ss, uint8_t proto, uint16_t port);
 /* The latest end of all sessions that rest on the same door, but s itself; 0 when there is no other. */
 uint64_t sessions_door_end(struct sessions *ss, const struct session *s);
 /* All of them, in no order that matters: first NULL, then the one before. Nothing may be removed meanwhile but it. */

@@ -34,6 +34,7 @@ enum {
 	CONFIG_SEQUENCE_MIN = 5, /* ports of a sequence */
 	CONFIG_RANGES_MAX = 8,	 /* of a service's ports */
 	CONFIG_PORTS_MAX = 1024, /* of one service: a door has an element for each */
+	CONFIG_RANDOM_MIN = 256, /* ports to draw from: who guesses shall seldom be right */
 	CONFIG_FORWARDS_MAX = 2,
 	CONFIG_COMMANDS_MAX = 64,
 	CONFIG_WORDS_MAX = 16, /* of a command, itself included */
@@ -55,6 +56,7 @@ struct port_range {
 struct port_ranges {
 	struct port_range at[CONFIG_RANGES_MAX];
 	unsigned len;
+	uint8_t random; /* 1: each door is at one of them, which is drawn for it; else at all */
 };
 
 /* Where a service's packets go to. */
@@ -73,7 +75,8 @@ struct forwards {
 struct service {
 	char name[CONFIG_NAME_MAX + 1];
 	uint8_t proto; /* IANA: 6 tcp, 17 udp */
-	uint16_t port; /* the first of its ports, by which sessions and replies know it */
+	/* The first of its ports, by which sessions and replies know it, unless each knows its own. */
+	uint16_t port;
 	struct port_ranges ports;
 	/* gateway "net" { inside = lan0  outside = eth0 }: no protocol and no port; "" for a service */
 	char inside[CONFIG_INTERFACE_MAX], outside[CONFIG_INTERFACE_MAX];
@@ -293,6 +296,15 @@ unsigned service_gate(const struct service *s);
 /* How many ports a service has, and the i-th. */
 unsigned service_ports(const struct service *s);
 uint16_t service_port(const struct service *s, unsigned i);
+/* Is each session's port drawn for it? */
+static inline bool service_is_random(const struct service *s)
+{
+	return s->ports.random != 0;
+}
+/* May this be the port that a session of it is known by? */
+bool service_is_known_by(const struct service *s, uint16_t port);
+/* The service as one of its sessions sees it whose port was drawn: with that one alone. */
+struct service service_at(const struct service *s, uint16_t port);
 /* Where packets of a family go; NULL: nowhere else, or not for this family. */
 const struct forward *service_forward(const struct service *s, bool v4);
 /* Index of a service by what it guards, or -1. */

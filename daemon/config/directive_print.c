@@ -176,7 +176,7 @@ void directive_range(const struct directive *d, FILE *out)
 		(void)fputs("range", out);
 		return;
 	case DIRECTIVE_RANGES:
-		(void)fputs("ports and ranges", out);
+		(void)fputs("ports and ranges, or random", out);
 		return;
 	case DIRECTIVE_FORWARDS:
 		(void)fputs("addresses with ports, or a port", out);

@@ -5,6 +5,10 @@
 
 enum { PORT_DIGITS = 5 };
 
+static const char random_word[] = "random";
+/* Below the ports that the kernel gives to sockets by itself (32768 to 60999). */
+static const char random_range[] = "20000-20999";
+
 /* Takes a port off text; NULL when there is none. */
 static const char *read_port(const char *text, uint16_t *out)
 {
@@ -60,11 +64,43 @@ static int read_range(const char *value, struct port_range *r)
 	return rest == NULL || *rest != '\0' || r->hi < r->lo ? -1 : 0;
 }
 
+/* "random", or "random 20000-20999". Nothing else stands beside it. */
+static int set_random(struct port_ranges *ranges, const char *value, char *why)
+{
+	const char *range =
+	    value[sizeof(random_word) - 1] == '\0' ? random_range : value + sizeof(random_word);
+	struct port_range r = {0};
+
+	if (ranges->len > 0)
+		return refuse(why, value, "stands alone; give the other ports to another service");
+	if (read_range(range, &r) < 0)
+		return refuse(
+		    why, value, "is not \"random\" and a range, such as \"random 20000-20999\"");
+	if (r.hi - r.lo + 1 < CONFIG_RANDOM_MIN)
+		return refuse(why, value, "has too few ports to draw from; give at least 256");
+	if (r.hi - r.lo + 1 > CONFIG_PORTS_MAX)
+		return refuse(why, value, "makes them too many; a service may have 1024 ports");
+	*ranges = (struct port_ranges){.at = {r}, .len = 1, .random = 1};
+	return 0;
+}
+
+/* The word alone, or a blank behind it. */
+static bool is_random(const char *value)
+{
+	const size_t len = sizeof(random_word) - 1;
+
+	return strncmp(value, random_word, len) == 0 && (value[len] == '\0' || value[len] == ' ');
+}
+
 int ranges_add(struct port_ranges *ranges, const char *value, char *why)
 {
 	struct port_range r = {0};
 	unsigned ports = 0;
 
+	if (is_random(value))
+		return set_random(ranges, value, why);
+	if (ranges->random)
+		return refuse(why, value, "stands beside \"random\"; give it to another service");
 	if (read_range(value, &r) < 0)
 		return refuse(why, value,
 		    "is neither a port from 1 to 65535 nor a range such as \"8000-8010\"");
@@ -130,6 +166,10 @@ void ranges_print(const struct port_ranges *ranges, FILE *out)
 {
 	const bool one = ranges->len == 1 && ranges->at[0].lo == ranges->at[0].hi;
 
+	if (ranges->random) {
+		(void)fprintf(out, "\"%s %u-%u\"", random_word, ranges->at[0].lo, ranges->at[0].hi);
+		return;
+	}
 	(void)fputs(one ? "" : "{", out);
 	for (unsigned i = 0; i < ranges->len; i++) {
 		const struct port_range *r = &ranges->at[i];

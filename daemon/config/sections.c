@@ -34,17 +34,31 @@ static int find_overlap(const struct config *c, const struct service *s)
 	return found;
 }
 
-/* What goes to one port cannot come from several. */
+static bool has_port(const struct service *s, uint16_t port)
+{
+	for (unsigned i = 0; i < s->ports.len; i++)
+		if (port >= s->ports.at[i].lo && port <= s->ports.at[i].hi)
+			return true;
+	return s->ports.len == 0 && s->port == port && port != 0;
+}
+
+/* What goes to one port cannot come from several, but for such of which a door has one alone. */
 static void check_forward(const struct service *s, const struct section_place *at)
 {
-	if (s->forward.len > 0 && service_ports(s) > 1)
+	if (service_is_random(s) && s->forward.len == 0)
+		report_error(at->r, at->file, at->line_of(at->slots, "port"),
+		    "port: nothing listens at a random port; say with forward where it leads");
+	if (s->forward.len > 0 && service_ports(s) > 1 && !service_is_random(s))
 		report_error(at->r, at->file, at->line_of(at->slots, "forward"),
 		    "forward: the service has %u ports; give it one, or make several services",
 		    service_ports(s));
 	if (s->forward.len > 0 && address_is_zero(&s->forward.at[0].to) &&
-	    s->forward.at[0].port == service_port(s, 0))
+	    has_port(s, s->forward.at[0].port))
 		report_error(at->r, at->file, at->line_of(at->slots, "forward"),
-		    "forward: %u is the service's own port; leave it out", service_port(s, 0));
+		    service_is_random(s) ? "forward: %u is one of the service's own ports; give it "
+					   "others, such as \"random 21000-21999\""
+					 : "forward: %u is the service's own port; leave it out",
+		    s->forward.at[0].port);
 }
 
 static void check_hold(const struct service *s, const struct section_place *at)
@@ -74,8 +88,11 @@ static void check_service(
 		return;
 	other = &c->service[i];
 	report_error(at->r, at->file, at->line_of(at->slots, "port"),
-	    "port: service \"%s\" in line %u guards it already; keep one of them", other->name,
-	    other->line);
+	    service_is_random(s)
+		? "port: service \"%s\" in line %u has one of them; give others, such "
+		  "as \"random 21000-21999\""
+		: "port: service \"%s\" in line %u guards it already; keep one of them",
+	    other->name, other->line);
 }
 
 static bool keep_service(struct config *c, const union section_item *i)
@@ -130,12 +147,34 @@ const struct forward *service_forward(const struct service *s, bool v4)
 	return NULL;
 }
 
-static bool has_port(const struct service *s, uint16_t port)
+bool service_is_known_by(const struct service *s, uint16_t port)
 {
-	for (unsigned i = 0; i < s->ports.len; i++)
-		if (port >= s->ports.at[i].lo && port <= s->ports.at[i].hi)
-			return true;
-	return s->ports.len == 0 && s->port == port && port != 0;
+	return service_is_random(s) ? has_port(s, port) : s->port == port;
+}
+
+struct service service_at(const struct service *s, uint16_t port)
+{
+	struct service at = *s;
+
+	at.ports = (struct port_ranges){.len = 0};
+	at.port = port;
+	return at;
+}
+
+/* Where it leads is a service, too: else one could go there without a door. */
+void randoms_check(const struct config *c, const struct section_place *at)
+{
+	for (unsigned i = 0; i < c->services; i++) {
+		const struct service *s = &c->service[i];
+		const struct forward *f = &s->forward.at[0];
+
+		if (service_is_random(s) && s->forward.len > 0 && address_is_zero(&f->to) &&
+		    config_service_by_port(c, s->proto, f->port) < 0)
+			report_error(at->r, at->file, s->line,
+			    "service \"%s\": port %u, where it leads, is guarded by none; add a "
+			    "service for it, which no client need be allowed",
+			    s->name, f->port);
+	}
 }
 
 int config_service_by_port(const struct config *c, uint8_t proto, uint16_t port)

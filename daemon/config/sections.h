@@ -58,6 +58,9 @@ void firewalls_check(const struct config *c, const struct section_place *at);
 /* Are there the commands that services name? */
 void approvals_check(const struct config *c, const struct section_place *at);
 
+/* Do random ports lead where one needs a door? */
+void randoms_check(const struct config *c, const struct section_place *at);
+
 /* Where no source has a section: one for each interface. */
 void sections_plain(struct config *c);
 

@@ -3,19 +3,22 @@
 
 #include <string.h>
 
-/* The same service after a reload: it has the same name and guards the same port. */
+/* The same service after a reload: it has the same name and guards the same port, or draws one as before. */
 static const struct service *carried_over(const struct config *now, const struct service *old)
 {
 	const int i = config_service(now, old->name);
 
-	if (i < 0 || now->service[i].proto != old->proto || now->service[i].port != old->port)
+	if (i < 0 || now->service[i].proto != old->proto ||
+	    service_is_random(&now->service[i]) != service_is_random(old))
 		return NULL;
-	return &now->service[i];
+	return service_is_random(old) || now->service[i].port == old->port ? &now->service[i]
+									   : NULL;
 }
 
 static enum doors_verdict find_service(
-    const struct doors_law *law, const struct msg_door *m, const struct service **out)
+    const struct doors_law *law, const struct msg_door *m, struct service *out)
 {
+	const struct service *found;
 	const bool old = law->before && m->generation == law->before_generation;
 	const struct config *counted_in = old ? law->before : law->now;
 
@@ -23,10 +26,15 @@ static enum doors_verdict find_service(
 		return DOORS_GENERATION;
 	if (m->service >= counted_in->services)
 		return DOORS_SERVICE;
-	*out = &counted_in->service[m->service];
+	found = &counted_in->service[m->service];
 	if (old)
-		*out = carried_over(law->now, *out);
-	return *out ? DOORS_FINE : DOORS_SERVICE;
+		found = carried_over(law->now, found);
+	if (!found)
+		return DOORS_SERVICE;
+	if (service_is_random(found) ? !service_is_known_by(found, m->port) : m->port != 0)
+		return DOORS_PORT;
+	*out = service_is_random(found) ? service_at(found, m->port) : *found;
+	return DOORS_FINE;
 }
 
 static bool has_seconds(uint32_t type)
@@ -36,10 +44,7 @@ static bool has_seconds(uint32_t type)
 
 static bool has_stray_bytes(const struct msg_door *m)
 {
-	static const uint8_t none[sizeof(m->unused)];
-
-	return m->once > 1 || memcmp(m->unused, none, sizeof(none)) != 0 ||
-	       m->cut > (m->head.type == MSG_DOOR_CLOSE) ||
+	return m->once > 1 || m->unused != 0 || m->cut > (m->head.type == MSG_DOOR_CLOSE) ||
 	       (!has_seconds(m->head.type) && m->seconds != 0) ||
 	       (m->head.type == MSG_DOOR_SHORTEN && m->seconds == 0);
 }
@@ -55,13 +60,13 @@ static bool is_sound(const struct door_wanted *w)
 	const struct firewall_pass *p = &w->pass;
 
 	return prefix_is_canonical(&p->from) &&
-	       (!is_narrow(p) || (prefix_is_host(&p->from) && !service_is_gateway(w->service)));
+	       (!is_narrow(p) || (prefix_is_host(&p->from) && !service_is_gateway(&w->service)));
 }
 
 /* What the service asks of all its doors, this one must have. */
 static bool is_idle_enough(const struct config *c, const struct door_wanted *w)
 {
-	const uint32_t most = w->service->idle_s, asked = w->pass.idle_s;
+	const uint32_t most = w->service.idle_s, asked = w->pass.idle_s;
 	uint32_t time[CONFIG_SERVICES_MAX];
 	unsigned n = config_idle_times(c, time);
 
@@ -82,21 +87,21 @@ static bool firewall_lacks(const struct config *c, const struct firewall_pass *p
 
 static enum doors_verdict judge_opening(const struct config *c, const struct door_wanted *w)
 {
-	const uint8_t least = address_is_v4(&w->pass.from.addr) ? w->service->min_prefix_v4
-								: w->service->min_prefix_v6;
+	const uint8_t least =
+	    address_is_v4(&w->pass.from.addr) ? w->service.min_prefix_v4 : w->service.min_prefix_v6;
 
 	if (!address_is_admissible(&w->pass.from.addr))
 		return DOORS_ADDRESS;
 	if (w->pass.from.len < least)
 		return DOORS_WIDTH;
-	if (w->seconds == 0 || w->seconds > w->service->max_hold_s)
+	if (w->seconds == 0 || w->seconds > w->service.max_hold_s)
 		return DOORS_TIME;
 	if (firewall_lacks(c, &w->pass))
 		return DOORS_FIREWALL;
 	if (!is_idle_enough(c, w))
 		return DOORS_IDLE;
-	if ((w->service->single_use && !w->pass.once) ||
-	    (w->service->exact && w->pass.source_port == 0))
+	if ((w->service.single_use && !w->pass.once) ||
+	    (w->service.exact && w->pass.source_port == 0))
 		return DOORS_NARROW;
 	return DOORS_FINE;
 }
@@ -137,6 +142,8 @@ const char *doors_verdict_text(enum doors_verdict v)
 		return "wider than min-prefix";
 	case DOORS_TIME:
 		return "longer than max-hold";
+	case DOORS_PORT:
+		return "not a port that the service draws from";
 	case DOORS_NARROW:
 		return "not as narrow as the service wants its doors";
 	case DOORS_FIREWALL:

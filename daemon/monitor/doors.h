@@ -18,7 +18,7 @@ struct doors_law {
 };
 
 struct door_wanted {
-	const struct service *service; /* in law->now */
+	struct service service; /* law->now's; of one whose port is random, with the door's alone */
 	struct firewall_pass pass;
 	uint32_t seconds;
 	bool cut;
@@ -36,6 +36,7 @@ enum doors_verdict {
 	DOORS_IDLE,	  /* a time that no service is idle for, or longer than this one may be */
 	DOORS_FIREWALL,	  /* of a form that the firewall has not */
 	DOORS_NARROW,	  /* wider than the service wants them: not single-use, not exact */
+	DOORS_PORT,	  /* not one of those that the service draws from, or it draws none */
 };
 
 /*

@@ -81,7 +81,8 @@ enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
  * Open a door for seconds from now, or give an open one that time instead of
  * its rest (shorter, too: who wants the longer of both asks firewall_query()
  * first); one that closes behind a connection lets one in again. seconds is not 0 and the pass is
- * sound (aborts otherwise). OK is said only after the kernel has it.
+ * sound (aborts otherwise). OK is said only after the kernel has it. Of a service
+ * whose port is random s is what service_at() makes of it, here and below.
  */
 enum firewall_status firewall_open(struct firewall *f, const struct service *s,
     const struct firewall_pass *pass, uint32_t seconds) __attribute__((warn_unused_result));

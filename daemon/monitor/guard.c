@@ -128,8 +128,8 @@ static void cut(struct guard *g, const struct door_wanted *w)
 	char from[PREFIX_TEXT];
 	unsigned n = 0;
 
-	if (firewall_cut(g->firewall, w->service, &w->pass, &n) == FIREWALL_OK && n > 0)
-		log_info("connections_cut", "service=%s from=%s connections=%u", w->service->name,
+	if (firewall_cut(g->firewall, &w->service, &w->pass, &n) == FIREWALL_OK && n > 0)
+		log_info("connections_cut", "service=%s from=%s connections=%u", w->service.name,
 		    prefix_text(&w->pass.from, from), n);
 }
 
@@ -139,16 +139,16 @@ static enum firewall_status carry_out(
 	enum firewall_status s = FIREWALL_FAILED;
 
 	if (type == MSG_DOOR_OPEN) {
-		s = firewall_open(g->firewall, w->service, &w->pass, w->seconds);
+		s = firewall_open(g->firewall, &w->service, &w->pass, w->seconds);
 		*rest_s = s == FIREWALL_OK ? w->seconds : 0;
 	} else if (type == MSG_DOOR_CLOSE) {
-		s = firewall_close(g->firewall, w->service, &w->pass);
+		s = firewall_close(g->firewall, &w->service, &w->pass);
 		if (w->cut && (s == FIREWALL_OK || s == FIREWALL_NOT_THERE))
 			cut(g, w);
 	} else if (type == MSG_DOOR_SHORTEN) {
-		s = firewall_shorten(g->firewall, w->service, &w->pass, w->seconds);
+		s = firewall_shorten(g->firewall, &w->service, &w->pass, w->seconds);
 	} else {
-		s = firewall_query(g->firewall, w->service, &w->pass, rest_s);
+		s = firewall_query(g->firewall, &w->service, &w->pass, rest_s);
 	}
 	return s;
 }
@@ -177,7 +177,7 @@ void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_
 
 	done->status = status_of(s);
 	log_debug("door", "type=%" PRIu32 " service=%s from=%s seconds=%" PRIu32 " status=%" PRIu32,
-	    m->head.type, w.service->name, prefix_text(&w.pass.from, from), done->seconds,
+	    m->head.type, w.service.name, prefix_text(&w.pass.from, from), done->seconds,
 	    done->status);
 }
 

@@ -32,8 +32,11 @@ static void write_forward(FILE *out, const struct service *s, bool v4)
 		return;
 	fprintf(out,
 	    "add rule inet " NFT_TABLE " forwards meta nfproto %d meta l4proto %" PRIu8
-	    " th dport %" PRIu16 " ct mark and 0x%x == 0x%x ",
-	    v4 ? 2 : 10, s->proto, service_port(s, 0), MARK_DOOR, MARK_DOOR);
+	    " th dport %" PRIu16,
+	    v4 ? 2 : 10, s->proto, service_port(s, 0));
+	if (service_is_random(s)) /* whichever of them: the guard knows which is a door's */
+		fprintf(out, "-%" PRIu16, service_port(s, service_ports(s) - 1));
+	fprintf(out, " ct mark and 0x%x == 0x%x ", MARK_DOOR, MARK_DOOR);
 	write_target(out, s, f);
 }
 

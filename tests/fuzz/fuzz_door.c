@@ -9,7 +9,7 @@
 
 #include "doors.h"
 
-enum { NOW = 7, BEFORE = 6, SOCKETS = 2 };
+enum { NOW = 7, BEFORE = 6, SOCKETS = 2, RANDOM = 2, RANDOM_LO = 20000, RANDOM_HI = 20255 };
 
 struct fixture {
 	int pair[SOCKETS];
@@ -39,6 +39,9 @@ static struct fixture *fixture(void)
 			abort();
 		add(&f.now, "ssh", 22, 32, 128);
 		add(&f.now, "web", 80, 16, 48);
+		add(&f.now, "far", RANDOM_LO, 32, 128);
+		f.now.service[RANDOM].ports =
+		    (struct port_ranges){.at = {{RANDOM_LO, RANDOM_HI}}, .len = 1, .random = 1};
 		add(&f.before, "old", 99, 8, 16);
 		add(&f.before, "web", 80, 8, 16);
 		f.law = (struct doors_law){&f.now, &f.before, NOW, BEFORE};
@@ -87,10 +90,13 @@ static void check_fine(
 {
 	const int v4 = is_v4(m);
 
-	must(w->service >= f->now.service && w->service < f->now.service + f->now.services);
-	must(m->generation == NOW
-		 ? w->service == &f->now.service[m->service]
-		 : m->generation == BEFORE && m->service == 1 && w->service == &f->now.service[1]);
+	must(m->generation == NOW ? m->service < f->now.services
+				  : m->generation == BEFORE && m->service == 1);
+	must(strcmp(w->service.name, f->now.service[m->service].name) == 0);
+	must(m->service == RANDOM
+		 ? m->port >= RANDOM_LO && m->port <= RANDOM_HI &&
+		       service_ports(&w->service) == 1 && w->service.port == m->port
+		 : m->port == 0);
 	must(memcmp(w->pass.from.addr.b, m->address, sizeof(m->address)) == 0);
 	must(w->pass.from.len == m->prefix_len && m->prefix_len <= (v4 ? 32 : 128));
 	must(!has_host_bits(m));
@@ -100,7 +106,7 @@ static void check_fine(
 	must(w->pass.idle_s == m->idle_s && m->idle_s == 0); /* no service has an idle time */
 	must(m->prefix_len == (v4 ? 32 : 128) || (!w->pass.once && w->pass.source_port == 0));
 	must(w->seconds == m->seconds && w->seconds >= 1 && w->seconds <= 600);
-	must(m->prefix_len >= (v4 ? w->service->min_prefix_v4 : w->service->min_prefix_v6));
+	must(m->prefix_len >= (v4 ? w->service.min_prefix_v4 : w->service.min_prefix_v6));
 	must(v4 ? v4_is_fine(m->address + 12) : v6_is_fine(m->address));
 }
 

@@ -13,7 +13,8 @@ static struct lab_door *find_door(struct lab *l, const struct msg_door *m)
 	for (unsigned i = 0; i < l->doors; i++) {
 		struct lab_door *d = &l->door[i];
 
-		if (d->m.service == m->service && d->m.prefix_len == m->prefix_len &&
+		if (d->m.service == m->service && d->m.port == m->port &&
+		    d->m.prefix_len == m->prefix_len &&
 		    memcmp(d->m.address, m->address, sizeof(m->address)) == 0)
 			return d;
 	}

@@ -157,8 +157,8 @@ static void test_what_must_be_given(void **state)
 	(void)state;
 	assert_faults("service \"x\" { hold = 3 }\n",
 	    "f:1: service \"x\": proto: it must be given: the service's protocol\n"
-	    "f:1: service \"x\": port: it must be given: the service's port, or a list such as "
-	    "{80, \"8000-8010\"}\n"
+	    "f:1: service \"x\": port: it must be given: the service's port, a list such as "
+	    "{80, \"8000-8010\"}, or random: see below\n"
 	    "f: no carrier is in use; give udp-port, tcp-port, icmp = yes, "
 	    "http-port or sequence\n");
 	assert_faults(SERVICE "udp-port = 0\n",
@@ -166,8 +166,8 @@ static void test_what_must_be_given(void **state)
 	    "http-port or sequence\n");
 	assert_faults("udp-port = 1\n\nservice \"x\" {\n}\n",
 	    "f:3: service \"x\": proto: it must be given: the service's protocol\n"
-	    "f:3: service \"x\": port: it must be given: the service's port, or a list such as "
-	    "{80, \"8000-8010\"}\n");
+	    "f:3: service \"x\": port: it must be given: the service's port, a list such as "
+	    "{80, \"8000-8010\"}, or random: see below\n");
 }
 
 static void test_services_that_collide(void **state)
@@ -641,6 +641,97 @@ static void test_forwards(void **state)
 	check_forward_refused("80", "80 is the service's own port; leave it out");
 }
 
+#define INNER "forward = \"10.0.0.5:5432\" "
+
+static void check_random_refused(const char *port, const char *more, const char *what)
+{
+	char text[512], expected[512];
+
+	(void)snprintf(text, sizeof(text),
+	    "udp-port = 20050\nservice \"db\" { proto = tcp port = %s %s }\n", port, more);
+	(void)snprintf(expected, sizeof(expected), "f:2: %s\n", what);
+	assert_int_equal(parse(text), -1);
+	assert_string_equal(said, expected);
+}
+
+static void test_random_port(void **state)
+{
+	const struct service *s = &parsed.service[0];
+
+	(void)state;
+	assert_int_equal(
+	    parse("udp-port = 20050\nservice \"db\" { proto = tcp port = random " INNER "}\n"), 0);
+	assert_true(service_is_random(s));
+	assert_int_equal(service_ports(s), 1000);
+	assert_int_equal(service_port(s, 999), 20999);
+	assert_int_equal(config_service_by_port(&parsed, 6, 20500), 0);
+	assert_true(service_is_known_by(s, 20999) && !service_is_known_by(s, 21000));
+	assert_round_trip();
+	assert_int_equal(parse("udp-port = 1\nservice \"a\" { proto = tcp port = \"random "
+			       "30000-30255\" forward = 22 }\n"
+			       "service \"b\" { proto = tcp port = 22 }\n"),
+	    0);
+	assert_int_equal(service_ports(s), CONFIG_RANDOM_MIN);
+	assert_false(service_is_random(&parsed.service[1]));
+	assert_round_trip();
+
+	check_random_refused("random", "",
+	    "port: nothing listens at a random port; say with forward where it leads");
+	check_random_refused("\"random 20000-20254\"", INNER,
+	    "port: \"random 20000-20254\" has too few ports to draw from; give at least 256");
+	check_random_refused("\"random 20000-21024\"", INNER,
+	    "port: \"random 20000-21024\" makes them too many; a service may have 1024 ports");
+	check_random_refused("\"random 22\"", INNER,
+	    "port: \"random 22\" has too few ports to draw from; give at least 256");
+	check_random_refused("\"random x\"", INNER,
+	    "port: \"random x\" is not \"random\" and a range, such as \"random 20000-20999\"");
+	check_random_refused("randomly", INNER,
+	    "port: \"randomly\" is neither a port from 1 to 65535 nor a range such as "
+	    "\"8000-8010\"");
+	check_random_refused("{22, random}", INNER,
+	    "port: \"random\" stands alone; give the other ports to another service");
+	check_random_refused("{random, 22}", INNER,
+	    "port: \"22\" stands beside \"random\"; give it to another service");
+	check_random_refused("random", "forward = 20001",
+	    "forward: 20001 is one of the service's own ports; give it others, such as \"random "
+	    "21000-21999\"");
+	check_random_refused("random", "forward = 22",
+	    "service \"db\": port 22, where it leads, is guarded by none; add a service for it, "
+	    "which no client need be allowed");
+}
+
+/* What is drawn from is nobody else's: no service's, no carrier's. */
+static void test_random_ports_are_its_own(void **state)
+{
+	static const char db[] = "service \"db\" { proto = tcp port = random " INNER "}\n";
+	char text[512];
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "udp-port = 1\n%sservice \"b\" %s", db, strchr(db, '{'));
+	assert_int_equal(parse(text), -1);
+	assert_string_equal(said,
+	    "f:3: port: service \"db\" in line 2 has one of them; give others, such as "
+	    "\"random 21000-21999\"\n");
+	(void)snprintf(
+	    text, sizeof(text), "udp-port = 1\n%sservice \"b\" { proto = tcp port = 20999 }\n", db);
+	assert_int_equal(parse(text), -1);
+	assert_string_equal(
+	    said, "f:3: port: service \"db\" in line 2 guards it already; keep one of them\n");
+	(void)snprintf(text, sizeof(text), "tcp-port = 20050\n%s", db);
+	assert_int_equal(parse(text), -1);
+	assert_string_equal(
+	    said, "f:2: service \"db\": tcp port 20050 is the knock port; change one of them\n");
+	(void)snprintf(text, sizeof(text), "sequence-range = 20900-21000\n%s", db);
+	assert_int_equal(parse(text), -1);
+	assert_string_equal(
+	    said, "f:2: service \"db\": port 20900 is one of the sequence; change one of them\n");
+	(void)snprintf(text, sizeof(text), "udp-port = 1\nfirewall = ipset\n%s", db);
+	assert_int_equal(parse(text), -1);
+	assert_string_equal(said,
+	    "f:3: service \"db\": the firewall ipset has no forward; leave it out, or use "
+	    "firewall = nftables\n");
+}
+
 static void test_print_reads_back(void **state)
 {
 	(void)state;
@@ -880,6 +971,8 @@ int main(void)
 	    cmocka_unit_test(test_a_gateways_number_is_its_names),
 	    cmocka_unit_test(test_ports_of_a_service),
 	    cmocka_unit_test(test_forwards),
+	    cmocka_unit_test(test_random_port),
+	    cmocka_unit_test(test_random_ports_are_its_own),
 	    cmocka_unit_test(test_print_reads_back),
 	    cmocka_unit_test(test_golden_print),
 	    cmocka_unit_test(test_again_after_a_failure),

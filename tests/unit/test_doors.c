@@ -146,7 +146,7 @@ static void test_what_is_opened(void **state)
 	(void)state;
 	make_law(&l);
 	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FINE);
-	assert_ptr_equal(w.service, &l.now.service[1]);
+	assert_memory_equal(&w.service, &l.now.service[1], sizeof(w.service));
 	assert_string_equal(prefix_text(&w.pass.from, text), "192.0.2.0/24");
 	assert_int_equal(w.seconds, 59);
 }
@@ -270,6 +270,45 @@ static void test_gateway(void **state)
 	}
 }
 
+/* A door's port, where the service draws it, is one of the service's; elsewhere there is none to say. */
+static void test_random_ports(void **state)
+{
+	struct law l;
+	struct door_wanted w;
+	struct msg_door m = ask(MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 60);
+
+	(void)state;
+	make_law(&l);
+	m.port = 22;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_PORT);
+	l.now.service[0].ports =
+	    (struct port_ranges){.at = {{20000, 20999}}, .len = 1, .random = 1};
+	l.now.service[0].port = 20000;
+	l.before.service[2].ports =
+	    (struct port_ranges){.at = {{30000, 30999}}, .len = 1, .random = 1};
+	l.before.service[2].port = 30000;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_PORT);
+	m.port = 0;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_PORT);
+	m.port = 19999;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_PORT);
+	m.port = 21000;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_PORT);
+	m.port = 20999;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FINE);
+	assert_int_equal(service_ports(&w.service), 1);
+	assert_int_equal(service_port(&w.service, 0), 20999);
+	assert_string_equal(w.service.name, "ssh");
+	/* Counted as before, it is drawn from what there is now. */
+	m.generation = BEFORE;
+	m.service = 2;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FINE);
+	m.port = 30000;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_PORT);
+	l.now.service[0].ports.random = 0;
+	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_SERVICE);
+}
+
 /* Only a close may cut. */
 static void test_cutting(void **state)
 {
@@ -287,7 +326,7 @@ static void test_cutting(void **state)
 	m.cut = 2;
 	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FORM);
 	m.cut = 1;
-	m.unused[2] = 1;
+	m.unused = 1;
 	assert_int_equal(doors_judge(&l.law, &m, &w), DOORS_FORM);
 	m = ask(MSG_DOOR_OPEN, NOW, 0, "192.0.2.1", 32, 60);
 	m.cut = 1;
@@ -314,6 +353,7 @@ int main(void)
 	    cmocka_unit_test(test_narrowing),
 	    cmocka_unit_test(test_what_the_firewall_has_not),
 	    cmocka_unit_test(test_gateway),
+	    cmocka_unit_test(test_random_ports),
 	    cmocka_unit_test(test_cutting),
 	    cmocka_unit_test(test_nothing_was_before),
 	};

@@ -117,6 +117,26 @@ static void test_pieces(void **state)
 	free(text);
 }
 
+/* Whichever of its ports a door is at: the guard knows, and what came through it has the mark. */
+static void test_random_port_leads_on(void **state)
+{
+	struct config c = config_of(SILENCE_DROP);
+	struct service *s = &c.service[0];
+	char *text;
+
+	(void)state;
+	s->port = 20000;
+	s->ports = (struct port_ranges){.at = {{20000, 20999}}, .len = 1, .random = 1};
+	s->forward = (struct forwards){.at = {{.port = 22}}, .len = 1};
+	text = text_of_config(&c);
+	assert_non_null(strstr(text,
+	    "forwards meta nfproto 2 meta l4proto 6 th dport 20000-20999 ct mark and 0x10000 == "
+	    "0x10000 redirect to :22\n"));
+	assert_non_null(
+	    strstr(text, "forwards meta nfproto 10 meta l4proto 6 th dport 20000-20999"));
+	free(text);
+}
+
 /* What follows the rules: the arming alone. */
 static char *arming_of(enum nft_arming arming)
 {
@@ -289,6 +309,7 @@ int main(void)
 	    cmocka_unit_test(test_drop),
 	    cmocka_unit_test(test_closed_with_networks),
 	    cmocka_unit_test(test_pieces),
+	    cmocka_unit_test(test_random_port_leads_on),
 	    cmocka_unit_test(test_arming),
 	    cmocka_unit_test(test_rules_never_name_a_door),
 	    cmocka_unit_test(test_what_captures_need),

@@ -55,6 +55,29 @@ static void test_ways_to_a_session(void **state)
 	sessions_free(ss);
 }
 
+static void test_drawn_ports(void **state)
+{
+	struct sessions *ss = sessions_new();
+	struct session *s = add(ss, 1, 10, "10.0.0.1", 20007, 100), *same;
+	struct session_record r = record(10, "10.0.0.1", 0, 999);
+
+	(void)state;
+	assert_ptr_equal(sessions_match_drawn(ss, &r, 0), s);
+	assert_null(sessions_match_drawn(ss, &r, 1));
+	r.narrowing.once = true;
+	assert_null(sessions_match_drawn(ss, &r, 0));
+	r = record(11, "10.0.0.1", 0, 999);
+	assert_null(sessions_match_drawn(ss, &r, 0));
+	assert_true(sessions_at_port(ss, 6, 20007));
+	assert_false(sessions_at_port(ss, 17, 20007) || sessions_at_port(ss, 6, 20008));
+	same = add(ss, 2, 11, "10.0.0.2", 20007, 100);
+	sessions_remove(ss, s);
+	assert_true(sessions_at_port(ss, 6, 20007));
+	sessions_remove(ss, same);
+	assert_false(sessions_at_port(ss, 6, 20007));
+	sessions_free(ss);
+}
+
 static void test_shared_doors(void **state)
 {
 	struct sessions *ss = sessions_new();
@@ -127,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ways_to_a_session),
+	    cmocka_unit_test(test_drawn_ports),
 	    cmocka_unit_test(test_shared_doors),
 	    cmocka_unit_test(test_gateways_share_nothing),
 	    cmocka_unit_test(test_many_come_and_go),
