@@ -96,6 +96,10 @@ void attempt_make(struct attempt *a, const struct person *who, const struct targ
 		q.has_hold = true;
 		q.hold_s = t->hold_s;
 	}
+	if (t->names_admit) {
+		q.admits = 1;
+		q.admit[0] = t->admit;
+	}
 	make(a, who, t, &q);
 }
 

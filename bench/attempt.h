@@ -18,7 +18,10 @@ struct target {
 	uint8_t server_key[KEY_BYTES];
 	struct door_keys door;
 	const char *service;
-	uint32_t hold_s;
+	/* These may change from one knock to the next. */
+	uint32_t hold_s;  /* 0: the service's */
+	bool names_admit; /* false: for its sender's address */
+	struct prefix admit;
 };
 
 struct attempt {

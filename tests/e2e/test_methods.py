@@ -3,13 +3,13 @@
 One daemon for each method, since what is asked of it here is also that it is the same one at the end.
 """
 
-import base64
 import json
 import os
 import subprocess
 
 import pytest
 from lab import connect, until
+from lab.crowd import Crowd
 from lab.house import House
 from lab.network import v4, v6
 from lab.postern import Postern
@@ -22,7 +22,7 @@ from wire import frames
 
 pytestmark = pytest.mark.alone
 STRANGERS, STRANGERS_RATE = 200_000, 50_000
-KNOCKS, RATE, CLIENTS, ADDRESSES = 10_000, 1000, 100, 50
+KNOCKS, RATE, CLIENTS = 10_000, 1000, 100
 # The firewall and its kind hear of all interfaces, but not of tags that no VLAN interface takes off.
 BEHIND_THE_STACK = ("nflog", "nfqueue", "udp")
 
@@ -53,13 +53,7 @@ class Loaded:
         postern.directives["interface"] = ["any" if self.method in (*BEHIND_THE_STACK, "savefile") else "eth0"]
         writer = self.record() if self.method == "savefile" else None
         postern.write_config()
-        crowd = postern.etc / "crowd"
-        self.keys = postern.etc / "crowd.keys"
-        subprocess.run([build() / "bench/bench-keys", str(CLIENTS), "ssh", self.keys, crowd], check=True)
-        with open(postern.etc / "clients", "a") as clients:
-            clients.write(crowd.read_text())
-        for number in range(100, 100 + ADDRESSES):
-            house.client.ip("addr", "add", f"10.88.0.{number}/24", "dev", "eth0")
+        self.crowd = Crowd(house, CLIENTS)
         postern.start()
         if writer:
             writer.wait_line("listening on")
@@ -77,14 +71,6 @@ class Loaded:
 
     def resident_kib(self):
         return int(status(self.capture_pid())["VmRSS"].split()[0])
-
-    def knocks(self):
-        """The knocker of the benchmark: every knock is sent once, and its answer opened and checked."""
-        public = base64.b64encode(self.house.card.server_public).decode()
-        postern = self.house.postern
-        words = [v4("server"), Postern.PORT, "10.88.0.100", public, postern.etc / "door.key", self.keys, "ssh"]
-        done = self.house.client.run(build() / "bench/bench-knock", *words, KNOCKS, RATE, 0, CLIENTS, 0, timeout=90)
-        return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module", params=methods())
@@ -136,7 +122,7 @@ def test_a_knock_among_strangers(loaded):
 
 
 def test_no_knock_of_a_thousand_a_second_is_lost(loaded):
-    got = loaded.knocks()
+    got = loaded.crowd.knock(KNOCKS, RATE)
     assert got["seconds"] < KNOCKS / RATE * 1.05, "this machine is too slow to send them"
     assert (got["sent"], got["granted"], got["refused"]) == (KNOCKS, KNOCKS, 0), got
     assert loaded.house.postern.pids() == loaded.pids
