@@ -28,7 +28,9 @@ struct search {
 	const struct firewall_pass *pass;
 	struct found *found;
 	bool failed;
-	bool others; /* that are not meant, but have the marks */
+	bool others;	       /* that are not meant, but have the marks */
+	bool others_there;     /* of the same host or network */
+	struct cut_list *list; /* of them all; may be NULL */
 };
 
 static struct address source_of(const struct nf_conntrack *ct)
@@ -79,6 +81,17 @@ static bool is_meant(const struct search *s, const struct nf_conntrack *ct)
 	       (s->pass->source_port == 0 || s->pass->source_port == from);
 }
 
+static void note_other(struct search *s, const struct nf_conntrack *ct)
+{
+	const struct address source = source_of(ct);
+	const struct prefix host = prefix_host(&source);
+
+	s->others = true;
+	s->others_there = s->others_there || (s->pass && prefix_within(&s->pass->from, &host));
+	if (s->list)
+		cut_list_add(s->list, &host);
+}
+
 static int take(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, void *arg)
 {
 	struct search *s = arg;
@@ -86,7 +99,7 @@ static int take(enum nf_conntrack_msg_type type, struct nf_conntrack *ct, void *
 
 	(void)type;
 	if (!s->service || !is_meant(s, ct)) {
-		s->others = true;
+		note_other(s, ct);
 		return NFCT_CB_CONTINUE;
 	}
 	f = calloc(1, sizeof(*f));
@@ -218,19 +231,22 @@ long cut_connections(const struct service *s, const struct firewall_pass *p)
 	return for_each(&all, MARK_DOOR, end_flow);
 }
 
-long cut_forget(const struct service *s, const struct firewall_pass *p, bool *others)
+long cut_forget(const struct service *s, const struct firewall_pass *p, struct cut_list *list)
 {
 	struct search all = {.service = s, .pass = p};
 	const long n = for_each(&all, MARK_CUT, forget_flow);
 
-	if (n >= 0)
-		*others = all.others;
+	if (n >= 0 && !all.others)
+		cut_list_clear(list);
+	else if (n >= 0 && !all.others_there)
+		cut_list_drop(list, &p->from);
 	return n;
 }
 
-bool cut_any(void)
+void cut_find(struct cut_list *list)
 {
-	struct search all = {.service = NULL};
+	struct search all = {.list = list};
 
-	return for_each(&all, MARK_CUT, forget_flow) >= 0 && all.others;
+	if (for_each(&all, MARK_CUT, forget_flow) < 0)
+		cut_list_clear(list);
 }

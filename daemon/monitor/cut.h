@@ -12,6 +12,7 @@
 #define POSTERN_MONITOR_CUT_H
 
 #include "config.h"
+#include "cut_list.h"
 #include "firewall.h"
 
 /* Returns how many were cut, or -errno. */
@@ -19,12 +20,12 @@ long cut_connections(const struct service *s, const struct firewall_pass *p)
     __attribute__((warn_unused_result));
 /*
  * Forget those that were cut, so that a new connection may have the same
- * ports. *others: whether there are more that were, of other doors; untouched
- * on failure. Returns how many there were, or -errno.
+ * ports, and keep the list of whom it was done to: untouched on failure.
+ * Returns how many there were, or -errno.
  */
-long cut_forget(const struct service *s, const struct firewall_pass *p, bool *others)
+long cut_forget(const struct service *s, const struct firewall_pass *p, struct cut_list *list)
     __attribute__((warn_unused_result));
-/* Are there any, of an earlier process of ours say? False when nobody can tell. */
-bool cut_any(void);
+/* Whom an earlier process of ours did it to, say. Empty when nobody can tell. */
+void cut_find(struct cut_list *list);
 
 #endif

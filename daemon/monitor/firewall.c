@@ -40,7 +40,8 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
 		return NULL;
 	f->ops = ops;
 	f->dry_run = dry_run;
-	f->has_cut = !dry_run && ops->cuts && cut_any();
+	if (!dry_run && ops->cuts)
+		cut_find(&f->cut);
 	return f;
 }
 
@@ -101,7 +102,7 @@ enum firewall_status firewall_open(
 		    prefix_text(&pass->from, text), seconds);
 		return FIREWALL_OK;
 	}
-	if (f->has_cut && cut_forget(s, pass, &f->has_cut) < 0)
+	if (cut_list_concerns(&f->cut, &pass->from) && cut_forget(s, pass, &f->cut) < 0)
 		log_warning(
 		    "firewall", "service=%s: what was cut before may not come back", s->name);
 	FAULT("monitor.door");
@@ -171,7 +172,8 @@ enum firewall_status firewall_cut(
 		    prefix_text(&pass->from, text), strerror((int)-n));
 		return FIREWALL_FAILED;
 	}
-	f->has_cut = f->has_cut || n > 0;
+	if (n > 0)
+		cut_list_add(&f->cut, &pass->from);
 	*cut = (unsigned)n;
 	return FIREWALL_OK;
 }

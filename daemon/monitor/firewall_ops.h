@@ -8,13 +8,14 @@
 #ifndef POSTERN_MONITOR_FIREWALL_OPS_H
 #define POSTERN_MONITOR_FIREWALL_OPS_H
 
+#include "cut_list.h"
 #include "firewall_admin.h"
 
 /* A backend's state begins with it. */
 struct firewall {
 	const struct firewall_ops *ops;
 	bool dry_run;
-	bool has_cut; /* some connection may bear the mark still */
+	struct cut_list cut; /* whose connections may bear the mark still */
 };
 
 struct firewall_ops {
