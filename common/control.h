@@ -32,7 +32,12 @@ enum control_type {
 	CONTROL_PAGE, /* behind the records of CONTROL_LOG */
 };
 
-enum { CONTROL_NAME_MAX = 64, CONTROL_TEXT_MAX = 512, CONTROL_RECORD_SESSIONS = 8 };
+enum {
+	CONTROL_NAME_MAX = 64,
+	CONTROL_TEXT_MAX = 512,
+	CONTROL_ARGUMENTS_MAX = 1088,
+	CONTROL_RECORD_SESSIONS = 8,
+};
 
 struct control_request {
 	struct ipc_head head; /* type says which */
@@ -94,6 +99,7 @@ struct control_record {
 	char verdict[CONTROL_NAME_MAX];
 	char what[CONTROL_TEXT_MAX];
 	char reason[CONTROL_TEXT_MAX];
+	char arguments[CONTROL_ARGUMENTS_MAX];
 	uint8_t from[16], admit[16];
 	uint8_t has_from, has_admit, admit_len;
 	uint8_t sessions;

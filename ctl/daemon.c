@@ -79,6 +79,7 @@ static void end_texts(union control_message *m, uint32_t type)
 		m->record.verdict[CONTROL_NAME_MAX - 1] = '\0';
 		m->record.what[CONTROL_TEXT_MAX - 1] = '\0';
 		m->record.reason[CONTROL_TEXT_MAX - 1] = '\0';
+		m->record.arguments[CONTROL_ARGUMENTS_MAX - 1] = '\0';
 	} else if (type == CONTROL_DONE) {
 		m->done.text[CONTROL_TEXT_MAX - 1] = '\0';
 	}

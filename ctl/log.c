@@ -82,6 +82,7 @@ static void fill_row(json_t *row, const struct control_record *r)
 		row_number(row, "exit_status", r->exit_status);
 	else
 		row_text(row, "exit_status", NULL);
+	row_text(row, "arguments", or_null(r->arguments));
 	row_text(row, "attempt", r->attempt != 0 ? hex_text(r->attempt, text) : NULL);
 	row_number(row, "number", r->number);
 }

@@ -37,6 +37,19 @@ static void add_what(char what[static JOURNAL_WHAT_MAX + 1], const char *item)
 		    what + used, JOURNAL_WHAT_MAX + 1 - used, "%s%s", used > 0 ? "," : "", item);
 }
 
+/* What a shell will run is put together as it will be; other arguments are told apart. */
+static void add_arguments(struct job *j, const struct request *q)
+{
+	const char *between = strcmp(q->command, COMMAND_LINE_NAME) == 0 ? "" : " ";
+	size_t used = 0;
+
+	_Static_assert(
+	    (int)sizeof(q->argument[0]) == ARGUMENT_MAX + 1, "each has room, and a blank");
+	for (unsigned i = 0; i < q->arguments; i++)
+		used += (size_t)snprintf(j->arguments + used, sizeof(j->arguments) - used, "%s%s",
+		    i > 0 ? between : "", q->argument[i]);
+}
+
 void audit_asked(struct job *j, const struct request *q)
 {
 	char port[PORT_TEXT];
@@ -57,6 +70,7 @@ void audit_asked(struct job *j, const struct request *q)
 	}
 	if (q->command[0] != '\0')
 		add_what(j->what, q->command);
+	add_arguments(j, q);
 }
 
 /* Which events a script is told of; EVENTS: not of this. */
@@ -142,6 +156,7 @@ static struct journal_record record_of(const struct job *j, enum journal_event e
 
 	memcpy(r.client, j->client, sizeof(r.client));
 	memcpy(r.what, j->what, sizeof(r.what));
+	memcpy(r.arguments, j->arguments, sizeof(r.arguments));
 	return r;
 }
 

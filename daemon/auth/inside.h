@@ -127,7 +127,8 @@ struct job {
 	uint64_t answer_t; /* M3's label's */
 	char client[CONFIG_NAME_MAX + 1];
 	char what[JOURNAL_WHAT_MAX + 1]; /* audit.c: what was asked for */
-	const char *why;		 /* of a challenge, for the log */
+	char arguments[JOURNAL_ARGUMENTS_MAX + 1];
+	const char *why;       /* of a challenge, for the log */
 	const char *suspended; /* why the client is from now on; NULL: it is not for this */
 	struct exchange x;
 	uint16_t plain_len;

@@ -307,9 +307,6 @@ struct ruling policy_open(const struct policy_case *p)
 	return r;
 }
 
-/* The command that gives a client a shell; no command of the configuration can be called so that it is meant. */
-static const char command_line[] = "command-line";
-
 static bool arguments_fit(const struct command_config *m, const struct request *q)
 {
 	if (q->arguments != m->arguments.len)
@@ -326,7 +323,7 @@ struct ruling policy_run(const struct policy_case *p, uint32_t *command)
 	const int i = config_command(c, p->request->command);
 
 	*command = COMMAND_LINE;
-	if (strcmp(p->request->command, command_line) == 0)
+	if (strcmp(p->request->command, COMMAND_LINE_NAME) == 0)
 		return p->client->command_line && c->command_line_user[0] != '\0'
 			   ? refuse(VERDICT_OK, NULL)
 			   : refuse(VERDICT_DENIED, NULL);

@@ -272,6 +272,7 @@ size_t journal_record_encode(const struct journal_record *r,
 	write_text(&w, r->client);
 	write_text(&w, r->what);
 	write_text(&w, r->reason);
+	write_text(&w, r->arguments);
 	return finish(&w, key);
 }
 
@@ -317,6 +318,8 @@ int journal_record_decode(struct journal_record *out, const uint8_t key[static S
 	read_text(&r, out->client, sizeof(out->client));
 	read_text(&r, out->what, sizeof(out->what));
 	read_text(&r, out->reason, sizeof(out->reason));
+	if (r.left != 0) /* records of before had none */
+		read_text(&r, out->arguments, sizeof(out->arguments));
 	journal_key(out->number, at);
 	return r.failed || r.left != 0 || out->number == 0 || memcmp(at, key, sizeof(at)) != 0
 		   ? -E_FORMAT

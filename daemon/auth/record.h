@@ -71,6 +71,7 @@ enum {
 	JOURNAL_MAX = 65536, /* records; the oldest makes place */
 	JOURNAL_SESSIONS = SERVICES_MAX,
 	JOURNAL_WHAT_MAX = SERVICES_MAX * (SERVICE_NAME_MAX + 1),
+	JOURNAL_ARGUMENTS_MAX = ARGUMENTS_MAX * (ARGUMENT_MAX + 1),
 	JOURNAL_NO_VERDICT = 255,
 };
 
@@ -91,6 +92,8 @@ struct journal_record {
 	char client[CONFIG_NAME_MAX + 1];
 	char what[JOURNAL_WHAT_MAX + 1]; /* services and ports, or a command; with commas between */
 	char reason[REASON_MAX + 1];
+	char arguments[JOURNAL_ARGUMENTS_MAX +
+		       1]; /* of a command, with blanks between; or the line for a shell */
 };
 
 /*

@@ -31,16 +31,16 @@ struct msg_command *run_order(
 
 static void log_asked(const struct job *j, const char *name)
 {
-	char from[ADDRESS_TEXT];
+	char from[ADDRESS_TEXT], quoted[LOG_QUOTE_MAX];
 
-	log_info("run", "client=%s command=%s arguments=%u from=%s attempt=%016llx", j->client,
-	    name, j->run->arguments, address_text(&j->x.route.client, from),
-	    (unsigned long long)j->key.id);
+	log_info("run", "client=%s command=%s arguments=%s from=%s attempt=%016llx", j->client,
+	    name, log_quote(quoted, j->arguments, strlen(j->arguments)),
+	    address_text(&j->x.route.client, from), (unsigned long long)j->key.id);
 }
 
 static const char *name_of(const struct core *c, const struct msg_command *m)
 {
-	return m->command == COMMAND_LINE ? "command-line"
+	return m->command == COMMAND_LINE ? COMMAND_LINE_NAME
 					  : c->realm->config.command[m->command].name;
 }
 

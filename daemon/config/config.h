@@ -101,6 +101,9 @@ struct words {
 	unsigned len;
 };
 
+/* The name that asks for a line for a shell; no command of the configuration can have it. */
+#define COMMAND_LINE_NAME "command-line"
+
 /* command "restart-web" { run = {"/usr/bin/systemctl", "restart", "nginx"}  user = root  timeout = 30 } */
 struct command_config {
 	char name[CONFIG_NAME_MAX + 1];

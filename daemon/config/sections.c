@@ -283,17 +283,14 @@ static bool refers_back(const char *text)
 static void check_command(
     const struct config *c, const union section_item *item, const struct section_place *at)
 {
-	/* What is asked for by this name is a line for a shell. */
-	static const char reserved[] = "command-line";
-
 	const struct command_config *m = &item->command;
 	char quoted[LOG_QUOTE_MAX];
 
 	(void)c;
-	if (strcmp(m->name, reserved) == 0)
+	if (strcmp(m->name, COMMAND_LINE_NAME) == 0)
 		report_error(at->r, at->file, m->line,
 		    "command \"%s\": this name has a meaning of its own; give it another",
-		    reserved);
+		    COMMAND_LINE_NAME);
 	if (at->line_of(at->slots, "run") != 0 && m->run.at[0][0] != '/')
 		report_error(at->r, at->file, at->line_of(at->slots, "run"),
 		    "run: %s is not a whole path; give the program's, from / on",

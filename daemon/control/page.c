@@ -5,6 +5,8 @@
 
 _Static_assert(
     (int)JOURNAL_SESSIONS == (int)CONTROL_RECORD_SESSIONS, "record.h and control.h agree");
+_Static_assert(
+    (int)JOURNAL_ARGUMENTS_MAX < (int)CONTROL_ARGUMENTS_MAX, "record.h and control.h agree");
 _Static_assert((int)JOURNAL_WHAT_MAX < (int)CONTROL_TEXT_MAX, "record.h and control.h agree");
 
 /* Cut to fit; out is zeros. */
@@ -51,6 +53,7 @@ void page_record(const struct journal_record *r, struct control_record *out)
 	    r->verdict != JOURNAL_NO_VERDICT ? verdict_word((enum verdict)r->verdict) : "");
 	put(out->what, sizeof(out->what), r->what);
 	put(out->reason, sizeof(out->reason), r->reason);
+	put(out->arguments, sizeof(out->arguments), r->arguments);
 	memcpy(out->from, r->from.b, sizeof(out->from));
 	memcpy(out->admit, r->admit.addr.b, sizeof(out->admit));
 	out->has_from = r->has_from;

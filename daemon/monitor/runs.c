@@ -226,7 +226,7 @@ static void run_line(struct runs *r, const struct config *c, const struct msg_co
 		memcpy(line + len, m->argument[i], more + 1);
 		len += more;
 	}
-	surround(&s, m, "command-line");
+	surround(&s, m, COMMAND_LINE_NAME);
 	start(r,
 	    &(struct command_order){.id = m->id,
 		.argv = argv,

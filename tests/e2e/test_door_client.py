@@ -221,6 +221,8 @@ def test_a_command_and_what_it_says(house):
     assert "ended with status 9" in done.stderr
     status, told = house.alice.json("run", "alice", "fail")
     assert (status, told["output"], told["exit_status"]) == (FAILED, "broken\n", 9)
+    told = [(row["what"], row["arguments"], row["exit_status"]) for row in house.postern.ctl_json("log")["log"]]
+    assert told[-3:] == [("say", "hello; id & $(id)", 0), ("fail", None, 9), ("fail", None, 9)]
 
 
 @SPARE
@@ -277,6 +279,7 @@ def test_any_line_is_a_permission_of_its_own(house):
     long = "echo " + 40 * "abcdefgh"
     assert knock(house, "run", "alice", "--command-line", "echo $((6*7)); id -un") == "42\nnobody\n"
     assert knock(house, "run", "alice", "--command-line", long) == 40 * "abcdefgh" + "\n"
+    assert house.postern.ctl_json("log")["log"][-1]["arguments"] == long
     assert house.postern.log_lines("warning.*command-line-user: clients with the option command-line may run anything")
 
 

@@ -409,6 +409,7 @@ static void test_bytes_and_back(void **state)
 	(void)state;
 	memset(r.what, 'w', JOURNAL_WHAT_MAX);
 	memset(r.reason, 0xff, REASON_MAX);
+	memset(r.arguments, 'a', JOURNAL_ARGUMENTS_MAX);
 	memset(r.client, 'c', CONFIG_NAME_MAX);
 	for (unsigned i = 0; i < JOURNAL_SESSIONS; i++)
 		r.session[i] = i + 1;
@@ -419,6 +420,7 @@ static void test_bytes_and_back(void **state)
 	assert_true(back.has_from && !back.has_admit && back.has_exit_status);
 	assert_string_equal(back.what, r.what);
 	assert_string_equal(back.reason, r.reason);
+	assert_string_equal(back.arguments, r.arguments);
 	assert_string_equal(back.client, r.client);
 	assert_memory_equal(back.session, r.session, sizeof(r.session));
 	for (size_t cut = 0; cut < len; cut++)
