@@ -322,10 +322,10 @@ static void tell(struct postern_knock *k, const struct side *s)
 		tell_failure(k, s);
 		break;
 	case EXCHANGE_TESTED:
+	case EXCHANGE_STOPPED: /* of what stopped it, the other family tells */
 		break;
 	case EXCHANGE_NONE:
 	case EXCHANGE_SILENCE:
-	case EXCHANGE_STOPPED:
 		tell_silence(k, s);
 		break;
 	}

@@ -112,6 +112,34 @@ bool exchange_granted(const struct exchange *x)
 	       (x->reply.verdict == VERDICT_OK || x->reply.verdict == VERDICT_REFRESHED);
 }
 
+bool exchange_is_final(const struct exchange *x)
+{
+	if (x->outcome == EXCHANGE_ASKED)
+		return true;
+	if (x->outcome != EXCHANGE_REPLIED)
+		return false;
+	switch (x->reply.verdict) {
+	case VERDICT_MALFORMED:
+	case VERDICT_UNKNOWN_FIELD:
+	case VERDICT_CODE_OR_PIN:
+	case VERDICT_EXPIRED:
+		return true;
+	case VERDICT_DENIED: /* with a reason it may be this family that is not served */
+		return x->reply.reason[0] == '\0';
+	case VERDICT_OK:
+	case VERDICT_REFRESHED:
+	case VERDICT_CHALLENGE:
+	case VERDICT_ADDRESS:
+	case VERDICT_QUOTA:
+	case VERDICT_BUSY:
+	case VERDICT_RESULT_UNKNOWN:
+	case VERDICT_FIREWALL:
+	case VERDICT_COMMAND:
+		return false;
+	}
+	return false;
+}
+
 uint64_t exchange_answered_t(const struct exchange *x)
 {
 	for (unsigned i = x->tries; i-- > 0;) {

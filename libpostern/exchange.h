@@ -199,5 +199,10 @@ uint64_t exchange_newest_t(const struct exchange *x);
 uint64_t exchange_answered_t(const struct exchange *x);
 
 bool exchange_granted(const struct exchange *x);
+/*
+ * It ended with a refusal of who asks, or of what is asked for: whatever the other family was told
+ * would be the same, and to a server that counts wrong PINs one person's mistake would be two.
+ */
+bool exchange_is_final(const struct exchange *x);
 
 #endif

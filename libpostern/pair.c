@@ -65,7 +65,7 @@ static void settle_end(struct pair *p, unsigned i, uint64_t now_ns)
 	p->settled[i] = true;
 	if (!other || is_done(other))
 		return;
-	if (p->any && exchange_granted(p->side[i])) {
+	if ((p->any && exchange_granted(p->side[i])) || exchange_is_final(p->side[i])) {
 		exchange_stop(other, EXCHANGE_STOPPED, 0);
 		return;
 	}

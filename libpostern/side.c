@@ -261,6 +261,15 @@ static bool resolve_web(struct postern_knock *k)
 	return true;
 }
 
+static bool any_lane_answers(const struct lanes *l)
+{
+	for (unsigned i = 0; i < l->len; i++) {
+		if (l->at[i].answers)
+			return true;
+	}
+	return false;
+}
+
 bool sides_open(struct postern_knock *k)
 {
 	struct targets targets[PAIR_MAX];
@@ -272,6 +281,9 @@ bool sides_open(struct postern_knock *k)
 	k->sides = resolve(k->profile, k->family, targets, &k->lib->errors, notes);
 	if (k->lanes.len == 1 && !first->sender->has_reply)
 		k->sides = keep_admitted(k, targets, k->sides);
+	/* A code is good once. Where an answer comes, it tells which family that was for. */
+	if (k->user->code[0] != '\0' && k->sides > 1 && !any_lane_answers(&k->lanes))
+		k->sides = 1;
 	for (unsigned i = 0; i < k->sides; i++) {
 		k->side[i].server = targets[i];
 		side_open(k, &k->side[i]);

@@ -36,6 +36,7 @@ struct core *core_new(const struct auth_world *w, struct realm *realm)
 	c->sessions = sessions_new();
 	c->journal_next = 1;
 	randombytes_buf(c->copies.key, sizeof(c->copies.key));
+	randombytes_buf(c->try_key, sizeof(c->try_key));
 	c->junk_log = limit_of(JUNK_LOG_BURST, JUNK_LOG_MS);
 	c->store_log = limit_of(STORE_LOG_BURST, JUNK_LOG_MS);
 	c->send_log = limit_of(JUNK_LOG_BURST, JUNK_LOG_MS);

@@ -160,6 +160,16 @@ struct ask {
 	ask_done *done;
 };
 
+/* strike.c: what a client was struck for last, told by a hash */
+enum { TRIES_REMEMBERED = 32, TRY_BYTES = 16 };
+
+struct tried {
+	uint8_t cid[CID_BYTES];
+	uint8_t hash[TRY_BYTES];
+	uint64_t at_ms; /* 0: free, or used up */
+	bool v4;
+};
+
 struct late_result; /* keep.c */
 struct late_session;
 struct late_entry; /* audit.c */
@@ -187,6 +197,10 @@ struct core {
 	struct job *jobs, *jobs_by_attempt, *turn_jobs;
 	uint64_t next_serial;
 	size_t approving; /* jobs that somebody is asked for */
+	/* strike.c: tries, the oldest to be replaced first */
+	struct tried tried[TRIES_REMEMBERED];
+	unsigned tried_next;
+	uint8_t try_key[KEY_BYTES];
 	/* asks, in the order sent; ask_unsent is the first not sent yet */
 	struct ask *asks, *ask_unsent;
 	unsigned in_flight;
@@ -245,6 +259,12 @@ void audit_forget(struct core *c);
 
 /* strike.c: is the client suspended? */
 bool strike_is_out(const struct core *c, const struct client_record *r);
+/*
+ * Was this client's last strike for the very same request, a moment ago and over the other address
+ * family? Then it is the same try, of a client that knocks over both, and no strike of its own: it
+ * can have told nobody anything new. True once for each strike. To be asked before strike().
+ */
+bool strike_is_twin(struct core *c, const struct job *j, const struct request *q);
 /* The client tried something out; r, to be saved, and j tell what comes of it. why is a constant. */
 void strike(struct core *c, struct job *j, const struct client *cl, struct client_record *r,
     const char *why);

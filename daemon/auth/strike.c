@@ -8,14 +8,20 @@
  * nobody makes without the client's secret; and no message counts twice. So
  * nobody else's packets suspend a client.
  */
+#include <sodium.h>
+#include <string.h>
+
 #include "clock.h"
+#include "factors.h"
 #include "inside.h"
+#include "secret.h"
 
 enum {
 	FORGIVEN_S = 60, /* one strike in so many seconds */
 	FREE_STRIKES = 5,
 	SLOW_MS = 1000, /* for each strike beyond those */
 	SLOW_MAX_MS = 8000,
+	TWIN_MS = 10000, /* a knock over two families is over by then, retries and all */
 };
 
 static uint64_t now_s(const struct core *c)
@@ -49,6 +55,64 @@ static void slow_down(struct core *c, const struct client *cl, unsigned strikes)
 	if (ms > 0)
 		peers_pause(
 		    c->peers, clients_index(c->realm->clients, cl), c->w.boot_ms(c->w.arg) + ms);
+}
+
+/*
+ * What is tried out, whoever it is for and whichever packet it came in. A code may be right in its
+ * next step, so a step is a part of it. Returns 0, or -1: it cannot be told.
+ */
+static int hash_try(const struct core *c, const struct request *q, uint8_t out[static TRY_BYTES])
+{
+	struct request plain = *q;
+	uint8_t bytes[REQUEST_MAX + sizeof(uint64_t)];
+	const uint64_t step = q->code[0] != '\0' ? now_s(c) / CODE_STEP_S : 0;
+
+	plain.attempt = 0;
+	plain.flags = 0;
+	plain.has_own_address = false;
+	plain.has_reply_key = false;
+	const int len = request_encode(&plain, bytes + sizeof(step), REQUEST_MAX);
+	memcpy(bytes, &step, sizeof(step));
+	if (len > 0)
+		crypto_generichash(
+		    out, TRY_BYTES, bytes, sizeof(step) + (size_t)len, c->try_key, KEY_BYTES);
+	secret_wipe(&plain, sizeof(plain));
+	secret_wipe(bytes, sizeof(bytes));
+	return len > 0 ? 0 : -1;
+}
+
+static struct tried *last_try(struct core *c, const uint8_t *cid)
+{
+	for (unsigned i = 0; i < TRIES_REMEMBERED; i++) {
+		if (memcmp(c->tried[i].cid, cid, CID_BYTES) == 0)
+			return &c->tried[i];
+	}
+	return NULL;
+}
+
+bool strike_is_twin(struct core *c, const struct job *j, const struct request *q)
+{
+	const uint64_t now = c->w.boot_ms(c->w.arg);
+	const bool v4 = address_is_v4(&j->x.route.client);
+	struct tried *t = last_try(c, j->key.cid);
+	uint8_t hash[TRY_BYTES];
+
+	if (hash_try(c, q, hash) < 0)
+		return false;
+	if (t && t->at_ms != 0 && t->v4 != v4 && now - t->at_ms < TWIN_MS &&
+	    secret_equal(t->hash, hash, TRY_BYTES)) {
+		t->at_ms = 0;
+		return true;
+	}
+	if (!t) {
+		t = &c->tried[c->tried_next];
+		c->tried_next = (c->tried_next + 1) % TRIES_REMEMBERED;
+	}
+	memcpy(t->cid, j->key.cid, CID_BYTES);
+	memcpy(t->hash, hash, TRY_BYTES);
+	t->at_ms = now > 0 ? now : 1;
+	t->v4 = v4;
+	return false;
 }
 
 void strike(struct core *c, struct job *j, const struct client *cl, struct client_record *r,

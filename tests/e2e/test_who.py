@@ -131,6 +131,11 @@ def test_wrong_and_right_and_used(house):
     house.postern.start()
     assert verdict(knock(PIN, code)) == (DENIED, "code-or-pin")
     assert verdict(knock(PIN, totp(uri, 1)))[0] == GRANTED  # one step ahead is good, too
+    # One mistake is one, though it could be made over both families.
+    struck = house.postern.stats()["auth.strike"]
+    done = house.alice.postern("open", "alice", "ssh", pin_file(house, "wrong"), "--code", code)
+    assert done.returncode == DENIED and "no answer" not in done.stderr
+    assert house.postern.stats()["auth.strike"] == struck + 1
     # Where nobody can be asked, it is said what is wanted.
     done = house.alice.postern("open", "alice", "ssh", "-4")
     assert done.returncode == DENIED and "asks for a PIN and a one-time code" in done.stderr

@@ -115,11 +115,39 @@ static void a_refusal_does_not_end_the_other(void **state)
 {
 	struct sim *s = *state;
 
-	s->server.verdict = VERDICT_DENIED;
+	s->server.verdict = VERDICT_ADDRESS;
 	s->dead[1] = true;
 	sim_run(s, 0);
-	assert_int_equal(s->side[0]->reply.verdict, VERDICT_DENIED);
+	assert_int_equal(s->side[0]->reply.verdict, VERDICT_ADDRESS);
 	assert_int_equal(s->side[1]->sent, 5);
+}
+
+/* What is said of the person, or of what was asked for, is said once: a server counts such mistakes. */
+static void a_final_refusal_ends_the_other(void **state)
+{
+	struct sim *s = *state;
+
+	s->server.verdict = VERDICT_CODE_OR_PIN;
+	sim_run(s, 0);
+	assert_int_equal(s->side[0]->reply.verdict, VERDICT_CODE_OR_PIN);
+	assert_int_equal(s->side[1]->outcome, EXCHANGE_STOPPED);
+	assert_int_equal(s->side[1]->sent, 0);
+	assert_int_equal(s->server.acted, 1);
+}
+
+/* Though both were challenged: the second's M3 would be the same mistake once more. */
+static void a_final_refusal_comes_late(void **state)
+{
+	struct sim *s = *state;
+
+	s->delay_ns[0] = 60 * ms;
+	s->delay_ns[1] = 60 * ms;
+	s->server.verdict = VERDICT_CODE_OR_PIN;
+	s->server.challenges = true;
+	sim_run(s, 0);
+	assert_int_equal(s->side[1]->reply.verdict, VERDICT_CODE_OR_PIN);
+	assert_int_equal(s->side[0]->outcome, EXCHANGE_STOPPED);
+	assert_int_equal(s->server.acted, 1);
 }
 
 static void where_any_is_enough_the_other_is_left_alone(void **state)
@@ -292,6 +320,8 @@ int main(void)
 	    TEST(a_dead_first_family_does_not_hold_up_the_second),
 	    TEST(two_dead_ones_get_all_their_knocks),
 	    TEST(a_refusal_does_not_end_the_other),
+	    TEST(a_final_refusal_ends_the_other),
+	    TEST(a_final_refusal_comes_late),
 	    TEST(where_any_is_enough_the_other_is_left_alone),
 	    TEST(where_any_is_enough_a_dead_first_costs_little),
 	    TEST(where_any_is_enough_a_refusal_is_not),

@@ -73,6 +73,44 @@ static void test_forbidden_services_suspend(void **state)
 	assert_int_equal(try_allowed(l), VERDICT_OK);
 }
 
+static int try_over(struct lab *l, const char *address, const char *service)
+{
+	lab_pass(l, 50);
+	assert_int_equal(address_parse(address, &l->client[0].address), 0);
+	return lab_open_service(l, &l->client[0], service, NULL);
+}
+
+/* A client that knocks over both families is wrong once; who tries two things is wrong twice. */
+static void test_both_families_are_one_try(void **state)
+{
+	static const char v4[] = "198.51.100.77", v6[] = "2001:db8::77";
+	struct lab *l = *state;
+
+	assert_int_equal(try_over(l, v4, "web"), VERDICT_DENIED);
+	assert_int_equal(try_over(l, v6, "web"), VERDICT_DENIED);
+	assert_int_equal(lab_count(l, COUNT_STRIKE), 1);
+	assert_int_equal(try_over(l, v6, "web"), VERDICT_DENIED); /* a try of its own ... */
+	assert_int_equal(lab_count(l, COUNT_STRIKE), 2);
+	assert_int_equal(try_over(l, v4, "web"), VERDICT_DENIED); /* ... and its twin */
+	assert_int_equal(lab_count(l, COUNT_STRIKE), 2);
+	assert_int_equal(try_over(l, v4, "nothing"), VERDICT_DENIED);
+	assert_int_equal(lab_count(l, COUNT_STRIKE), 3);
+	assert_int_equal(try_allowed(l), VERDICT_EXPIRED);
+}
+
+static void test_two_tries_over_two_families(void **state)
+{
+	struct lab *l = *state;
+
+	assert_int_equal(try_over(l, "198.51.100.77", "web"), VERDICT_DENIED);
+	assert_int_equal(try_over(l, "2001:db8::77", "nothing"), VERDICT_DENIED);
+	assert_int_equal(lab_count(l, COUNT_STRIKE), 2);
+	lab_pass(l, 20000);
+	assert_int_equal(
+	    try_over(l, "198.51.100.77", "nothing"), VERDICT_DENIED); /* too late for a twin */
+	assert_int_equal(try_allowed(l), VERDICT_EXPIRED);
+}
+
 static void test_outlives_a_restart(void **state)
 {
 	struct lab *l = *state;
@@ -238,6 +276,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_forbidden_services_suspend),
+	    TEST(test_both_families_are_one_try),
+	    TEST(test_two_tries_over_two_families),
 	    TEST(test_outlives_a_restart),
 	    TEST(test_time_forgives),
 	    TEST(test_resume),
