@@ -17,7 +17,7 @@ enum {
 const struct directive_word directives_firewalls[] = {
     {"nftables", FIREWALL_HAS_IDLE | FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS |
 		     FIREWALL_HAS_RULES | CUTS},
-    {"ipset", FIREWALL_HAS_RULES | KEEPS_SHORT | CUTS},
+    {"ipset", FIREWALL_HAS_IDLE | FIREWALL_HAS_RULES | KEEPS_SHORT | CUTS},
     {"exec", SCRIPTED},
     {NULL, 0},
 };
@@ -97,6 +97,11 @@ void firewalls_check(const struct config *c, const struct section_place *at)
 			report_error(at->r, at->file, s->line,
 			    "service \"%s\": the firewall %s keeps no door open for longer than %d "
 			    "seconds; lower max-hold",
+			    s->name, c->firewall, SHORT_MAX_S);
+		if ((traits & KEEPS_SHORT) != 0 && s->idle_s > SHORT_MAX_S)
+			report_error(at->r, at->file, s->line,
+			    "service \"%s\": the firewall %s counts no idle time of more than %d "
+			    "seconds; lower idle",
 			    s->name, c->firewall, SHORT_MAX_S);
 	}
 }

@@ -1,9 +1,9 @@
 /*
  * ipset - the backend of firewall.h for hosts whose firewall is iptables, of
  * either variant. Doors are elements of sets with timeouts, so the kernel
- * closes every one; chains of our own ask the sets. ipset_rules.h has the plan.
- * What a door closes by beside its time, forwarding and gateways are not here:
- * the configuration refuses them (config_firewall_lacks()).
+ * closes every one; chains of our own ask the sets. ipset_rules.h has the plan,
+ * ipset_sets.h the sets. Single-use and exact doors, forwarding and gateways are
+ * not here: the configuration refuses them (firewalls.c).
  *
  * Nothing tells of changes to iptables, so every few seconds what stands is
  * compared with what we put there.
@@ -17,13 +17,15 @@
 #include <unistd.h>
 
 #include "firewall_ops.h"
+#include "ipset_doors.h"
 #include "ipset_link.h"
 #include "ipset_ports.h"
 #include "ipset_rules.h"
+#include "ipset_sets.h"
 #include "log.h"
 #include "xt_tool.h"
 
-enum { LOOK_S = 3, BUSY_TRIES = 100, BUSY_NS = 10000000, MS = 1000 };
+enum { LOOK_S = 3 };
 
 struct ipset {
 	struct firewall base; /* first, so that the one can be made the other */
@@ -79,20 +81,6 @@ static struct firewall *ipset_start(const struct config *c)
 
 /* --- the guard --- */
 
-static int make_doors(struct ipset *s)
-{
-	for (unsigned i = 0; i < XT_FAMILIES; i++)
-		for (unsigned host = 0; host < 2; host++) {
-			const char *set = ipset_rules_set(xt_families[i].v4, host == 1);
-			int rc = ipset_create(
-			    &s->link, set, host ? IPSET_HOSTS : IPSET_NETWORKS, xt_families[i].v4);
-
-			if (rc != 0)
-				return ipset_link_tell("guard", set, rc);
-		}
-	return 0;
-}
-
 /* The rules of one family, and how the tool tells of them from then on. */
 static int put_rules(struct ipset *s, const struct config *c, size_t i)
 {
@@ -121,7 +109,8 @@ out:
 
 static int arm(struct ipset *s, const struct config *c)
 {
-	if (make_doors(s) != 0 || ipset_ports_set(&s->link, c, IPSET_TCP, IPPROTO_TCP) != 0 ||
+	if (ipset_doors_make(&s->link, c) != 0 ||
+	    ipset_ports_set(&s->link, c, IPSET_TCP, IPPROTO_TCP) != 0 ||
 	    ipset_ports_set(&s->link, c, IPSET_UDP, IPPROTO_UDP) != 0)
 		return -1;
 	ipset_ports_of(&s->tcp, c, IPPROTO_TCP);
@@ -134,190 +123,44 @@ static int arm(struct ipset *s, const struct config *c)
 
 /* --- doors --- */
 
-static enum ipset_kind kind_of(const struct firewall_pass *p)
-{
-	return prefix_is_host(&p->from) ? IPSET_HOSTS : IPSET_NETWORKS;
-}
-
-static const char *set_of(const struct firewall_pass *p)
-{
-	return ipset_rules_set(address_is_v4(&p->from.addr), prefix_is_host(&p->from));
-}
-
-static enum firewall_status door_status(int rc, const char *what)
-{
-	if (rc == 0)
-		return FIREWALL_OK;
-	if (rc == -ENFILE) {
-		log_warning("firewall", "%s=full doors=%d", what, IPSET_ELEMENTS_MAX);
-		return FIREWALL_FULL;
-	}
-	log_error("firewall", "%s=refused kernel=\"%s\"", what, ipset_link_error(rc));
-	return FIREWALL_FAILED;
-}
-
-static int delete_ports(
-    struct ipset *s, const struct service *v, const struct firewall_pass *p, unsigned ports)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < ports; i++) {
-		const struct ipset_element e = {
-		    .from = p->from, .proto = v->proto, .port = service_port(v, i)};
-		int rc = ipset_delete(&s->link, set_of(p), kind_of(p), &e);
-
-		if (rc != 0 && rc != -ENOENT)
-			return rc;
-		any = any || rc == 0;
-	}
-	return any ? 0 : -ENOENT;
-}
-
-/* A pass that this backend has none of; the configuration and doors_judge() let none come here. */
-static bool is_narrow(const struct service *v, const struct firewall_pass *p)
-{
-	if (!service_is_gateway(v) && p->idle_s == 0 && p->source_port == 0 && !p->once)
-		return false;
-	log_error("firewall",
-	    "service=%s: the firewall ipset has doors that time alone closes, of services alone; "
-	    "use firewall = nftables",
-	    v->name);
-	return true;
-}
-
 static enum firewall_status ipset_open(
     struct firewall *f, const struct service *v, const struct firewall_pass *p, uint32_t seconds)
 {
-	struct ipset *s = state_of(f);
-	int rc = 0;
+	return ipset_doors_open(&state_of(f)->link, v, p, seconds);
+}
 
-	if (is_narrow(v, p))
-		return FIREWALL_FAILED;
-	for (unsigned i = 0; i < service_ports(v) && rc == 0; i++) {
-		const struct ipset_element e = {.from = p->from,
-		    .proto = v->proto,
-		    .port = service_port(v, i),
-		    .rest_s = seconds};
-
-		rc = ipset_add(&s->link, set_of(p), kind_of(p), &e);
-		if (rc != 0)
-			(void)!delete_ports(s, v, p, i);
-	}
-	return door_status(rc, "open");
+static enum firewall_status ipset_shorten(
+    struct firewall *f, const struct service *v, const struct firewall_pass *p, uint32_t seconds)
+{
+	return ipset_doors_shorten(&state_of(f)->link, v, p, seconds);
 }
 
 static enum firewall_status ipset_close(
     struct firewall *f, const struct service *v, const struct firewall_pass *p)
 {
-	int rc;
-
-	if (is_narrow(v, p))
-		return FIREWALL_NOT_THERE;
-	rc = delete_ports(state_of(f), v, p, service_ports(v));
-	return rc == -ENOENT ? FIREWALL_NOT_THERE : door_status(rc, "close");
+	return ipset_doors_close(&state_of(f)->link, v, p);
 }
 
-struct search {
-	const struct service *service;
-	const struct firewall_pass *pass;
-	uint32_t rest_s; /* 0: not found */
-};
-
-static void find(void *arg, const struct ipset_element *e)
-{
-	struct search *s = arg;
-
-	if (e->proto == s->service->proto && e->port == s->service->port &&
-	    prefix_equal(&e->from, &s->pass->from))
-		s->rest_s = e->rest_s;
-}
-
-/* All ports of a door have the same time. The kernel has no way to ask for the time of one: all are listed. */
 static enum firewall_status ipset_query(
     struct firewall *f, const struct service *v, const struct firewall_pass *p, uint32_t *rest_s)
 {
-	struct search search = {v, p, 0};
-	int rc;
-
-	if (is_narrow(v, p))
-		return FIREWALL_NOT_THERE;
-	rc = ipset_list(&state_of(f)->link, set_of(p), find, &search);
-	if (rc != 0)
-		return door_status(rc, "query");
-	*rest_s = search.rest_s;
-	return search.rest_s > 0 ? FIREWALL_OK : FIREWALL_NOT_THERE;
-}
-
-struct listing {
-	firewall_door_fn *fn;
-	void *arg;
-};
-
-static void list_one(void *arg, const struct ipset_element *e)
-{
-	const struct listing *l = arg;
-	const struct firewall_door door = {.proto = e->proto,
-	    .port = e->port,
-	    .pass = {.from = e->from},
-	    .rest_ms = (uint64_t)e->rest_s * MS};
-
-	l->fn(l->arg, &door);
-}
-
-static int list_all(struct ipset *s, ipset_element_fn *fn, void *arg)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < 2 * XT_FAMILIES && rc == 0; i++)
-		rc = ipset_list(&s->link, ipset_rules_set(i % 2 == 0, i < XT_FAMILIES), fn, arg);
-	return rc;
+	return ipset_doors_query(&state_of(f)->link, v, p, rest_s);
 }
 
 static enum firewall_status ipset_list_doors(struct firewall *f, firewall_door_fn *fn, void *arg)
 {
-	struct listing listing = {fn, arg};
-
-	return door_status(list_all(state_of(f), list_one, &listing), "list");
-}
-
-/* --- doors of services that are no more --- */
-
-struct stale {
-	const struct config *c;
-	struct nft_link deleting; /* while the other is listing */
-	bool failed;
-};
-
-static void close_if_unknown(void *arg, const struct ipset_element *e)
-{
-	const struct firewall_pass p = {.from = e->from};
-	struct stale *s = arg;
-
-	if (config_service_by_port(s->c, e->proto, e->port) >= 0)
-		return;
-	const int rc = ipset_delete(&s->deleting, set_of(&p), kind_of(&p), e);
-
-	s->failed = s->failed || (rc != 0 && rc != -ENOENT);
-}
-
-/* They would be open again if these came back in time. */
-static enum firewall_status close_stale(struct ipset *s, const struct config *c)
-{
-	struct stale stale = {.c = c};
-	int rc;
-
-	if (nft_link_open(&stale.deleting) != 0)
-		return door_status(-errno, "stale_doors");
-	rc = list_all(s, close_if_unknown, &stale);
-	nft_link_close(&stale.deleting);
-	return door_status(rc == 0 && stale.failed ? -EIO : rc, "stale_doors");
+	return ipset_doors_list(&state_of(f)->link, fn, arg);
 }
 
 static enum firewall_status ipset_ensure(struct firewall *f, const struct config *c)
 {
 	struct ipset *s = state_of(f);
 
-	return arm(s, c) == 0 ? close_stale(s, c) : FIREWALL_FAILED;
+	if (arm(s, c) != 0)
+		return FIREWALL_FAILED;
+	/* No rule asks the others any more: where one stays, its doors are closed all the same. */
+	(void)!ipset_doors_drop(&s->link, c);
+	return ipset_doors_close_stale(&s->link, c);
 }
 
 /* --- somebody else --- */
@@ -370,19 +213,6 @@ static int remove_rules(const struct xt_family *f)
 	return rc;
 }
 
-/* A rule that is taken away holds its set a moment longer. */
-static int remove_set(struct ipset *s, const char *set)
-{
-	const struct timespec pause = {0, BUSY_NS};
-	int rc = ipset_destroy(&s->link, set);
-
-	for (unsigned i = 0; i < BUSY_TRIES && rc == -EBUSY; i++) {
-		(void)nanosleep(&pause, NULL);
-		rc = ipset_destroy(&s->link, set);
-	}
-	return rc == 0 || rc == -ENOENT ? 0 : ipset_link_tell("remove", set, rc);
-}
-
 static enum firewall_status ipset_remove(struct firewall *f)
 {
 	static const char *const sets[] = {IPSET_TCP, IPSET_UDP, IPSET_NEXT};
@@ -393,9 +223,9 @@ static enum firewall_status ipset_remove(struct firewall *f)
 	for (size_t i = 0; i < XT_FAMILIES; i++)
 		failed |= remove_rules(&xt_families[i]);
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && failed == 0; i++)
-		failed |= remove_set(s, sets[i]);
-	for (unsigned i = 0; i < 2 * XT_FAMILIES && failed == 0; i++)
-		failed |= remove_set(s, ipset_rules_set(i % 2 == 0, i < XT_FAMILIES));
+		failed |= ipset_take_away(&s->link, sets[i]);
+	if (failed == 0)
+		failed = ipset_doors_drop(&s->link, NULL);
 	return failed == 0 ? FIREWALL_OK : FIREWALL_FAILED;
 }
 
@@ -418,8 +248,12 @@ static enum firewall_status ipset_read(struct firewall *f, struct firewall_state
 	if (rc == 0)
 		rc = ipset_ports_read(&s->link, IPSET_UDP, &udp);
 	out->there = rc == 0;
-	if (rc != 0)
-		return rc == -ENOENT ? FIREWALL_OK : door_status(rc, "read");
+	if (rc == -ENOENT)
+		return FIREWALL_OK;
+	if (rc != 0) {
+		(void)ipset_link_tell("read", "ports", rc);
+		return FIREWALL_FAILED;
+	}
 	for (size_t i = 0; i < XT_FAMILIES; i++) {
 		char *present = xt_save(&xt_families[i]);
 
@@ -454,14 +288,17 @@ static enum firewall_status ipset_show(struct firewall *f, FILE *out)
 
 static void print_sets(const struct config *c, FILE *out)
 {
+	struct ipset_set set[IPSET_SETS_MAX];
+	const unsigned n = ipset_sets_of(c, set);
+	char name[IPSET_NAME_MAX];
+
 	fputs("# ipset restore\ncreate " IPSET_TCP " bitmap:port range 0-65535\n"
 	      "create " IPSET_UDP " bitmap:port range 0-65535\n",
 	    out);
-	for (unsigned i = 0; i < 2 * XT_FAMILIES; i++)
-		fprintf(out, "create %s %s family %s timeout 1\n",
-		    ipset_rules_set(i % 2 == 0, i < XT_FAMILIES),
-		    i < XT_FAMILIES ? "hash:ip,port" : "hash:net,port",
-		    i % 2 == 0 ? "inet" : "inet6");
+	for (unsigned i = 0; i < n; i++)
+		fprintf(out, "create %s %s family %s timeout 1\n", ipset_set_name(name, &set[i]),
+		    ipset_set_kind(&set[i]) == IPSET_HOSTS ? "hash:ip,port" : "hash:net,port",
+		    set[i].v4 ? "inet" : "inet6");
 	for (unsigned i = 0; i < c->services; i++)
 		for (unsigned k = 0; k < service_ports(&c->service[i]); k++)
 			fprintf(out, "add %s %u\n",
@@ -485,6 +322,7 @@ const struct firewall_ops firewall_ipset = {
     .start = ipset_start,
     .ensure = ipset_ensure,
     .open = ipset_open,
+    .shorten = ipset_shorten,
     .close = ipset_close,
     .query = ipset_query,
     .list = ipset_list_doors,

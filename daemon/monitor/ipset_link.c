@@ -9,6 +9,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "log.h"
 
@@ -20,6 +21,8 @@ enum {
 	MESSAGE_BYTES = 1024,
 	V4_AT = ADDRESS_BYTES - 4,
 	V4_BYTES = 4,
+	BUSY_TRIES = 100,
+	BUSY_NS = 10000000,
 };
 
 struct message {
@@ -188,6 +191,48 @@ int ipset_flush(struct nft_link *l, const char *name)
 int ipset_destroy(struct nft_link *l, const char *name)
 {
 	return say(l, IPSET_CMD_DESTROY, name);
+}
+
+int ipset_take_away(struct nft_link *l, const char *name)
+{
+	const struct timespec pause = {0, BUSY_NS};
+	int rc = ipset_destroy(l, name);
+
+	for (unsigned i = 0; i < BUSY_TRIES && rc == -EBUSY; i++) {
+		(void)nanosleep(&pause, NULL);
+		rc = ipset_destroy(l, name);
+	}
+	return rc == 0 || rc == -ENOENT ? 0 : ipset_link_tell("remove", name, rc);
+}
+
+struct naming {
+	ipset_name_fn *fn;
+	void *arg;
+};
+
+static int read_name(const struct nlattr *a, void *arg)
+{
+	const struct naming *n = arg;
+
+	if (mnl_attr_get_type(a) == IPSET_ATTR_SETNAME &&
+	    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0)
+		n->fn(n->arg, mnl_attr_get_str(a));
+	return MNL_CB_OK;
+}
+
+static int read_names(const struct nlmsghdr *h, void *arg)
+{
+	return mnl_attr_parse(h, sizeof(struct nfgenmsg), read_name, arg);
+}
+
+int ipset_names(struct nft_link *l, ipset_name_fn *fn, void *arg)
+{
+	struct naming naming = {fn, arg};
+	struct message m;
+
+	begin(&m, l, IPSET_CMD_LIST, NLM_F_DUMP, true);
+	put_u32(&m, IPSET_ATTR_FLAGS, IPSET_FLAG_LIST_SETNAME);
+	return nft_link_ask(l, m.h, read_names, &naming);
 }
 
 struct listing {

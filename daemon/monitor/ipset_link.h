@@ -48,6 +48,18 @@ int ipset_swap(struct nft_link *l, const char *one, const char *other)
 int ipset_flush(struct nft_link *l, const char *name) __attribute__((warn_unused_result));
 /* -ENOENT: there is none; -EBUSY: a rule asks it. */
 int ipset_destroy(struct nft_link *l, const char *name) __attribute__((warn_unused_result));
+/*
+ * Destroy a set; one that is not there is fine. A rule that was just taken away
+ * holds its set a moment longer: waits for that, a second at most. Returns 0;
+ * -1 and logged.
+ */
+int ipset_take_away(struct nft_link *l, const char *name) __attribute__((warn_unused_result));
+
+typedef void ipset_name_fn(void *arg, const char *name);
+
+/* Of all sets that there are, also those of others. */
+int ipset_names(struct nft_link *l, ipset_name_fn *fn, void *arg)
+    __attribute__((warn_unused_result));
 /* -ENOENT: there is none. */
 int ipset_list(struct nft_link *l, const char *name, ipset_element_fn *fn, void *arg)
     __attribute__((warn_unused_result));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipset_sets.h"
 #include "mark.h"
 #include "nft_carriers.h"
 #include "nft_rules.h"
@@ -46,6 +47,8 @@ static const struct {
     {"mangle", "postern-guard"},
     {"mangle", "postern-port"},
     {"mangle", "postern-door"},
+    {"mangle", "postern-idle"},
+    {"mangle", "postern-slide"},
     {"mangle", "postern-cuts"},
     {"filter", "postern-silence"},
 };
@@ -63,13 +66,6 @@ struct writing {
 	const struct config *c;
 	bool v4;
 };
-
-const char *ipset_rules_set(bool v4, bool host)
-{
-	if (host)
-		return v4 ? "postern-hosts4" : "postern-hosts6";
-	return v4 ? "postern-nets4" : "postern-nets6";
-}
 
 /* --- what iptables-save says --- */
 
@@ -261,32 +257,90 @@ static void write_unheard(const struct writing *w)
 
 static void write_guard(const struct writing *w)
 {
-	char cut[MARK_TEXT], door[MARK_TEXT];
+	char cut[MARK_TEXT], door[MARK_TEXT], idle[MARK_TEXT];
 
 	bits(cut, MARK_CUT);
 	bits(door, MARK_DOOR);
+	bits(idle, MARK_DOOR | MARK_IDLE);
 	write_unheard(w);
 	fprintf(w->out,
 	    "-A postern-guard -m connmark --mark %s -j DROP\n"
+	    "-A postern-guard -m connmark --mark %s -g postern-slide\n"
 	    "-A postern-guard -m connmark --mark %s -j RETURN\n"
 	    "-A postern-guard -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN\n"
 	    "-A postern-guard -i lo -j RETURN\n"
 	    "-A postern-guard -p tcp -m set --match-set " IPSET_TCP " dst -g postern-port\n"
 	    "-A postern-guard -p udp -m set --match-set " IPSET_UDP " dst -g postern-port\n"
 	    "-A postern-cuts -m connmark --mark %s -j DROP\n",
-	    cut, door, cut);
+	    cut, idle, door, cut);
+}
+
+/* What comes through a door. An idle one is in two sets and must be in both. */
+static void write_way_in(const struct writing *w, const struct ipset_set *s)
+{
+	const struct ipset_set other = ipset_set_idle(s);
+	char name[IPSET_NAME_MAX], idle[IPSET_NAME_MAX];
+
+	(void)ipset_set_name(name, s);
+	(void)ipset_set_name(idle, &other);
+	switch (s->form) {
+	case IPSET_HOST:
+	case IPSET_NETWORK:
+		fprintf(w->out, "-A postern-port -m set --match-set %s src,dst -g postern-door\n",
+		    name);
+		break;
+	case IPSET_HELD:
+		fprintf(w->out,
+		    "-A postern-port -m set --match-set %s src,dst -m set --match-set %s src,dst "
+		    "-g postern-idle\n",
+		    name, idle);
+		break;
+	case IPSET_IDLE:
+		break;
+	}
+}
+
+/* Set back behind a look at the same element: the target alone would make one. */
+static void write_slide(const struct writing *w, const struct ipset_set *s)
+{
+	char name[IPSET_NAME_MAX];
+
+	if (s->form != IPSET_IDLE)
+		return;
+	(void)ipset_set_name(name, s);
+	fprintf(w->out,
+	    "-A postern-slide -m set --match-set %s src,dst "
+	    "-j SET --add-set %s src,dst --exist --timeout %" PRIu32 "\n",
+	    name, name, s->idle_s);
+}
+
+static void write_doors(const struct writing *w)
+{
+	struct ipset_set set[IPSET_SETS_MAX];
+	const unsigned n = ipset_sets_of(w->c, set);
+	char mark[MARK_TEXT], idle[MARK_TEXT];
+
+	for (unsigned i = 0; i < n; i++) {
+		if (set[i].v4 != w->v4)
+			continue;
+		write_way_in(w, &set[i]);
+		write_slide(w, &set[i]);
+	}
+	bits(mark, MARK_DOOR);
+	bits(idle, MARK_DOOR | MARK_IDLE);
+	fprintf(w->out,
+	    "-A postern-door -j CONNMARK --set-xmark %s\n-A postern-door -j MARK --set-xmark %s\n"
+	    "-A postern-idle -j CONNMARK --set-xmark %s\n-A postern-idle -j MARK --set-xmark %s\n"
+	    "-A postern-idle -g postern-slide\n",
+	    mark, mark, idle, mark);
 }
 
 static void write_port(const struct writing *w)
 {
 	char mark[MARK_TEXT];
 
-	fprintf(w->out,
-	    "-A postern-port %s -j RETURN\n"
-	    "-A postern-port -m set --match-set %s src,dst -g postern-door\n"
-	    "-A postern-port -m set --match-set %s src,dst -g postern-door\n",
-	    w->v4 ? NOT_OURS_V4 : NOT_OURS_V6, ipset_rules_set(w->v4, true),
-	    ipset_rules_set(w->v4, false));
+	fprintf(w->out, "-A postern-port %s -j RETURN\n", w->v4 ? NOT_OURS_V4 : NOT_OURS_V6);
+	write_doors(w);
 	switch (w->c->silence) {
 	case SILENCE_DROP:
 		fputs("-A postern-port -j DROP\n", w->out);
@@ -295,10 +349,6 @@ static void write_port(const struct writing *w)
 		fprintf(w->out, "-A postern-port -j MARK --set-xmark %s\n", bits(mark, MARK_SHUT));
 		break;
 	}
-	bits(mark, MARK_DOOR);
-	fprintf(w->out,
-	    "-A postern-door -j CONNMARK --set-xmark %s\n-A postern-door -j MARK --set-xmark %s\n",
-	    mark, mark);
 }
 
 static void write_mangle(const struct writing *w)

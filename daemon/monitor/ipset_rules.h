@@ -8,14 +8,16 @@
  *   mangle   postern-guard    our mark, established, lo, guarded ports
  *            postern-port     what comes to one: not ours, doors, silence
  *            postern-door     marks what comes in through a door
+ *            postern-idle     the same for one that closes when it is idle
+ *            postern-slide    what comes by flows that keep a door open
  *            postern-cuts     what is to leave no more
  *   filter   postern-silence  with silence = closed: answers what the guard
  *                             has marked, for no other table can
  *
  * Nothing here says ACCEPT: that would end the whole table's chain, and with
  * it rules of the administrator's; what may go on, returns.
- * Sets: postern-tcp and postern-udp are the guarded ports; postern-hosts4, 6
- * and postern-nets4, 6 the doors, each with its time.
+ * Sets: postern-tcp and postern-udp are the guarded ports; ipset_sets.h has
+ * those of the doors.
  */
 #ifndef POSTERN_MONITOR_IPSET_RULES_H
 #define POSTERN_MONITOR_IPSET_RULES_H
@@ -28,9 +30,6 @@
 #define IPSET_TCP "postern-tcp"
 #define IPSET_UDP "postern-udp"
 #define IPSET_NEXT "postern-next" /* while the ports change */
-
-/* One for each family and form; a constant. */
-const char *ipset_rules_set(bool v4, bool host);
 
 /*
  * Fill the chains of one family, each table in one step; present is what

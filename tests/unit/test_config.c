@@ -567,6 +567,22 @@ static void test_a_gateways_number_is_its_names(void **state)
 	assert_non_null(strstr(said, "\"net12\": its mark is the same as that of \"net7\""));
 }
 
+static void test_firewalls_and_idle_times(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\nfirewall = ipset\nservice a { proto = tcp port = 1 "
+			       "max-hold = 2147483 idle = 2147483 }\n"),
+	    0);
+	assert_faults("udp-port = 1\nfirewall = ipset\n"
+		      "service a { proto = tcp port = 1 idle = 2147484 }\n",
+	    "f:3: service \"a\": the firewall ipset counts no idle time of more than "
+	    "2147483 seconds; lower idle\n");
+	assert_faults("udp-port = 1\nfirewall = exec\n"
+		      "service a { proto = tcp port = 1 idle = 1 }\n",
+	    "f:3: service \"a\": the firewall exec has no idle; leave it out, or use "
+	    "firewall = nftables\n");
+}
+
 static void test_ports_of_a_service(void **state)
 {
 	const struct service *s = &parsed.service[0];
@@ -969,6 +985,7 @@ int main(void)
 	    cmocka_unit_test(test_any_line_is_warned_of),
 	    cmocka_unit_test(test_gateways),
 	    cmocka_unit_test(test_a_gateways_number_is_its_names),
+	    cmocka_unit_test(test_firewalls_and_idle_times),
 	    cmocka_unit_test(test_ports_of_a_service),
 	    cmocka_unit_test(test_forwards),
 	    cmocka_unit_test(test_random_port),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ipset_rules.h"
+#include "ipset_sets.h"
 
 static struct config config_of(enum silence silence)
 {
@@ -99,6 +100,70 @@ static void test_captures_get_what_they_need(void **state)
 	free(text);
 }
 
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (text = strstr(text, what); text; text = strstr(text + 1, what))
+		n++;
+	return n;
+}
+
+static void test_idle_doors(void **state)
+{
+	struct config c = config_of(SILENCE_DROP);
+	char *text = rules(&c, true, "");
+
+	(void)state;
+	has_not(text, "-j SET");
+	free(text);
+	c.services = 3;
+	c.service[1] = (struct service){.name = "a", .proto = 6, .port = 80, .idle_s = 300};
+	c.service[2] = (struct service){.name = "b", .proto = 17, .port = 53, .idle_s = 60};
+	text = rules(&c, false, "");
+	/* Open is what is in both. */
+	has(text, "-A postern-port -m set --match-set postern-held6-60 src,dst "
+		  "-m set --match-set postern-idle6-60 src,dst -g postern-idle\n");
+	/* Nothing is set back but what is there. */
+	has(text, "-A postern-slide -m set --match-set postern-idle6-300 src,dst "
+		  "-j SET --add-set postern-idle6-300 src,dst --exist --timeout 300\n");
+	assert_int_equal(count(text, "-j SET"), 2);
+	has_not(text, "4-60");
+	/* Before what lets all flows of doors by. */
+	has(text, "--mark 0x30000/0x30000 -g postern-slide\n"
+		  "-A postern-guard -m connmark --mark 0x10000/0x10000 -j RETURN\n");
+	/* A network's door does not keep a flow from counting. */
+	assert_true(strstr(text, "postern-held6-300 src") < strstr(text, "postern-nets6 src"));
+	free(text);
+}
+
+static void test_names_of_sets(void **state)
+{
+	static const char *const none[] = {"postern-tcp", "postern-next", "postern-hosts",
+	    "postern-hosts5", "postern-hosts4-60", "postern-held4", "postern-held4-",
+	    "postern-held4-0", "postern-held4-060", "postern-idle4-60x", "postern-idle4-4294967356",
+	    "postern-idle4-+60", "my-postern-idle4-60", "postern-idle4_60", ""};
+	struct config c = config_of(SILENCE_DROP);
+	struct ipset_set set[IPSET_SETS_MAX], again;
+	char name[IPSET_NAME_MAX];
+	unsigned n;
+
+	(void)state;
+	c.service[0].idle_s = 2147483;
+	n = ipset_sets_of(&c, set);
+	assert_int_equal(n, 8);
+	for (unsigned i = 0; i < n; i++) {
+		assert_true(ipset_set_parse(ipset_set_name(name, &set[i]), &again));
+		assert_true(strlen(name) < IPSET_NAME_MAX - 1);
+		assert_int_equal(again.form, set[i].form);
+		assert_int_equal(again.v4, set[i].v4);
+		assert_int_equal(again.idle_s, set[i].idle_s);
+	}
+	for (unsigned i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (ipset_set_parse(none[i], &again))
+			assert_string_equal(none[i], "no name of a set");
+}
+
 static const char saved[] =
     "# Generated\n*mangle\n:PREROUTING ACCEPT [1:2]\n:postern-guard - [0:0]\n"
     "-A PREROUTING -j postern-guard\n-A PREROUTING -j other\n"
@@ -146,6 +211,8 @@ int main(void)
 	    cmocka_unit_test(test_nothing_ends_the_chains_of_others),
 	    cmocka_unit_test(test_silence),
 	    cmocka_unit_test(test_captures_get_what_they_need),
+	    cmocka_unit_test(test_idle_doors),
+	    cmocka_unit_test(test_names_of_sets),
 	    cmocka_unit_test(test_a_jump_is_added_once),
 	    cmocka_unit_test(test_removal_is_of_what_is_there),
 	    cmocka_unit_test(test_ours_are_told_apart),
