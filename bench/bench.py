@@ -19,7 +19,9 @@ from knocks import Knocks  # noqa: E402
 from lab import Lab  # noqa: E402
 from peers import ADDRESSES, DROP_BY_DEFAULT, SERVICE_PORT, Fwknop, Knockd, Ours, blast_argv  # noqa: E402
 from probe import Cost, resident_kib  # noqa: E402
+from sessions import Sessions  # noqa: E402
 
+PARTS = ("ours", "fwknop", "knockd", "capture", "knocks", "sessions")
 LISTENER = f"""
 import socket
 s = socket.create_server(("", {SERVICE_PORT}), backlog=512)
@@ -33,7 +35,7 @@ class Bench:
     def __init__(self, lab, build, quick):
         self.lab, self.build, self.quick = lab, build, quick
         self.results = {}
-        self.captures = self.knocked = self._ours = None
+        self.captures = self.knocked = self.opened = self._ours = None
         self.methods = []
         self.has_peers = shutil.which("fwknopd") is not None
 
@@ -174,7 +176,7 @@ class Bench:
             self.lab.client.ip("addr", "add", f"{address}/24", "dev", "eth0")
         listener = self.lab.server.start("/usr/bin/python3", "-c", LISTENER, name="listener")
         listener.wait_line("listening")
-        for name in ("ours", "fwknop", "knockd", "capture", "knocks"):
+        for name in PARTS:
             if not only or name in only:
                 getattr(self, name)()
 
@@ -182,6 +184,10 @@ class Bench:
         """In hosts of its own, with all carriers and keys."""
         self.knocked = Knocks(self.say, self.quick)
         self.knocked.run()
+
+    def sessions(self):
+        self.opened = Sessions(self.say, self.quick)
+        self.opened.run()
 
     def capture(self):
         self.captures = Captures(self, self.methods)
@@ -200,7 +206,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=Path)
     parser.add_argument("--quick", action="store_true", help="fewer samples")
-    parser.add_argument("--only", action="append", choices=("ours", "fwknop", "knockd", "capture", "knocks"))
+    parser.add_argument("--only", action="append", choices=PARTS)
     parser.add_argument("--method", action="append", choices=METHODS, help="of the ways to capture this one")
     parser.add_argument("--write", action="store_true", help="keep the table in bench/RESULTS.md")
     args = parser.parse_args()
@@ -218,6 +224,8 @@ def main():
         parts["# The ways to capture"] = f"{head}\n\n{bench.captures.table()}\n"
     if bench.knocked:
         parts["# Each combination"] = f"{head}\n\n{bench.knocked.table()}\n"
+    if bench.opened:
+        parts["# Ten thousand sessions"] = f"{head}\n\n{bench.opened.table()}\n"
     for title, text in parts.items():
         print(f"{title}\n\n{text}")
     if args.write:
