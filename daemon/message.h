@@ -166,7 +166,7 @@ struct msg_door {
 	uint32_t idle_s;      /* 0: closes not for that */
 	uint32_t seconds;     /* OPEN: the door's whole time from now; SHORTEN: at most that */
 	uint16_t port;	      /* the door's, where the service's is random; else 0 */
-	uint8_t cut;	      /* CLOSE: 1: end the connections that came in through it, too */
+	uint8_t cut; /* CLOSE: 1: end the connections that came in through it, too (cutter.h) */
 	uint8_t unused;
 };
 

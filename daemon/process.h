@@ -31,7 +31,7 @@
  *             posternctl <-> auth   control.h, root only
  *
  * A child is fork and exec of posternd itself with --role, so that it inherits
- * no heap. What it needs is at these descriptor numbers when it starts; all
+ * no heap (monitor/cutter.h is the monitor itself a second time, for a moment). What it needs is at these descriptor numbers when it starts; all
  * others are closed, 0 to 2 lead nowhere, no signal is blocked, the environment
  * holds a PATH. Its working directory is an empty one of root's: "." is what it
  * hands to sandbox_enter() as its root. A child whose monitor dies is killed by

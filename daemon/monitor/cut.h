@@ -6,7 +6,8 @@
  * local side would make a new one, which would let the remote side in as its
  * answer. Local sockets are ended as well, where the kernel can do that, so
  * that no program waits for its time-outs.
- * Process: monitor. Needs CAP_NET_ADMIN. Takes the time of a dump of conntrack.
+ * Process: monitor. Needs CAP_NET_ADMIN. Takes the time of a dump of conntrack,
+ * and more where much is cut: the monitor has it done by cutter.h.
  */
 #ifndef POSTERN_MONITOR_CUT_H
 #define POSTERN_MONITOR_CUT_H

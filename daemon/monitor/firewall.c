@@ -178,6 +178,11 @@ enum firewall_status firewall_cut(
 	return FIREWALL_OK;
 }
 
+void firewall_was_cut(struct firewall *f, const struct prefix *from)
+{
+	cut_list_add(&f->cut, from);
+}
+
 enum firewall_status firewall_query(
     struct firewall *f, const struct service *s, const struct firewall_pass *pass, uint32_t *rest_s)
 {

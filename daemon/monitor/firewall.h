@@ -110,6 +110,9 @@ enum firewall_status firewall_close(struct firewall *f, const struct service *s,
 enum firewall_status firewall_cut(struct firewall *f, const struct service *s,
     const struct firewall_pass *pass, unsigned *cut) __attribute__((warn_unused_result));
 
+/* Another process did that: who opens a door for them has it forgotten first. */
+void firewall_was_cut(struct firewall *f, const struct prefix *from);
+
 /* *rest_s: seconds until the kernel closes this very door, rounded up; 0 unless OK. */
 enum firewall_status firewall_query(struct firewall *f, const struct service *s,
     const struct firewall_pass *pass, uint32_t *rest_s) __attribute__((warn_unused_result));

@@ -66,6 +66,7 @@ int guard_open(struct guard *g, struct loop *loop, const struct config *config, 
 	g->firewall = firewall_start(config, dry_run);
 	if (!g->firewall)
 		return -1;
+	cutter_open(&g->cutter, loop, g->firewall);
 	if (firewall_ensure(g->firewall, g->config) != FIREWALL_OK)
 		return -1;
 	const int fd = firewall_watch_fd(g->firewall);
@@ -122,29 +123,19 @@ static void tell_refusal(struct guard *g, const struct msg_door *m, enum doors_v
 		    doors_verdict_text(why), m->service, m->generation, missed);
 }
 
-/* What cannot be cut is logged; the door is closed all the same. */
-static void cut(struct guard *g, const struct door_wanted *w)
-{
-	char from[PREFIX_TEXT];
-	unsigned n = 0;
-
-	if (firewall_cut(g->firewall, &w->service, &w->pass, &n) == FIREWALL_OK && n > 0)
-		log_info("connections_cut", "service=%s from=%s connections=%u", w->service.name,
-		    prefix_text(&w->pass.from, from), n);
-}
-
 static enum firewall_status carry_out(
     struct guard *g, uint32_t type, const struct door_wanted *w, uint32_t *rest_s)
 {
 	enum firewall_status s = FIREWALL_FAILED;
 
 	if (type == MSG_DOOR_OPEN) {
+		cutter_settle(&g->cutter, &w->pass.from);
 		s = firewall_open(g->firewall, &w->service, &w->pass, w->seconds);
 		*rest_s = s == FIREWALL_OK ? w->seconds : 0;
 	} else if (type == MSG_DOOR_CLOSE) {
 		s = firewall_close(g->firewall, &w->service, &w->pass);
 		if (w->cut && (s == FIREWALL_OK || s == FIREWALL_NOT_THERE))
-			cut(g, w);
+			cutter_begin(&g->cutter, &w->service, &w->pass);
 	} else if (type == MSG_DOOR_SHORTEN) {
 		s = firewall_shorten(g->firewall, &w->service, &w->pass, w->seconds);
 	} else {
@@ -187,6 +178,7 @@ void guard_close(struct guard *g)
 	g->config = NULL;
 	if (!g->firewall)
 		return;
+	cutter_close(&g->cutter);
 	if (firewall_watch_fd(g->firewall) >= 0) {
 		loop_unwatch(g->loop, firewall_watch_fd(g->firewall));
 		loop_cancel(g->loop, repair_later, g);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "cutter.h"
 #include "doors.h"
 #include "firewall.h"
 #include "log.h"
@@ -19,6 +20,7 @@ struct guard {
 	struct config *config; /* in force; a copy, with what captures need now */
 	bool repairing;	       /* a moment ago: the next repair waits */
 	bool again;	       /* and there is something to repair */
+	struct cutter cutter;
 	struct log_limit refusals;
 };
 

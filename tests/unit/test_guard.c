@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "guard.h"
@@ -25,6 +26,7 @@ struct firewall {
 };
 
 static struct firewall fake;
+static int *held; /* shared with forks: what they do takes until this is 0 */
 
 static void note(const char *call, const struct service *s, const struct prefix *from)
 {
@@ -76,9 +78,21 @@ enum firewall_status firewall_close(
 enum firewall_status firewall_cut(
     struct firewall *f, const struct service *s, const struct firewall_pass *pass, unsigned *cut)
 {
-	note("cut", s, &pass->from);
+	(void)s;
+	(void)pass;
+	while (__atomic_load_n(held, __ATOMIC_SEQ_CST) > 0)
+		(void)usleep(100);
 	*cut = 1;
 	return f->next;
+}
+
+/* What a fork did; the one above is called in there. */
+void firewall_was_cut(struct firewall *f, const struct prefix *from)
+{
+	const struct service any = {.name = "any"};
+
+	(void)f;
+	note("cut", &any, from);
 }
 
 enum firewall_status firewall_query(
@@ -136,6 +150,11 @@ static int setup(void **state)
 
 	*state = s;
 	memset(&fake, 0, sizeof(fake));
+	if (!held)
+		held = mmap(
+		    NULL, sizeof(*held), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (held == MAP_FAILED)
+		return -1;
 	if (pipe2(s->pipe, O_NONBLOCK | O_CLOEXEC) != 0)
 		return -1;
 	fake.watch = s->pipe[0];
@@ -228,7 +247,55 @@ static void test_a_close_may_cut(void **state)
 	memcpy(m.address, a.b, sizeof(m.address));
 	guard_serve(&s->guard, &s->law, &m, &done);
 	assert_int_equal(done.status, DOOR_OK);
-	assert_string_equal(fake.calls, "close ssh 192.0.2.1;cut ssh 192.0.2.1;");
+	(void)ask(s, MSG_DOOR_OPEN, 0);
+	assert_string_equal(
+	    fake.calls, "close ssh 192.0.2.1;cut any 192.0.2.1;open ssh 192.0.2.1;");
+}
+
+/* Others are served meanwhile; who gets a door anew is served behind it. */
+static void test_a_long_cut_holds_nobody_up(void **state)
+{
+	struct scene *s = *state;
+	struct msg_door m = {.head = {MSG_DOOR_CLOSE, sizeof(m)},
+	    .id = 7,
+	    .generation = 1,
+	    .prefix_len = 32,
+	    .cut = 1,
+	    .address = {[10] = 0xff, 0xff, 192, 0, 2, 9}};
+	struct msg_door_done done;
+
+	__atomic_store_n(held, 1, __ATOMIC_SEQ_CST);
+	guard_serve(&s->guard, &s->law, &m, &done);
+	assert_int_equal(done.status, DOOR_OK);
+	(void)ask(s, MSG_DOOR_OPEN, 0);
+	assert_string_equal(fake.calls, "close ssh 192.0.2.9;open ssh 192.0.2.1;");
+	fake.calls[0] = '\0';
+	__atomic_store_n(held, 0, __ATOMIC_SEQ_CST);
+	m.head.type = MSG_DOOR_OPEN;
+	m.cut = 0;
+	m.seconds = 60;
+	guard_serve(&s->guard, &s->law, &m, &done);
+	assert_string_equal(fake.calls, "cut any 192.0.2.9;open ssh 192.0.2.9;");
+}
+
+static void test_more_cuts_than_forks_are_made_too(void **state)
+{
+	struct scene *s = *state;
+	struct msg_door m = {.head = {MSG_DOOR_CLOSE, sizeof(m)},
+	    .generation = 1,
+	    .prefix_len = 32,
+	    .cut = 1,
+	    .address = {[10] = 0xff, 0xff, 192, 0, 2, 9}};
+	struct msg_door_done done;
+
+	__atomic_store_n(held, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < CUTTERS_MAX; i++)
+		guard_serve(&s->guard, &s->law, &m, &done);
+	__atomic_store_n(held, 0, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < CUTTERS_MAX; i++)
+		guard_serve(&s->guard, &s->law, &m, &done);
+	guard_serve(&s->guard, &s->law, &m, &done);
+	assert_int_equal(done.status, DOOR_OK);
 }
 
 static void test_a_refusal_never_reaches_the_firewall(void **state)
@@ -361,6 +428,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_a_refusal_never_reaches_the_firewall, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_close_may_cut, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_long_cut_holds_nobody_up, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_more_cuts_than_forks_are_made_too, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_our_own_changes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_another_configuration, setup, teardown),
