@@ -24,7 +24,6 @@ uint64_t *core_sessions(struct core *c, size_t *n)
 static void viewed(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
 {
 	const struct session *s = sessions_find(c->sessions, a->session);
-	const struct client *cl = s ? clients_by_cid(c->realm->clients, s->r.cid) : NULL;
 	struct session_view v;
 
 	if (!s || status != DOOR_OK) {
@@ -36,7 +35,7 @@ static void viewed(struct core *c, const struct ask *a, enum door_status status,
 	if (!a->view)
 		return;
 	v = (struct session_view){.id = s->id,
-	    .client = cl ? cl->name : "",
+	    .client = session_client(c, s),
 	    .service = s->r.service,
 	    .admit = s->r.admit,
 	    .proto = s->r.proto,
@@ -91,6 +90,8 @@ unsigned core_close_client(struct core *c, const char *name, bool *known)
 	unsigned n = 0;
 
 	*known = cl != NULL;
+	if (cl)
+		n = approve_withdraw(c, cl->cid);
 	for (; s; s = next, n++) {
 		next = s->owner_next; /* it may be gone at once */
 		session_close_alone(c, s);

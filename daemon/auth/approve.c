@@ -146,6 +146,10 @@ void approve_start(struct core *c, struct job *j)
 
 void approve_answered(struct core *c, struct job *j, enum run_status status, uint8_t exit_status)
 {
+	if (j->withdrawn) {
+		refuse(c, j, VERDICT_DENIED, "the administrator closed it");
+		return;
+	}
 	/* Its services may be others now, and its client another's. */
 	if (j->generation != c->realm->generation) {
 		refuse(c, j, VERDICT_BUSY, "the configuration has changed: try again");
@@ -171,6 +175,19 @@ void approve_answered(struct core *c, struct job *j, enum run_status status, uin
 		refuse(c, j, VERDICT_DENIED, "nobody could be asked");
 		break;
 	}
+}
+
+unsigned approve_withdraw(struct core *c, const uint8_t *cid)
+{
+	unsigned n = 0;
+
+	for (struct job *j = c->approving > 0 ? c->jobs : NULL; j; j = j->hh.next) {
+		if (!j->approving || memcmp(j->key.cid, cid, CID_BYTES) != 0)
+			continue;
+		j->withdrawn = true; /* it ends with the command, which still runs */
+		n++;
+	}
+	return n;
 }
 
 void approve_tick(struct core *c, uint64_t now_ms)

@@ -204,7 +204,6 @@ void audit_client(struct core *c, const struct client *cl, enum journal_event e)
 
 void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why)
 {
-	const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);
 	struct journal_record r = {.event = e,
 	    .verdict = JOURNAL_NO_VERDICT,
 	    .has_admit = true,
@@ -212,8 +211,7 @@ void audit_session(struct core *c, const struct session *s, enum journal_event e
 	    .sessions = 1,
 	    .session = {s->id}};
 
-	if (cl)
-		memcpy(r.client, cl->name, sizeof(r.client));
+	memcpy(r.client, session_client(c, s), sizeof(r.client));
 	snprintf(r.what, sizeof(r.what), "%s", s->r.service);
 	snprintf(r.reason, sizeof(r.reason), "%s", why);
 	add(c, &r);

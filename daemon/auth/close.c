@@ -62,11 +62,11 @@ void session_time_is_over(struct core *c, struct session *s)
 
 void session_end(struct core *c, struct session *s, enum journal_event event, const char *why)
 {
-	const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);
+	const char *client = session_client(c, s);
 	char admit[PREFIX_TEXT];
 
 	log_info(journal_event_word(event),
-	    "client=%s service=%s address=%s session=%016llx why=%s", cl ? cl->name : "-",
+	    "client=%s service=%s address=%s session=%016llx why=%s", client[0] ? client : "-",
 	    s->r.service, prefix_text(&s->r.admit, admit), (unsigned long long)s->id, why);
 	audit_session(c, s, event, why);
 	session_forget(c, s);

@@ -228,35 +228,6 @@ const struct counters *core_counters(const struct core *c)
 	return &c->counters;
 }
 
-/* May the client still have this door? */
-static bool is_entitled(const struct core *c, const struct session *s)
-{
-	const struct client *cl = clients_by_cid(c->realm->clients, s->r.cid);
-	int64_t now_s = (int64_t)(c->w.real_ns(c->w.arg) / NS_PER_S);
-
-	return cl && !cl->disabled && (cl->expires_s == 0 || cl->expires_s > now_s) &&
-	       s->service >= 0 && client_has_service(cl, (unsigned)s->service);
-}
-
-void core_swap(struct core *c, struct realm *realm)
-{
-	while (core_turn(c)) {
-	}
-	core_pgp_gone(c); /* they were let in by the realm before */
-	realm_free(c->realm);
-	c->realm = realm;
-	peers_free(c->peers);
-	c->peers = peers_new(realm->clients, realm->config.client_rate, realm->config.client_burst);
-	for (struct session *s = sessions_first(c->sessions), *next; s; s = next) {
-		next = sessions_next(s);
-		sessions_move(
-		    c->sessions, s, realm_service(realm, s->r.service, s->r.proto, s->r.port));
-		if (session_service_now(c, s) < 0 || (!s->closing && !is_entitled(c, s)))
-			session_close_alone(c, s);
-	}
-	ask_pump(c);
-}
-
 /* --- start --- */
 
 static const uint8_t boot_key[STORE_KEY_BYTES] = "bootid";
@@ -382,10 +353,8 @@ int core_start(struct core *c)
 		return -1;
 	for (struct session *s = sessions_first(c->sessions), *next; s; s = next) {
 		next = sessions_next(s);
-		if (is_entitled(c, s))
+		if (session_is_lawful(c, s))
 			ask_door(c, MSG_DOOR_QUERY, s, 0)->done = found;
-		else
-			session_close_alone(c, s);
 	}
 	log_info("sessions-loaded", "count=%zu", sessions_count(c->sessions));
 	ask_pump(c);

@@ -136,6 +136,7 @@ struct job {
 	uint8_t answer_hash[ANSWER_HASH_BYTES];
 	struct msg_command *run;   /* JOB_RUN, and what an approval is asked by */
 	bool needs_yes, approving; /* approve.c: somebody will be, is being asked */
+	bool withdrawn;		   /* nobody's yes counts for it any more */
 	uint32_t generation;	   /* of the realm when it was planned */
 	uint64_t planned_ms;
 	unsigned approved; /* steps that somebody said yes to, or need not */
@@ -347,6 +348,8 @@ bool approve_has_been(const struct core *c, const struct step *st);
 void approve_start(struct core *c, struct job *j);
 /* What came of asking. */
 void approve_answered(struct core *c, struct job *j, enum run_status status, uint8_t exit_status);
+/* Nobody's yes counts any more for what this client waits for. Returns how many attempts that were. */
+unsigned approve_withdraw(struct core *c, const uint8_t *cid);
 /* Tells clients that wait for long. */
 void approve_tick(struct core *c, uint64_t now_ms);
 /* decide.c: what is full for the doors that j would open now; NULL: nothing. */
@@ -381,6 +384,13 @@ void session_forget(struct core *c, struct session *s);
 void session_time_is_over(struct core *c, struct session *s);
 /* Do its connections end with its time? */
 bool session_is_cut(const struct core *c, const struct session *s);
+/*
+ * swap.c: may its client have this door still? If not it is closed, and s may
+ * be gone; if not for so long, it is shortened.
+ */
+bool session_is_lawful(struct core *c, struct session *s);
+/* swap.c: the name of its client; "" when nobody knows. */
+const char *session_client(const struct core *c, const struct session *s);
 /* The kernel has closed its door before the session's time was over. */
 void session_is_over(struct core *c, struct session *s);
 /* What a query came to: a session whose door the kernel closed before its time is over. */

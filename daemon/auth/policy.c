@@ -101,6 +101,14 @@ static bool is_admissible(const struct policy_case *p, const struct prefix *admi
 	return address_is_admissible(&last);
 }
 
+static bool is_listed(const struct client *c, const struct prefix *admit)
+{
+	for (unsigned i = 0; i < c->admit_len; i++)
+		if (prefix_within(&c->admit[i], admit))
+			return true;
+	return false;
+}
+
 static bool is_permitted(const struct policy_case *p, const struct prefix *admit)
 {
 	const struct client *c = p->client;
@@ -112,10 +120,7 @@ static bool is_permitted(const struct policy_case *p, const struct prefix *admit
 	case ADDRESS_NAMED:
 		return true;
 	case ADDRESS_LIST:
-		for (unsigned i = 0; i < c->admit_len; i++)
-			if (prefix_within(&c->admit[i], admit))
-				return true;
-		return false;
+		return is_listed(c, admit);
 	}
 	return false;
 }
@@ -333,4 +338,32 @@ struct ruling policy_run(const struct policy_case *p, uint32_t *command)
 	if (!arguments_fit(&c->command[i], p->request))
 		return refuse(VERDICT_DENIED, "not the arguments that the command takes");
 	return refuse(VERDICT_OK, NULL);
+}
+
+/* The door of a client with this address policy may have been opened by another one: what is not told by it stays. */
+static bool is_permitted_still(const struct client *c, const struct prefix *admit)
+{
+	switch (c->address) {
+	case ADDRESS_SOURCE:
+		return is_from(c, &admit->addr);
+	case ADDRESS_NAMED:
+		return true;
+	case ADDRESS_LIST:
+		return is_listed(c, admit);
+	}
+	return false;
+}
+
+uint32_t policy_left_s(const struct policy_case *p, unsigned service, const struct prefix *admit)
+{
+	const struct service *s = &p->realm->config.service[service];
+	const struct client *c = p->client;
+	uint32_t left = s->max_hold_s;
+
+	if (c->disabled || is_expired(p) || !client_has_service(c, service) ||
+	    !is_narrow_enough(s, admit) || !is_permitted_still(c, admit))
+		return 0;
+	if (c->max_hold_s > 0)
+		left = least(left, c->max_hold_s);
+	return least(left, latest_of(p));
 }

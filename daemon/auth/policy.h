@@ -55,5 +55,11 @@ struct ruling policy_client(const struct policy_case *p);
 struct ruling policy_run(const struct policy_case *p, uint32_t *command);
 /* VERB_OPEN: all doors that it asks for, or none. */
 struct ruling policy_open(const struct policy_case *p);
+/*
+ * Seconds that a door for admit, which is open, may be so from now on, at most;
+ * 0: not at all. Of p neither the request nor the addresses are looked at, for
+ * whence it was asked for nobody remembers.
+ */
+uint32_t policy_left_s(const struct policy_case *p, unsigned service, const struct prefix *admit);
 
 #endif

@@ -37,6 +37,8 @@ struct session {
 	uint64_t id;
 	struct session_record r;
 	int service; /* index in the configuration in force; -1: it has none any more. See sessions_move() */
+	char
+	    client[CONFIG_NAME_MAX + 1]; /* its name when it was last known; see session_client() */
 	uint64_t opened_by; /* job that made it, as long as no other rests on it; else 0 */
 	bool closing;	    /* a close is under way, and nobody asked for it again since */
 	bool unasked;	    /* its door was not asked for yet: nothing in the kernel is for it */

@@ -209,6 +209,25 @@ static void test_a_crash_in_between(void **state)
 	assert_int_equal(l->runs, 1);
 }
 
+/* What the administrator closed meanwhile is not opened by a yes that comes after. */
+static void test_closed_by_the_administrator(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request q = lab_open("ssh");
+	struct lab_message m = knock(l, c, &q);
+	struct reply p;
+	bool known;
+
+	assert_int_equal(core_close_client(l->core, "c1", &known), 0);
+	assert_int_equal(core_close_client(l->core, "c0", &known), 1);
+	say(l, RUN_ENDED, 0);
+	assert_true(lab_reply(l, &m, &p));
+	assert_int_equal(p.verdict, VERDICT_DENIED);
+	assert_string_equal(p.reason, "the administrator closed it");
+	assert_null(lab_door(l, &c->address, SSH));
+}
+
 /* The kernel closed it, behind its connection: that yes was for this one door. */
 static void test_a_yes_is_used_up(void **state)
 {
@@ -269,6 +288,7 @@ int main(void)
 	    TEST(test_each_service_has_its_own),
 	    TEST(test_a_reload_in_between),
 	    TEST(test_a_crash_in_between),
+	    TEST(test_closed_by_the_administrator),
 	    TEST(test_a_yes_is_used_up),
 	    TEST(test_a_crash_is_no_yes),
 	};

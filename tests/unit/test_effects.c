@@ -288,6 +288,51 @@ static void test_quota_of_a_client_and_of_all(void **state)
 	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_QUOTA);
 }
 
+/* What is open lives by the law of today: never for longer than that allows. */
+static void test_a_law_that_has_tightened(void **state)
+{
+	static const struct {
+		const char *options;
+		uint32_t left_s; /* 0: it closes */
+	} laws[] = {
+	    {"service=ssh", 600},
+	    {"service=ssh,max-hold=60", 60},
+	    {"service=ssh,expires=2030-06-01T00:00Z", 40},
+	    {"service=ssh,hours=mon-fri@08:00-18:00", 0},
+	    {"service=ssh,address=list,admit=10.0.0.0/8", 0},
+	    {"service=ssh,address=source,from=10.0.0.0/8", 0},
+	    {"service=ssh,disabled", 0},
+	    {"service=web", 0},
+	};
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+
+	l->config_text = "udp-port = 62201\nservice \"ssh\" { proto = tcp port = 22 }\n"
+			 "service \"web\" { proto = tcp port = 443 }\n";
+	l->real_ns = UINT64_C(1906502360) * NS_PER_S; /* 2030-05-31T23:59:20Z, a Friday */
+	assert_true(lab_prove(l, c));
+	for (size_t i = 0; i < sizeof(laws) / sizeof(laws[0]); i++) {
+		struct request q = lab_open("ssh");
+
+		l->options = "service=ssh";
+		core_swap(l->core, lab_realm(l));
+		q.has_hold = true;
+		q.hold_s = 600;
+		assert_true(lab_ask(l, c, &q, NULL) <= VERDICT_REFRESHED);
+		l->options = laws[i].options;
+		core_swap(l->core, lab_realm(l));
+		for (unsigned turn = 0; turn < 2; turn++) {
+			const struct lab_door *d;
+
+			lab_settle(l);
+			d = lab_door(l, &c->address, 0);
+			assert_int_equal(
+			    d ? (d->end_ms - l->boot_ms + 999) / 1000 : 0, laws[i].left_s);
+			lab_restart(l);
+		}
+	}
+}
+
 /* As many doors as a client may have, or all of them for a service. */
 static void test_doors_at_once(void **state)
 {
@@ -467,6 +512,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_door_is_extended_never_doubled),
 	    TEST(test_holds_are_clamped),
+	    TEST(test_a_law_that_has_tightened),
 	    TEST(test_several_services_are_all_or_none),
 	    TEST(test_no_door_for_the_host_itself),
 	    TEST(test_shared_door_stays_for_the_other),
