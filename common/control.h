@@ -13,6 +13,7 @@
 #include "ipc.h"
 
 #define CONTROL_SOCKET_NAME "control.sock"
+#define CONTROL_ALL "all"
 
 enum control_type {
 	CONTROL_SESSIONS = 100, /* all sessions */
@@ -23,6 +24,7 @@ enum control_type {
 	CONTROL_SWITCH, /* another way to capture: word; at the source of that name, or "" for all */
 	CONTROL_LOG,	/* a page of the journal */
 	CONTROL_RESUME, /* a suspended client by name */
+	CONTROL_UNBAN,	/* an address by name, or CONTROL_ALL */
 
 	CONTROL_SESSION = 150,
 	CONTROL_COUNTER,

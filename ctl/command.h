@@ -66,6 +66,8 @@ int cmd_client_pin(struct ctl *c, const struct arguments *a);
 int cmd_client_totp(struct ctl *c, const struct arguments *a);
 int cmd_rotate_door_key(struct ctl *c, const struct arguments *a);
 int cmd_sessions(struct ctl *c, const struct arguments *a);
+int cmd_bans(struct ctl *c, const struct arguments *a);
+int cmd_unban(struct ctl *c, const struct arguments *a);
 int cmd_close(struct ctl *c, const struct arguments *a);
 int cmd_log(struct ctl *c, const struct arguments *a);
 int cmd_stats(struct ctl *c, const struct arguments *a);

@@ -27,13 +27,15 @@ enum message_type {
 	MSG_DOOR_CLOSE,
 	MSG_DOOR_SHORTEN, /* for those who still rest on a door that another leaves */
 	MSG_DOOR_QUERY,
+	MSG_BAN,
+	MSG_UNBAN,
 	MSG_COMMAND,
 	MSG_RELOAD_WANTED, /* posternctl asked for it */
 	MSG_LOADED,	   /* MSG_FILES was read: good or bad */
 	MSG_SWITCH,	   /* posternctl wants another way to capture */
 	MSG_EVENT,	   /* for the administrator's script; not answered */
 	/* monitor to auth */
-	MSG_DOOR_DONE,	  /* answers each OPEN, CLOSE, SHORTEN and QUERY, in order */
+	MSG_DOOR_DONE,	  /* answers each OPEN, CLOSE, SHORTEN, QUERY, BAN and UNBAN, in order */
 	MSG_COMMAND_DONE, /* answers each COMMAND, when it ended: in no order */
 	MSG_SOURCE,	  /* a new capture: its socket comes along */
 	MSG_FILES,   /* candidate configuration: config, clients, server key, door key come along */
@@ -170,13 +172,22 @@ struct msg_door {
 	uint8_t unused;
 };
 
+/* BAN and UNBAN. */
+struct msg_ban {
+	struct ipc_head head;
+	uint64_t id;	     /* comes back in MSG_DOOR_DONE */
+	uint8_t address[16]; /* v4-mapped for IPv4; UNBAN: all zeros: of everybody */
+	uint32_t seconds;    /* BAN: from now */
+	uint32_t unused;
+};
+
 enum door_status {
 	DOOR_OK,
 	DOOR_REFUSED,	/* not allowed by the monitor's own configuration */
-	DOOR_NOT_THERE, /* CLOSE, SHORTEN, QUERY */
+	DOOR_NOT_THERE, /* CLOSE, SHORTEN, QUERY, UNBAN */
 	DOOR_FULL,	/* the kernel has no room for more */
 	DOOR_FAILED,	/* the kernel or the tool said no; logged by the monitor */
-	DOOR_OWN,	/* OPEN: for an address of this host itself */
+	DOOR_OWN,	/* OPEN, BAN: for an address of this host itself */
 };
 
 struct msg_door_done {
@@ -236,6 +247,8 @@ enum event_kind {
 	EVENT_ENDED,
 	EVENT_SUSPENDED,
 	EVENT_RESUMED,
+	EVENT_BANNED,
+	EVENT_UNBANNED,
 	EVENTS,
 };
 

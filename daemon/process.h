@@ -15,15 +15,15 @@
  *             processes of its own behind it: capture/keeper.h.
  *   auth      own user, empty root, seccomp, landlock. Holds server key, door
  *             key, clients, store, raw sockets that only send. Checks labels,
- *             opens envelopes, decides, answers; asks the monitor for doors;
- *             serves the control socket.
+ *             opens envelopes, decides, answers; asks the monitor for doors
+ *             and bans; serves the control socket.
  *
  *   openpgp   only if a client uses it; own user, no network, seccomp and
  *             landlock that gpg and gpg-agent inherit. Runs gpg in its own
  *             keyring, a process for each request, each killed when it takes
  *             too long. Talks to auth alone (pgp_message.h).
  *
- *             monitor <-> auth      door requests, descriptors, reload (message.h)
+ *             monitor <-> auth      doors, bans, descriptors, reload (message.h)
  *             capture  -> auth      knocks; auth -> capture: keys, ports
  *             capture  -> monitor   by nfqueue alone: verdicts (verdict.h)
  *             auth <-> openpgp      messages to open, challenges to seal

@@ -67,8 +67,10 @@ void core_view_forget(struct core *c, void *arg)
 	struct ask *a;
 
 	DL_FOREACH(c->asks, a)
-		if (a->arg == arg)
+		if (a->arg == arg) {
 			a->view = NULL;
+			a->ban.told = NULL;
+		}
 }
 
 unsigned core_close(struct core *c, uint64_t id)

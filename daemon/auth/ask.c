@@ -25,6 +25,13 @@ static uint32_t clamped(const struct core *c, int service, uint32_t seconds)
 	return seconds > most ? most : seconds;
 }
 
+static void append(struct core *c, struct ask *a)
+{
+	DL_APPEND(c->asks, a);
+	if (!c->ask_unsent)
+		c->ask_unsent = a;
+}
+
 struct ask *ask_door(
     struct core *c, enum message_type type, const struct session *s, uint32_t seconds)
 {
@@ -47,9 +54,23 @@ struct ask *ask_door(
 	if (service >= 0 && service_is_random(&c->realm->config.service[service]))
 		a->m.port = s->r.port;
 	a->session = s->id;
-	DL_APPEND(c->asks, a);
-	if (!c->ask_unsent)
-		c->ask_unsent = a;
+	append(c, a);
+	return a;
+}
+
+struct ask *ask_ban(
+    struct core *c, enum message_type type, const struct address *from, uint32_t seconds)
+{
+	struct ask *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		abort();
+	a->is_ban = true;
+	a->m.id = ++c->next_ask;
+	a->ban.m =
+	    (struct msg_ban){.head = {type, sizeof(a->ban.m)}, .id = a->m.id, .seconds = seconds};
+	memcpy(a->ban.m.address, from->b, ADDRESS_BYTES);
+	append(c, a);
 	return a;
 }
 
@@ -60,7 +81,7 @@ static void answered(struct core *c, enum door_status status, uint32_t seconds)
 
 	DL_DELETE(c->asks, a);
 	c->in_flight--;
-	if (status != DOOR_OK && status != DOOR_NOT_THERE && status != DOOR_OWN)
+	if (!a->is_ban && status != DOOR_OK && status != DOOR_NOT_THERE && status != DOOR_OWN)
 		count(&c->counters, COUNT_DOOR_FAILED);
 	if (a->done)
 		a->done(c, a, status, seconds);
@@ -73,9 +94,24 @@ static void pretend(struct core *c, const struct ask *a)
 	const struct session *s = sessions_find(c->sessions, a->session);
 	uint32_t seconds = a->m.seconds;
 
+	if (a->is_ban) {
+		answered(c, DOOR_NOT_THERE, 0);
+		return;
+	}
 	if (a->m.head.type == MSG_DOOR_QUERY && s)
 		seconds = session_rest_s(s, c->w.boot_ms(c->w.arg));
 	answered(c, s ? DOOR_OK : DOOR_NOT_THERE, seconds);
+}
+
+static int send_ask(struct core *c, const struct ask *a)
+{
+	if (a->is_ban)
+		return c->w.ban(c->w.arg, &a->ban.m);
+	if (c->w.ask(c->w.arg, &a->m) < 0)
+		return -1;
+	if (a->m.head.type == MSG_DOOR_OPEN)
+		FAULT("auth.asked");
+	return 0;
 }
 
 void ask_pump(struct core *c)
@@ -83,12 +119,8 @@ void ask_pump(struct core *c)
 	while (c->ask_unsent && c->in_flight < ASKS_IN_FLIGHT) {
 		struct ask *a = c->ask_unsent;
 
-		if (!c->w.dry_run) {
-			if (c->w.ask(c->w.arg, &a->m) < 0)
-				return;
-			if (a->m.head.type == MSG_DOOR_OPEN)
-				FAULT("auth.asked");
-		}
+		if (!c->w.dry_run && send_ask(c, a) < 0)
+			return;
 		a->sent = true;
 		c->in_flight++;
 		c->ask_unsent = a->next;

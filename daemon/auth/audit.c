@@ -87,6 +87,10 @@ static enum event_kind event_of(enum journal_event e)
 		return EVENT_SUSPENDED;
 	case JOURNAL_RESUMED:
 		return EVENT_RESUMED;
+	case JOURNAL_BANNED:
+		return EVENT_BANNED;
+	case JOURNAL_UNBANNED:
+		return EVENT_UNBANNED;
 	case JOURNAL_ANSWERED:
 	case JOURNAL_CHALLENGED:
 		break;
@@ -199,6 +203,17 @@ void audit_client(struct core *c, const struct client *cl, enum journal_event e)
 	struct journal_record r = {.event = e, .verdict = JOURNAL_NO_VERDICT};
 
 	memcpy(r.client, cl->name, sizeof(r.client));
+	add(c, &r);
+}
+
+void audit_address(struct core *c, const struct address *a, const char *client,
+    enum journal_event e, const char *why)
+{
+	struct journal_record r = {
+	    .event = e, .verdict = JOURNAL_NO_VERDICT, .has_from = !address_is_zero(a), .from = *a};
+
+	snprintf(r.client, sizeof(r.client), "%s", client);
+	snprintf(r.reason, sizeof(r.reason), "%s", why);
 	add(c, &r);
 }
 

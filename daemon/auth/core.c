@@ -34,6 +34,7 @@ struct core *core_new(const struct auth_world *w, struct realm *realm)
 	c->realm = realm;
 	c->peers = peers_new(realm->clients, realm->config.client_rate, realm->config.client_burst);
 	c->sessions = sessions_new();
+	c->strikes = strikes_new();
 	c->journal_next = 1;
 	randombytes_buf(c->copies.key, sizeof(c->copies.key));
 	randombytes_buf(c->try_key, sizeof(c->try_key));
@@ -69,6 +70,7 @@ void core_free(struct core *c)
 	pgp_free(c);
 	keep_free(c);
 	sessions_free(c->sessions);
+	strikes_free(c->strikes);
 	peers_free(c->peers);
 	realm_free(c->realm);
 	free(c->slots);

@@ -29,6 +29,8 @@ struct auth_world {
 	uint64_t (*boot_ms)(void *arg); /* CLOCK_BOOTTIME */
 	/* A message for the monitor. 0, or -1: no room now; core_pump() shall be called when there is. */
 	int (*ask)(void *arg, const struct msg_door *m);
+	/* The same for a ban, or the end of one. */
+	int (*ban)(void *arg, const struct msg_ban *m);
 	/* A command for the monitor to run. 0, or -1: no room now. */
 	int (*run)(void *arg, const struct msg_command *m);
 	/* An event for the administrator's script. 0, or -1: no room now, and it is not asked again. NULL: there is none. */
@@ -97,6 +99,10 @@ struct session_view {
 	bool once;
 };
 
+typedef void core_unban_fn(void *arg, enum door_status status);
+/* End the ban of an address, NULL: all. told is called once: NOT_THERE, there was none. */
+void core_unban(struct core *c, const struct address *from, core_unban_fn *told, void *arg);
+
 enum resume_result { RESUME_DONE, RESUME_NOTHING, RESUME_UNKNOWN, RESUME_FAILED };
 
 /* A suspended client is let in again, and its strikes are forgotten. NOTHING: it was not suspended. Returns an enum resume_result. */
@@ -132,7 +138,7 @@ uint64_t *core_sessions(struct core *c, size_t *n);
 /* Ask the kernel for the rest of a session's time; done is called once, with NULL when there is no such door any more. */
 typedef void core_view_fn(void *arg, const struct session_view *v);
 void core_view(struct core *c, uint64_t id, core_view_fn *done, void *arg);
-/* Nobody waits any more for what core_view() was asked with arg. */
+/* Nobody waits any more for what core_view() or core_unban() was asked with arg. */
 void core_view_forget(struct core *c, void *arg);
 /* Returns how many doors are being closed. */
 unsigned core_close(struct core *c, uint64_t id);

@@ -60,6 +60,9 @@ static const char *const names[AUTH_COUNTERS] = {
     [COUNT_DOOR_FAILED] = "door-failed",
     [COUNT_STRIKE] = "strike",
     [COUNT_SUSPENDED] = "suspended",
+    [COUNT_BAN_STRIKE] = "ban-strike",
+    [COUNT_BANNED] = "banned",
+    [COUNT_UNBANNED] = "unbanned",
     [COUNT_EVENT_LOST] = "event-lost",
     [COUNT_JOURNAL_LOST] = "journal-lost",
 };

@@ -59,6 +59,9 @@ enum auth_counter {
 	COUNT_DOOR_FAILED,  /* the monitor said no */
 	COUNT_STRIKE,	    /* PINs, codes, keys or services that were tried out */
 	COUNT_SUSPENDED,    /* clients, for that */
+	COUNT_BAN_STRIKE,   /* what was tried from an address that is proven */
+	COUNT_BANNED,	    /* addresses, for that */
+	COUNT_UNBANNED,	    /* before the time */
 	COUNT_EVENT_LOST,   /* that no script was told of: the monitor had no room */
 	COUNT_JOURNAL_LOST, /* records that the store could not keep */
 	AUTH_COUNTERS,

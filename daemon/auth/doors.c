@@ -162,6 +162,7 @@ static void open_next(struct core *c, struct job *j)
 
 static void start_open(struct core *c, struct job *j)
 {
+	ban_lift(c, j);
 	for (unsigned i = 0; i < j->steps; i++) {
 		const struct step *st = &j->step[i];
 		struct session *s = sessions_find(c->sessions, st->session);

@@ -26,6 +26,7 @@
 #include "record.h"
 #include "request.h"
 #include "session.h"
+#include "strikes.h"
 
 enum {
 	QUEUE_MAX = 256,      /* messages that wait for costly work */
@@ -130,6 +131,7 @@ struct job {
 	char arguments[JOURNAL_ARGUMENTS_MAX + 1];
 	const char *why;       /* of a challenge, for the log */
 	const char *suspended; /* why the client is from now on; NULL: it is not for this */
+	const char *struck; /* why its source, which is proven, has a strike; NULL: it has none */
 	struct exchange x;
 	uint16_t plain_len;
 	uint8_t plain[REQUEST_MAX];
@@ -150,9 +152,19 @@ struct ask;
 typedef void ask_done(
     struct core *c, const struct ask *a, enum door_status status, uint32_t seconds);
 
+/* A ban, or the end of one. */
+struct ask_ban {
+	struct msg_ban m;
+	const char *why; /* a constant */
+	char client[CONFIG_NAME_MAX + 1];
+	core_unban_fn *told; /* with the ask's arg; NULL: nobody is */
+};
+
 struct ask {
 	struct ask *prev, *next;
 	struct msg_door m;
+	bool is_ban; /* then ban counts, and m is its head and id alone */
+	struct ask_ban ban;
 	bool sent;
 	uint64_t session, owner; /* ids, for either may be gone when the answer comes */
 	unsigned step;
@@ -184,6 +196,7 @@ struct core {
 	struct challenge *challenges;
 	struct counters counters;
 	struct copies copies;
+	struct strikes *strikes; /* of addresses */
 	struct log_limit junk_log, store_log, send_log;
 	/* queue */
 	struct knock *slots, *free, *queue;
@@ -250,6 +263,9 @@ void audit_challenge(struct core *c, const struct job *j);
 void audit_event(struct core *c, const struct job *j, enum journal_event e, const char *why);
 /* Something that nobody knocked for. */
 void audit_client(struct core *c, const struct client *cl, enum journal_event e);
+/* Of an address; client is "" where none has to do with it. */
+void audit_address(struct core *c, const struct address *a, const char *client,
+    enum journal_event e, const char *why);
 /* A session is over. */
 void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why);
 /* In a transaction: where the journal goes on. 0, or -1: the store failed. */
@@ -269,8 +285,13 @@ bool strike_is_twin(struct core *c, const struct job *j, const struct request *q
 /* The client tried something out; r, to be saved, and j tell what comes of it. why is a constant. */
 void strike(struct core *c, struct job *j, const struct client *cl, struct client_record *r,
     const char *why);
-/* After the commit: if that suspended the client, whoever has the say is told. */
+/* After the commit: the address has its strike, too; if the client is suspended, whoever has the say is told. */
 void strike_tell(struct core *c, const struct job *j);
+
+/* ban.c: something was tried from an address that is proven; client may be "", why is a constant. */
+void ban_strike(struct core *c, const struct address *from, const char *client, const char *why);
+/* Lifts the bans of whoever asks j, and of whom its doors are for. To come before these in the asks. */
+void ban_lift(struct core *c, const struct job *j);
 
 /* pgp.c: is there room for another message to be opened, one of this client at that? */
 bool pgp_has_place(const struct core *c, const struct knock *k);
@@ -366,6 +387,8 @@ void job_finish(struct core *c, struct job *j, enum verdict v, const char *reaso
 /* ask.c */
 struct ask *ask_door(
     struct core *c, enum message_type type, const struct session *s, uint32_t seconds);
+struct ask *ask_ban(
+    struct core *c, enum message_type type, const struct address *from, uint32_t seconds);
 /* Index of the service that guards the session's port now; -1: nothing does. */
 int session_service_now(const struct core *c, const struct session *s);
 void ask_pump(struct core *c);

@@ -123,6 +123,9 @@ void job_finish(struct core *c, struct job *j, enum verdict v, const char *reaso
 	job_say(j, v, reason);
 	complete_reply(c, j);
 	count_verdict(&c->counters, v);
+	/* A door's was lifted before it opened. */
+	if (v == VERDICT_OK && j->kind != JOB_OPEN && j->kind != JOB_KNOWN)
+		ban_lift(c, j);
 	if (j->acted)
 		keep_result_later(c, &j->key, &j->reply);
 	log_answered(j);

@@ -71,9 +71,9 @@ static void peer_writable(void *arg)
 	core_pump(a->core);
 }
 
-static int world_ask(void *arg, const struct msg_door *m)
+/* Whatever it answers with MSG_DOOR_DONE. */
+static int ask_monitor(struct auth *a, const void *m)
 {
-	struct auth *a = arg;
 
 	if (ipc_send(FD_PEER, m, NULL, 0) == 0)
 		return 0;
@@ -82,6 +82,16 @@ static int world_ask(void *arg, const struct msg_door *m)
 	else
 		stop(a, EXIT_FAILURE);
 	return -1;
+}
+
+static int world_ask(void *arg, const struct msg_door *m)
+{
+	return ask_monitor(arg, m);
+}
+
+static int world_ban(void *arg, const struct msg_ban *m)
+{
+	return ask_monitor(arg, m);
 }
 
 static int world_run(void *arg, const struct msg_command *m)
@@ -269,6 +279,8 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 	case MSG_DOOR_CLOSE:
 	case MSG_DOOR_SHORTEN:
 	case MSG_DOOR_QUERY:
+	case MSG_BAN:
+	case MSG_UNBAN:
 	case MSG_COMMAND:
 	case MSG_RELOAD_WANTED:
 	case MSG_LOADED:
@@ -412,6 +424,7 @@ static int run(struct auth *a)
 	    .real_ns = world_real,
 	    .boot_ms = world_boot,
 	    .ask = world_ask,
+	    .ban = world_ban,
 	    .run = world_run,
 	    .event = world_event,
 	    .pgp = world_pgp,

@@ -296,7 +296,7 @@ static void read_journal_head(struct reader *r, struct journal_record *out)
 	out->admit.len = read_u8(r);
 	out->attempt = read_u64(r);
 	out->sessions = read_u8(r);
-	if (event < JOURNAL_ANSWERED || event > JOURNAL_RESUMED || out->verb > VERB_LIST ||
+	if (event < JOURNAL_ANSWERED || event > JOURNAL_UNBANNED || out->verb > VERB_LIST ||
 	    (out->verdict > VERDICT_EXPIRED && out->verdict != JOURNAL_NO_VERDICT))
 		r->failed = true;
 	if (flags > JOURNAL_HAS_ALL || out->sessions > JOURNAL_SESSIONS)
@@ -343,6 +343,10 @@ const char *journal_event_word(enum journal_event e)
 		return "suspended";
 	case JOURNAL_RESUMED:
 		return "resumed";
+	case JOURNAL_BANNED:
+		return "banned";
+	case JOURNAL_UNBANNED:
+		return "unbanned";
 	}
 	return "?";
 }

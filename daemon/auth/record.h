@@ -65,6 +65,8 @@ enum journal_event {
 	JOURNAL_ENDED,	   /* a door, by itself */
 	JOURNAL_SUSPENDED, /* a client, for what it tried */
 	JOURNAL_RESUMED,   /* by the administrator */
+	JOURNAL_BANNED,	   /* an address */
+	JOURNAL_UNBANNED,
 };
 
 enum {

@@ -17,7 +17,6 @@
 #include "secret.h"
 
 enum {
-	FORGIVEN_S = 60, /* one strike in so many seconds */
 	FREE_STRIKES = 5,
 	SLOW_MS = 1000, /* for each strike beyond those */
 	SLOW_MAX_MS = 8000,
@@ -37,13 +36,6 @@ bool strike_is_out(const struct core *c, const struct client_record *r)
 	/* More rest than there can be: the clock was set back. */
 	return config->suspend_after > 0 && r->suspended_until_s > now &&
 	       r->suspended_until_s - now <= config->suspend_for_s;
-}
-
-static unsigned strikes_left(const struct client_record *r, uint64_t now)
-{
-	const uint64_t forgiven = now > r->strike_s ? (now - r->strike_s) / FORGIVEN_S : 0;
-
-	return r->strikes > forgiven ? (unsigned)(r->strikes - forgiven) : 0;
 }
 
 static void slow_down(struct core *c, const struct client *cl, unsigned strikes)
@@ -120,12 +112,15 @@ void strike(struct core *c, struct job *j, const struct client *cl, struct clien
 {
 	const struct config *config = &c->realm->config;
 	const uint64_t now = now_s(c);
-	const unsigned strikes = strikes_left(r, now) + 1;
+	const unsigned strikes = strikes_left(r->strikes, r->strike_s, now) + 1;
 
 	count(&c->counters, COUNT_STRIKE);
 	r->strikes = (uint8_t)(strikes > UINT8_MAX ? UINT8_MAX : strikes);
 	r->strike_s = now;
 	slow_down(c, cl, strikes);
+	/* An address in X-Forwarded-For is somebody's word. */
+	if (j->proves && j->x.route.carrier != CARRIER_HTTP)
+		j->struck = why;
 	if (config->suspend_after == 0 || strikes < config->suspend_after || strike_is_out(c, r))
 		return;
 	r->strikes = 0;
@@ -137,6 +132,8 @@ void strike_tell(struct core *c, const struct job *j)
 {
 	char from[ADDRESS_TEXT];
 
+	if (j->struck)
+		ban_strike(c, &j->x.route.client, j->client, j->struck);
 	if (!j->suspended)
 		return;
 	count(&c->counters, COUNT_SUSPENDED);

@@ -339,6 +339,14 @@ static void check_script(struct parse *p)
 		    log_quote(quoted, c->event_script, strlen(c->event_script)));
 }
 
+bool prefixes_contain(const struct prefixes *p, const struct address *a)
+{
+	for (unsigned i = 0; i < p->len; i++)
+		if (prefix_contains(&p->at[i], a))
+			return true;
+	return false;
+}
+
 static void check_whole(struct parse *p)
 {
 	const struct config *c = p->out;

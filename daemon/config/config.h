@@ -200,6 +200,9 @@ struct config {
 	uint32_t sessions_max;
 	uint32_t suspend_after; /* strikes of one client; 0: never */
 	uint32_t suspend_for_s;
+	uint32_t ban_after; /* strikes of one address that is proven; 0: never */
+	uint32_t ban_for_s;
+	struct prefixes ban_except;
 	char event_script[CONFIG_PATH_MAX]; /* is told what happens; "": nobody is */
 	char event_user[CONFIG_USER_MAX];
 	enum log_target log_target;
@@ -268,6 +271,7 @@ enum firewall_has {
 	FIREWALL_HAS_NARROW = 1 << 1,	/* doors for a single use, and for one source port */
 	FIREWALL_HAS_FORWARDS = 1 << 2, /* forwards and gateways */
 	FIREWALL_HAS_RULES = 1 << 3,	/* of its own, for what captures need (config.needs) */
+	FIREWALL_HAS_BANS = 1 << 7,
 };
 unsigned config_firewall_has(const struct config *c);
 /* Of the carriers in use, which does this method hear? SOME: udp alone. */
@@ -275,6 +279,8 @@ enum hearing { HEARS_ALL, HEARS_SOME, HEARS_NONE };
 enum hearing config_hearing(const struct config *c, const char *capture);
 /* Is there anything that knocks can travel by? */
 bool config_has_carrier(const struct config *c);
+/* Is the address in one of them? */
+bool prefixes_contain(const struct prefixes *p, const struct address *a);
 /* Do knocks travel alike by both? */
 bool config_same_carriers(const struct config *a, const struct config *b);
 /* Is there anything that the monitor may have to run? */

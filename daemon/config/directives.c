@@ -69,9 +69,16 @@ const struct directive directives_global[] = {
 	"time; 0: never"},
     {"suspend-for", DIRECTIVE_NUMBER, AT(config, suspend_for_s), 1, DAY_S, "900", NULL,
 	"seconds that it is shut out then"},
+    {"ban-after", DIRECTIVE_NUMBER, AT(config, ban_after), 0, 100, "0", NULL,
+	"what an address that is proven may try before it is banned from the whole host; 0: never"},
+    {"ban-for", DIRECTIVE_NUMBER, AT(config, ban_for_s), 1, 30 * DAY_S, "3600", NULL,
+	"seconds that it is banned then"},
+    {"ban-except", DIRECTIVE_PREFIXES, AT(config, ban_except), 0, 0, "", NULL,
+	"networks of which no address is ever banned"},
     {"event-script", DIRECTIVE_TEXT, AT(config, event_script), 0, 0, "", NULL,
-	"a program that is run whenever a door opens or closes or a client is suspended; none: "
-	"nothing is"},
+	"a program that is run whenever a door opens or closes, a client is suspended or an "
+	"address "
+	"is banned; none: nothing is"},
     {"event-user", DIRECTIVE_USER, AT(config, event_user), 0, 0, "nobody", NULL,
 	"user that it runs as"},
     {"log", DIRECTIVE_WORD, AT(config, log_target), 0, 0, "syslog", targets, "where the log goes"},

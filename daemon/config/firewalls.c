@@ -16,7 +16,7 @@ enum {
 
 const struct directive_word directives_firewalls[] = {
     {"nftables", FIREWALL_HAS_IDLE | FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS |
-		     FIREWALL_HAS_RULES | CUTS},
+		     FIREWALL_HAS_RULES | FIREWALL_HAS_BANS | CUTS},
     {"ipset", FIREWALL_HAS_IDLE | FIREWALL_HAS_RULES | KEEPS_SHORT | CUTS},
     {"exec", SCRIPTED},
     {NULL, 0},
@@ -34,7 +34,7 @@ static unsigned traits_of(const struct config *c)
 unsigned config_firewall_has(const struct config *c)
 {
 	return traits_of(c) & (FIREWALL_HAS_IDLE | FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS |
-				  FIREWALL_HAS_RULES);
+				  FIREWALL_HAS_RULES | FIREWALL_HAS_BANS);
 }
 
 /* FNV-1a: nobody is kept out by it, it spreads. */
@@ -83,6 +83,11 @@ void firewalls_check(const struct config *c, const struct section_place *at)
 		report_error(at->r, at->file, at->line_of(at->slots, "firewall"),
 		    "firewall: %s has no rules for captures by nflog, nfqueue or udp; capture by "
 		    "another, or use firewall = nftables",
+		    c->firewall);
+	if ((traits & FIREWALL_HAS_BANS) == 0 && c->ban_after > 0)
+		report_error(at->r, at->file, at->line_of(at->slots, "ban-after"),
+		    "ban-after: the firewall %s bans nobody; leave it out, or use firewall = "
+		    "nftables",
 		    c->firewall);
 	for (unsigned i = 0; i < c->services; i++) {
 		const struct service *s = &c->service[i];

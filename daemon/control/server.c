@@ -226,6 +226,30 @@ static void serve_resume(struct connection *cn, const struct control_request *q)
 	}
 }
 
+/* --- unban --- */
+
+static void tell_unbanned(void *arg, enum door_status status)
+{
+	if (status == DOOR_OK)
+		finish(arg, 0, "let in again");
+	else if (status == DOOR_NOT_THERE)
+		finish(arg, 0, "was not banned");
+	else
+		finish(arg, EIO, "the kernel does not do it; the log says why");
+}
+
+static void serve_unban(struct connection *cn, const struct control_request *q)
+{
+	struct address from;
+
+	if (strcmp(q->name, CONTROL_ALL) == 0)
+		core_unban(cn->control->env.core, NULL, tell_unbanned, cn);
+	else if (address_parse(q->name, &from) == 0 && address_is_admissible(&from))
+		core_unban(cn->control->env.core, &from, tell_unbanned, cn);
+	else
+		finish(cn, EINVAL, "that is no address that can be banned");
+}
+
 /* --- stats --- */
 
 static void tell_counter(struct connection *cn, const char *name, uint64_t value)
@@ -342,7 +366,7 @@ static void serve_log(struct connection *cn, const struct control_request *q)
 
 static bool is_request(uint32_t type)
 {
-	return type >= CONTROL_SESSIONS && type <= CONTROL_RESUME;
+	return type >= CONTROL_SESSIONS && type <= CONTROL_UNBAN;
 }
 
 bool control_request_ok(const void *bytes, size_t len)
@@ -383,6 +407,9 @@ static void serve(struct connection *cn, const struct control_request *q)
 		break;
 	case CONTROL_RESUME:
 		serve_resume(cn, q);
+		break;
+	case CONTROL_UNBAN:
+		serve_unban(cn, q);
 		break;
 	case CONTROL_LOG:
 		serve_log(cn, q);

@@ -69,6 +69,15 @@ static int serve_door(struct auth_link *l, const void *msg)
 	return 0;
 }
 
+static int serve_ban(struct auth_link *l, const void *msg)
+{
+	struct msg_door_done done = {.head = {MSG_DOOR_DONE, sizeof(done)}};
+
+	l->events->ban(l->arg, msg, &done);
+	(void)!auth_link_send(l, &done, NULL, 0);
+	return 0;
+}
+
 static int serve_command(struct auth_link *l, const void *msg)
 {
 	l->events->command(l->arg, msg);
@@ -121,6 +130,8 @@ static const struct verb verbs[] = {
     {MSG_DOOR_CLOSE, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_SHORTEN, sizeof(struct msg_door), serve_door},
     {MSG_DOOR_QUERY, sizeof(struct msg_door), serve_door},
+    {MSG_BAN, sizeof(struct msg_ban), serve_ban},
+    {MSG_UNBAN, sizeof(struct msg_ban), serve_ban},
     {MSG_COMMAND, sizeof(struct msg_command), serve_command},
     {MSG_EVENT, sizeof(struct msg_event), serve_event},
     {MSG_RELOAD_WANTED, sizeof(struct msg_plain), serve_reload_wanted},

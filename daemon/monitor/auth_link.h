@@ -18,6 +18,7 @@ struct auth_events {
 	int (*source_ready)(void *arg, const struct msg_source_ready *m);
 	int (*source_bad)(void *arg, const struct msg_source_ready *m);
 	void (*door)(void *arg, const struct msg_door *m, struct msg_door_done *done);
+	void (*ban)(void *arg, const struct msg_ban *m, struct msg_door_done *done);
 	void (*command)(void *arg, const struct msg_command *m);
 	int (*event)(void *arg, const struct msg_event *m);
 	void (*reload_wanted)(void *arg);

@@ -196,6 +196,30 @@ enum firewall_status firewall_list(struct firewall *f, firewall_door_fn *fn, voi
 	return f->dry_run ? FIREWALL_OK : f->ops->list(f, fn, arg);
 }
 
+enum firewall_status firewall_ban(struct firewall *f, const struct address *a, uint32_t seconds)
+{
+	char text[ADDRESS_TEXT];
+
+	if (seconds == 0 || !address_is_admissible(a))
+		abort();
+	if (f->dry_run) {
+		log_info(
+		    "firewall", "dry_run=ban from=%s for_s=%u", address_text(a, text), seconds);
+		return FIREWALL_OK;
+	}
+	return f->ops->ban ? f->ops->ban(f, a, seconds) : FIREWALL_FAILED;
+}
+
+enum firewall_status firewall_unban(struct firewall *f, const struct address *a)
+{
+	return f->dry_run || !f->ops->unban ? FIREWALL_NOT_THERE : f->ops->unban(f, a);
+}
+
+enum firewall_status firewall_bans(struct firewall *f, firewall_ban_fn *fn, void *arg)
+{
+	return f->dry_run || !f->ops->bans ? FIREWALL_OK : f->ops->bans(f, fn, arg);
+}
+
 int firewall_watch_fd(const struct firewall *f)
 {
 	return f->dry_run || !f->ops->watch_fd ? -1 : f->ops->watch_fd(f);

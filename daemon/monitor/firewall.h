@@ -122,6 +122,23 @@ enum firewall_status firewall_list(struct firewall *f, firewall_door_fn *fn, voi
     __attribute__((warn_unused_result));
 
 /*
+ * Drop what comes from a (of this host's own services, guarded or not) for
+ * seconds from now, but for its connections that are up and what may be a
+ * knock; who is banned already is from now on for that time. The kernel keeps
+ * the time. FULL: there is no room for one more.
+ */
+enum firewall_status firewall_ban(struct firewall *f, const struct address *a, uint32_t seconds)
+    __attribute__((warn_unused_result));
+/* End the ban of a, or with NULL all of them. NOT_THERE: there was none. */
+enum firewall_status firewall_unban(struct firewall *f, const struct address *a)
+    __attribute__((warn_unused_result));
+
+typedef void firewall_ban_fn(void *arg, const struct address *a, uint64_t rest_ms);
+/* Call fn for each address that is banned, in no order. It may not call the firewall. */
+enum firewall_status firewall_bans(struct firewall *f, firewall_ban_fn *fn, void *arg)
+    __attribute__((warn_unused_result));
+
+/*
  * A descriptor that becomes readable when somebody changes rules, or when the
  * backend has something to do (to look, or to close a door), for the event
  * loop; -1 where it has none. Borrowed until firewall_stop().

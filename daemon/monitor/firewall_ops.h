@@ -34,6 +34,10 @@ struct firewall_ops {
 	enum firewall_status (*query)(struct firewall *f, const struct service *s,
 	    const struct firewall_pass *pass, uint32_t *rest_s);
 	enum firewall_status (*list)(struct firewall *f, firewall_door_fn *fn, void *arg);
+	/* NULL, all three: it bans nobody. */
+	enum firewall_status (*ban)(struct firewall *f, const struct address *a, uint32_t seconds);
+	enum firewall_status (*unban)(struct firewall *f, const struct address *a);
+	enum firewall_status (*bans)(struct firewall *f, firewall_ban_fn *fn, void *arg);
 	int (*watch_fd)(const struct firewall *f); /* NULL: cannot watch */
 	bool (*changed)(struct firewall *f);
 	enum firewall_status (*remove)(struct firewall *f);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "bans.h"
 #include "clock.h"
 #include "fault.h"
 #include "moved.h"
@@ -58,6 +59,16 @@ static struct config *copy_of(const struct config *c, unsigned needs)
 	return copy;
 }
 
+static void note_ban(void *arg, const struct address *a, uint64_t rest_ms)
+{
+	const uint64_t until_ms = clock_mono_ms() + rest_ms;
+	struct guard *g = arg;
+
+	(void)a;
+	if (until_ms > g->banned_until_ms)
+		g->banned_until_ms = until_ms;
+}
+
 int guard_open(struct guard *g, struct loop *loop, const struct config *config, bool dry_run)
 {
 	*g = (struct guard){.loop = loop,
@@ -68,6 +79,8 @@ int guard_open(struct guard *g, struct loop *loop, const struct config *config, 
 		return -1;
 	cutter_open(&g->cutter, loop, g->firewall);
 	if (firewall_ensure(g->firewall, g->config) != FIREWALL_OK)
+		return -1;
+	if (firewall_bans(g->firewall, note_ban, g) != FIREWALL_OK)
 		return -1;
 	const int fd = firewall_watch_fd(g->firewall);
 	return fd < 0 ? 0 : loop_watch(loop, fd, touched, g);
@@ -170,6 +183,49 @@ void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_
 	log_debug("door", "type=%" PRIu32 " service=%s from=%s seconds=%" PRIu32 " status=%" PRIu32,
 	    m->head.type, w.service.name, prefix_text(&w.pass.from, from), done->seconds,
 	    done->status);
+}
+
+static enum door_status ban(struct guard *g, const struct address *a, const struct msg_ban *m)
+{
+	enum firewall_status s;
+
+	if (own_address(a))
+		return DOOR_OWN;
+	s = firewall_ban(g->firewall, a, m->seconds);
+	if (s == FIREWALL_OK)
+		note_ban(g, a, (uint64_t)m->seconds * MS_PER_S);
+	return status_of(s);
+}
+
+/* Each knock that is right asks for it: the kernel is not, where it can have none. */
+static enum door_status unban(struct guard *g, const struct address *a)
+{
+	const bool all = address_is_zero(a);
+
+	if (!all && clock_mono_ms() >= g->banned_until_ms)
+		return DOOR_NOT_THERE;
+	return status_of(firewall_unban(g->firewall, all ? NULL : a));
+}
+
+void guard_ban(struct guard *g, const struct msg_ban *m, struct msg_door_done *done)
+{
+	const enum bans_verdict v = bans_judge(g->config, m);
+	const struct address a = address_v6(m->address);
+	uint64_t missed = 0;
+	char from[ADDRESS_TEXT];
+
+	done->id = m->id;
+	done->status = DOOR_REFUSED;
+	if (v != BANS_FINE) {
+		if (log_allowed(&g->refusals, clock_mono_ms(), &missed))
+			log_warning("ban_refused", "why=\"%s\" from=%s suppressed=%" PRIu64,
+			    bans_verdict_text(v), address_text(&a, from), missed);
+		return;
+	}
+	done->status = m->head.type == MSG_BAN ? ban(g, &a, m) : unban(g, &a);
+	done->seconds = m->head.type == MSG_BAN && done->status == DOOR_OK ? m->seconds : 0;
+	log_debug("ban", "type=%" PRIu32 " from=%s seconds=%" PRIu32 " status=%" PRIu32,
+	    m->head.type, address_text(&a, from), done->seconds, done->status);
 }
 
 void guard_close(struct guard *g)

@@ -21,6 +21,7 @@ struct guard {
 	bool repairing;	       /* a moment ago: the next repair waits */
 	bool again;	       /* and there is something to repair */
 	struct cutter cutter;
+	uint64_t banned_until_ms; /* CLOCK_MONOTONIC, as the kernel's: from then on nobody is */
 	struct log_limit refusals;
 };
 
@@ -37,6 +38,8 @@ int guard_need(struct guard *g, unsigned needs) __attribute__((warn_unused_resul
 /* Serve MSG_DOOR_*: fills the answer but for its head. */
 void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_door *m,
     struct msg_door_done *done);
+/* The same for MSG_BAN and MSG_UNBAN. */
+void guard_ban(struct guard *g, const struct msg_ban *m, struct msg_door_done *done);
 /* Guard and doors stay. */
 void guard_close(struct guard *g);
 

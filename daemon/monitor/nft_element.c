@@ -47,6 +47,28 @@ struct nft_key nft_key_mark(uint32_t mark)
 	return k;
 }
 
+enum { V4_BYTES = 4, V4_AT = ADDRESS_BYTES - V4_BYTES };
+
+struct nft_key nft_key_address(const struct address *a)
+{
+	const size_t at = address_is_v4(a) ? V4_AT : 0;
+	struct nft_key k = {.len = (uint8_t)(ADDRESS_BYTES - at)};
+
+	memcpy(k.b, a->b + at, k.len);
+	return k;
+}
+
+bool nft_key_read_address(const struct nft_key *k, struct address *out)
+{
+	if (k->len == V4_BYTES)
+		*out = address_v4(k->b);
+	else if (k->len == ADDRESS_BYTES)
+		*out = address_v6(k->b);
+	else
+		return false;
+	return true;
+}
+
 bool nft_key_read_service(const struct nft_key *k, uint8_t *proto, uint16_t *port)
 {
 	struct reader r = reader_of(k->b, k->len);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "address.h"
 #include "cursor.h"
 #include "nft_link.h"
 
@@ -28,6 +29,9 @@ struct nft_element {
 
 /* (protocol . port) */
 struct nft_key nft_key_service(uint8_t proto, uint16_t port);
+/* (address), of its family's length */
+struct nft_key nft_key_address(const struct address *a);
+bool nft_key_read_address(const struct nft_key *k, struct address *out);
 /* The marker of set "trial": a number in host order, as marks are. */
 struct nft_key nft_key_mark(uint32_t mark);
 /* The other way round. False when it is not such a key. */

@@ -7,22 +7,13 @@
 
 #include "mark.h"
 #include "nft_forward.h"
+#include "nft_ban.h"
 #include "nft_carriers.h"
 
 #define DOOR_KEY(family) family " saddr . meta l4proto . th dport"
 #define DOOR_SET(address) "type " address " . inet_proto . inet_service"
 #define EXACT_KEY(family) family " saddr . th sport . meta l4proto . th dport"
 #define EXACT_SET(address) "type " address " . inet_service . inet_proto . inet_service"
-
-/* Addresses that are not this host's: named one by one, because "not local" would let broadcast and multicast pass, which reach sockets. */
-#define FOREIGN "{ unicast, blackhole, unreachable, prohibit }"
-
-/*
- * Asked twice: by the tables of the whole host, and by those of the interface
- * that the packet came in by, for an address inside a VRF is in the latter
- * alone. Only what is foreign by both is let by.
- */
-#define NOT_OURS "fib daddr type " FOREIGN " fib daddr . iif type " FOREIGN
 
 /* One packet and no more, however many CPUs look at once; each element has its own. */
 #define ONE_PACKET "\n\t\tflags timeout,dynamic\n\t\tlimit rate 1/week burst 1 packets\n\t}\n"
@@ -55,6 +46,7 @@ static void write_sets(FILE *out)
 	    NFT_DOORS_MAX);
 	write_family_sets(out, '4', "ipv4_addr");
 	write_family_sets(out, '6', "ipv6_addr");
+	nft_ban_write_sets(out);
 	fputs("\tcounter knocks {\n\t}\n\tcounter silenced {\n\t}\n\tcounter let_in {\n\t}\n", out);
 }
 
@@ -90,7 +82,7 @@ static void write_logs(FILE *out, const char *chain, unsigned needs)
 
 void nft_rules_write_copies(FILE *out, const char *chain, unsigned needs)
 {
-	write_rule(out, chain, NOT_OURS " accept"); /* forwarded: none of our business */
+	write_rule(out, chain, NFT_NOT_OURS " accept"); /* forwarded: none of our business */
 	write_logs(out, chain, needs);
 }
 
@@ -110,7 +102,7 @@ static void write_unheard(FILE *out, uint16_t port)
 	      " policy accept; }\n",
 	    out);
 	fprintf(out,
-	    "add rule inet " NFT_TABLE " unheard udp dport %" PRIu16 " " NOT_OURS " accept\n",
+	    "add rule inet " NFT_TABLE " unheard udp dport %" PRIu16 " " NFT_NOT_OURS " accept\n",
 	    port);
 	fprintf(out,
 	    "add rule inet " NFT_TABLE " unheard udp dport %" PRIu16 " counter name knocks drop\n",
@@ -238,10 +230,11 @@ static void write_guard(FILE *out, const struct config *c)
 	    MARK_DOOR, MARK_DOOR);
 	write_rule(out, "guard", "ct state established,related accept");
 	write_rule(out, "guard", "iif lo accept"); /* the host may reach its own services */
+	nft_ban_write_rules(out, c);
 	/* Where there is no port, the key of @guarded cannot be built and a packet would fall through. */
 	write_rule(out, "guard", "meta l4proto != { 6, 17 } accept");
 	write_rule(out, "guard", "meta l4proto . th dport != @" NFT_SET_GUARDED " accept");
-	write_rule(out, "guard", NOT_OURS " accept");
+	write_rule(out, "guard", NFT_NOT_OURS " accept");
 	write_rule(out, "guard", DOOR_KEY("ip") " @doors4 goto door");
 	write_rule(out, "guard", DOOR_KEY("ip6") " @doors6 goto door");
 	write_narrow_doors(out, "ip", '4');

@@ -31,6 +31,7 @@
  *   replies     base chain before conntrack: replies are not tracked. Else a
  *               confirmed knock leaves an entry that makes the next datagram
  *               "established", and the kernel answers that.
+ *   banned...   who is banned, and what becomes of that; see nft_ban.h.
  *   guard       base chain after conntrack and before DNAT, so that a port
  *               published by DNAT is guarded by its outer number.
  *   door        what happens to the first packet that fits a door.
@@ -53,6 +54,16 @@
 #define NFT_TABLE "postern"
 #define NFT_SET_GUARDED "guarded"
 #define NFT_SET_TRIAL "trial"
+
+/* Addresses that are not this host's: named one by one, because "not local" would let broadcast and multicast pass, which reach sockets. */
+#define NFT_FOREIGN "{ unicast, blackhole, unreachable, prohibit }"
+
+/*
+ * Asked twice: by the tables of the whole host, and by those of the interface
+ * that the packet came in by, for an address inside a VRF is in the latter
+ * alone. Only what is foreign by both is let by.
+ */
+#define NFT_NOT_OURS "fib daddr type " NFT_FOREIGN " fib daddr . iif type " NFT_FOREIGN
 
 enum {
 	NFT_DOORS_MAX = 65536, /* in each set */

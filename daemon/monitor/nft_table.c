@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "nft_ban.h"
 #include "nft_door.h"
 #include "nft_element.h"
 #include "xt_queue.h"
@@ -234,6 +235,8 @@ static int replace_table(struct nft_table *t, const struct plan *p)
 	nft_rules_write(out, p->c, p->lengths, p->arming, p->queueing);
 	if (nft_table_doors(t, write_door, out) != 0)
 		log_warning("firewall", "doors=lost why=\"the old table cannot be read\"");
+	if (nft_ban_each(t, nft_ban_write_element, out) != 0)
+		log_warning("firewall", "bans=lost why=\"the old table cannot be read\"");
 	if ((p->arming == NFT_ARM_KEEP || p->arming == NFT_ARM_MARK) &&
 	    nft_table_state(t, &state) == 0)
 		write_state(out, &state);

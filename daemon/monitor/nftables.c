@@ -9,6 +9,7 @@
 
 #include "firewall_ops.h"
 #include "log.h"
+#include "nft_ban.h"
 #include "nft_door.h"
 #include "nft_element.h"
 #include "nft_table.h"
@@ -136,15 +137,17 @@ static void close_if_unknown(void *arg, const struct firewall_door *door)
 		stale->failed = true;
 }
 
-/* Doors of services that are no more would be open again if these came back in time. */
+/* Doors of services that are no more would be open again if these came back in time; and bans likewise. */
 static enum firewall_status close_stale(struct nft_table *t, const struct config *c)
 {
 	struct stale stale = {.c = c, .table = t};
 	int rc = nft_table_doors(t, close_if_unknown, &stale);
 
+	if (rc == 0)
+		rc = nft_ban_settle(t, c);
 	if (rc == 0 && !stale.failed)
 		return FIREWALL_OK;
-	log_error("firewall", "stale_doors=\"%s\"", rc != 0 ? strerror(-rc) : "refused");
+	log_error("firewall", "stale=\"%s\"", rc != 0 ? strerror(-rc) : "refused");
 	return FIREWALL_FAILED;
 }
 
@@ -342,6 +345,29 @@ static enum firewall_status nftables_list(struct firewall *f, firewall_door_fn *
 	return door_status(nft_table_doors(table_of(f), fn, arg), "list");
 }
 
+static enum firewall_status nftables_ban(
+    struct firewall *f, const struct address *a, uint32_t seconds)
+{
+	const int rc = nft_ban_put(table_of(f), a, seconds);
+
+	if (rc != -ENFILE)
+		return door_status(rc, "ban");
+	log_warning("firewall", "ban=full bans=%d", NFT_BANS_MAX);
+	return FIREWALL_FULL;
+}
+
+static enum firewall_status nftables_unban(struct firewall *f, const struct address *a)
+{
+	const int rc = nft_ban_delete(table_of(f), a);
+
+	return rc == -ENOENT ? FIREWALL_NOT_THERE : door_status(rc, "unban");
+}
+
+static enum firewall_status nftables_bans(struct firewall *f, firewall_ban_fn *fn, void *arg)
+{
+	return door_status(nft_ban_each(table_of(f), fn, arg), "bans");
+}
+
 static int nftables_watch_fd(const struct firewall *f)
 {
 	return nft_watch_fd(&((const struct nftables *)f)->table.watch);
@@ -423,6 +449,9 @@ const struct firewall_ops firewall_nftables = {
     .close = nftables_close,
     .query = nftables_query,
     .list = nftables_list,
+    .ban = nftables_ban,
+    .unban = nftables_unban,
+    .bans = nftables_bans,
     .watch_fd = nftables_watch_fd,
     .changed = nftables_changed,
     .remove = nftables_remove,

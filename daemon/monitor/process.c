@@ -129,6 +129,13 @@ static void door(void *arg, const struct msg_door *msg, struct msg_door_done *do
 	guard_serve(&m->guard, &law, msg, done);
 }
 
+static void ban(void *arg, const struct msg_ban *msg, struct msg_door_done *done)
+{
+	struct monitor *m = arg;
+
+	guard_ban(&m->guard, msg, done);
+}
+
 static void pgp_wanted(void *arg, enum pgp_wanted wanted)
 {
 	struct monitor *m = arg;
@@ -209,6 +216,7 @@ static const struct auth_events auth_events = {
     .source_ready = source_ready,
     .source_bad = source_bad,
     .door = door,
+    .ban = ban,
     .command = command,
     .event = event,
     .reload_wanted = reload_wanted,

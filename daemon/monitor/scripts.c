@@ -76,6 +76,8 @@ static const char *word_of(uint32_t event)
 	    [EVENT_ENDED] = "ended",
 	    [EVENT_SUSPENDED] = "suspended",
 	    [EVENT_RESUMED] = "resumed",
+	    [EVENT_BANNED] = "banned",
+	    [EVENT_UNBANNED] = "unbanned",
 	};
 
 	return words[event];

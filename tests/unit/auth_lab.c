@@ -45,6 +45,15 @@ static int world_ask(void *arg, const struct msg_door *m)
 	return 0;
 }
 
+/* Into the same queue, for it is answered in the same order. */
+static int world_ban(void *arg, const struct msg_ban *m)
+{
+	struct msg_door as_door = {.head = m->head, .id = m->id, .seconds = m->seconds};
+
+	memcpy(as_door.address, m->address, sizeof(as_door.address));
+	return world_ask(arg, &as_door);
+}
+
 static int world_run(void *arg, const struct msg_command *m)
 {
 	struct lab *l = arg;
@@ -118,6 +127,7 @@ static void start_core(struct lab *l)
 	    .real_ns = world_real,
 	    .boot_ms = world_boot,
 	    .ask = world_ask,
+	    .ban = world_ban,
 	    .run = world_run,
 	    .pgp = lab_world_pgp,
 	    .send = world_send,

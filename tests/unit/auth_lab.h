@@ -19,6 +19,7 @@ enum {
 	LAB_SENT_MAX = 512,
 	LAB_ASKED_MAX = 1024,
 	LAB_DOORS_MAX = 1024,
+	LAB_BANS_MAX = 8192,
 	LAB_PORT = 62201,
 };
 
@@ -66,6 +67,11 @@ struct lab_door {
 	unsigned opened; /* how often it was asked for */
 };
 
+struct lab_ban {
+	struct address from;
+	uint64_t end_ms;
+};
+
 struct lab {
 	struct core *core;
 	struct store *store;
@@ -90,6 +96,9 @@ struct lab {
 	struct msg_door ask[LAB_ASKED_MAX];
 	unsigned doors;
 	struct lab_door door[LAB_DOORS_MAX];
+	enum door_status ban_status; /* of each BAN */
+	unsigned bans, unbans;	     /* that were asked for; those in force: */
+	struct lab_ban ban[LAB_BANS_MAX];
 	/* gpg, where the clients use it: what it was asked and has not answered */
 	bool pgp, pgp_held; /* held: lab_settle() does not have it answered */
 	unsigned pgp_asked;
@@ -159,6 +168,8 @@ struct request lab_open(const char *service);
 struct request lab_request(enum verb v);
 /* The kernel's door for this client's address and a service's index, or NULL when it is not open now. */
 struct lab_door *lab_door(struct lab *l, const struct address *a, unsigned service);
+/* Is it banned now? */
+bool lab_banned(const struct lab *l, const struct address *a);
 uint64_t lab_count(const struct lab *l, enum auth_counter c);
 
 /* For cmocka: a lab of four clients as the test's state. */

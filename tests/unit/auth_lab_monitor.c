@@ -54,11 +54,53 @@ static void shorten(const struct lab *l, struct lab_door *d, uint32_t seconds)
 		d->end_ms = most;
 }
 
+bool lab_banned(const struct lab *l, const struct address *a)
+{
+	for (unsigned i = 0; i < l->bans; i++)
+		if (address_equal(&l->ban[i].from, a) && l->ban[i].end_ms > l->boot_ms)
+			return true;
+	return false;
+}
+
+static enum door_status ban(struct lab *l, const struct msg_door *m, uint32_t *seconds)
+{
+	struct lab_ban *b = &l->ban[l->bans++];
+
+	assert_true(l->bans < LAB_BANS_MAX);
+	if (l->ban_status != DOOR_OK)
+		return l->ban_status;
+	*b = (struct lab_ban){address_v6(m->address), l->boot_ms + (uint64_t)m->seconds * 1000};
+	*seconds = m->seconds;
+	return DOOR_OK;
+}
+
+static enum door_status unban(struct lab *l, const struct msg_door *m)
+{
+	const struct address a = address_v6(m->address);
+	enum door_status status = DOOR_NOT_THERE;
+
+	l->unbans++;
+	for (unsigned i = 0; i < l->bans; i++) {
+		struct lab_ban *b = &l->ban[i];
+
+		if (b->end_ms <= l->boot_ms ||
+		    !(address_is_zero(&a) || address_equal(&a, &b->from)))
+			continue;
+		b->end_ms = 0;
+		status = DOOR_OK;
+	}
+	return status;
+}
+
 static enum door_status serve(struct lab *l, const struct msg_door *m, uint32_t *seconds)
 {
 	struct lab_door *d = find_door(l, m);
 
 	*seconds = 0;
+	if (m->head.type == MSG_BAN)
+		return ban(l, m, seconds);
+	if (m->head.type == MSG_UNBAN)
+		return unban(l, m);
 	if (m->generation != l->generation)
 		return DOOR_REFUSED;
 	if (m->head.type == MSG_DOOR_OPEN)

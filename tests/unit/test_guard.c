@@ -13,7 +13,7 @@
 
 #include "guard.h"
 
-enum { CALLS_MAX = 1024, REST_S = 77, PATIENCE_MS = 10000 };
+enum { CALLS_MAX = 1024, REST_S = 77, BAN_S = 60, PATIENCE_MS = 10000 };
 
 struct firewall {
 	enum firewall_status next; /* what the next call says */
@@ -22,6 +22,8 @@ struct firewall {
 	int watch;
 	bool changed;
 	unsigned ensured;
+	struct address ban;
+	uint64_t ban_ms; /* that it has when it is opened; 0: none */
 	char calls[CALLS_MAX];
 };
 
@@ -35,6 +37,15 @@ static void note(const char *call, const struct service *s, const struct prefix 
 
 	(void)snprintf(fake.calls + len, sizeof(fake.calls) - len, "%s %s %s;", call, s->name,
 	    prefix_text(from, text));
+}
+
+static void note_ban(const char *call, const struct address *a)
+{
+	const size_t len = strlen(fake.calls);
+	char text[ADDRESS_TEXT];
+
+	(void)snprintf(fake.calls + len, sizeof(fake.calls) - len, "%s %s;", call,
+	    a ? address_text(a, text) : "all");
 }
 
 struct firewall *firewall_start(const struct config *c, bool dry_run)
@@ -111,6 +122,26 @@ enum firewall_status firewall_list(struct firewall *f, firewall_door_fn *fn, voi
 	return FIREWALL_OK;
 }
 
+enum firewall_status firewall_ban(struct firewall *f, const struct address *a, uint32_t seconds)
+{
+	assert_int_equal(seconds, BAN_S);
+	note_ban("ban", a);
+	return f->next;
+}
+
+enum firewall_status firewall_unban(struct firewall *f, const struct address *a)
+{
+	note_ban("unban", a);
+	return f->next;
+}
+
+enum firewall_status firewall_bans(struct firewall *f, firewall_ban_fn *fn, void *arg)
+{
+	if (f->ban_ms > 0)
+		fn(arg, &f->ban, f->ban_ms);
+	return FIREWALL_OK;
+}
+
 int firewall_watch_fd(const struct firewall *f)
 {
 	return f->watch;
@@ -139,7 +170,7 @@ struct scene {
 	struct guard guard;
 	struct config config, other;
 	struct doors_law law;
-	int pipe[2];
+	int pipe[2], pipe2[2];
 	unsigned wanted; /* stop when so often ensured */
 	bool late;
 };
@@ -313,6 +344,62 @@ static void test_a_refusal_never_reaches_the_firewall(void **state)
 	assert_string_equal(fake.calls, "");
 }
 
+static uint32_t ask_ban(struct guard *g, enum message_type type, const char *address)
+{
+	struct msg_ban m = {
+	    .head = {type, sizeof(m)}, .id = 43, .seconds = type == MSG_BAN ? BAN_S : 0};
+	struct msg_door_done done = {.head = {MSG_DOOR_DONE, sizeof(done)}};
+	struct address a;
+
+	assert_int_equal(address_parse(address, &a), 0);
+	memcpy(m.address, a.b, sizeof(m.address));
+	guard_ban(g, &m, &done);
+	assert_int_equal(done.id, 43);
+	assert_int_equal(done.seconds, type == MSG_BAN && done.status == DOOR_OK ? BAN_S : 0);
+	return done.status;
+}
+
+/* Also that the kernel is asked for no end of a ban where there can be none. */
+static void test_bans(void **state)
+{
+	struct scene *s = *state;
+	struct guard *g = &s->guard;
+
+	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.1"), DOOR_REFUSED);
+	s->other.ban_after = 1;
+	s->other.ban_for_s = BAN_S;
+	assert_int_equal(guard_set(g, &s->other), 0);
+	assert_int_equal(ask_ban(g, MSG_UNBAN, "192.0.2.1"), DOOR_NOT_THERE);
+	assert_int_equal(ask_ban(g, MSG_BAN, "127.0.0.1"), DOOR_REFUSED);
+	assert_string_equal(fake.calls, "");
+	assert_int_equal(ask_ban(g, MSG_UNBAN, "::"), DOOR_OK);
+	fake.next = FIREWALL_FULL;
+	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.1"), DOOR_FULL);
+	assert_int_equal(ask_ban(g, MSG_UNBAN, "192.0.2.1"), DOOR_NOT_THERE);
+	fake.next = FIREWALL_OK;
+	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.1"), DOOR_OK);
+	assert_int_equal(ask_ban(g, MSG_UNBAN, "192.0.2.1"), DOOR_OK);
+	assert_string_equal(fake.calls, "unban all;ban 192.0.2.1;ban 192.0.2.1;unban 192.0.2.1;");
+}
+
+/* Bans outlive the daemon. */
+static void test_bans_of_before(void **state)
+{
+	struct scene *s = *state;
+	struct guard g;
+
+	fake.ban_ms = PATIENCE_MS;
+	assert_int_equal(pipe2(s->pipe2, O_NONBLOCK | O_CLOEXEC), 0);
+	fake.watch = s->pipe2[0];
+	assert_int_equal(guard_open(&g, s->loop, &s->config, false), 0);
+	assert_int_equal(ask_ban(&g, MSG_UNBAN, "192.0.2.1"), DOOR_OK);
+	assert_string_equal(fake.calls, "unban 192.0.2.1;");
+	guard_close(&g);
+	fake.watch = s->pipe[0];
+	close(s->pipe2[0]);
+	close(s->pipe2[1]);
+}
+
 static void each_turn(void *arg)
 {
 	struct scene *s = arg;
@@ -431,6 +518,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_a_long_cut_holds_nobody_up, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_more_cuts_than_forks_are_made_too, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_bans, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_bans_of_before, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_our_own_changes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_another_configuration, setup, teardown),

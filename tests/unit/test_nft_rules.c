@@ -137,6 +137,42 @@ static void test_random_port_leads_on(void **state)
 	free(text);
 }
 
+#define BANNED "add rule inet postern banned "
+#define OURS_ALONE \
+	"fib daddr type { unicast, blackhole, unreachable, prohibit }" \
+	" fib daddr . iif type { unicast, blackhole, unreachable, prohibit } return\n"
+#define ASKED \
+	"add rule inet postern guard ip saddr @banned4 jump banned\n" \
+	"add rule inet postern guard ip6 saddr @banned6 jump banned\n"
+#define LINK \
+	BANNED OURS_ALONE BANNED "meta l4proto 1 icmp type != echo-request return\n" BANNED \
+				 "meta l4proto 58 icmpv6 type != echo-request return\n"
+
+/* Behind what is up and before the doors; and what carries knocks is not dropped. */
+static void test_bans(void **state)
+{
+	struct config c = config_of(SILENCE_DROP);
+	char *text = text_of_config(&c);
+
+	(void)state;
+	assert_null(strstr(text, BANNED));
+	assert_null(strstr(text, "@banned"));
+	free(text);
+	c.ban_after = 1;
+	text = text_of_config(&c);
+	assert_non_null(
+	    strstr(text, "guard iif lo accept\n" LINK BANNED "counter name shunned drop\n" ASKED
+			 "add rule inet postern guard meta l4proto != { 6, 17 } accept\n"));
+	free(text);
+	c.needs = NEED_UDP;
+	c.http_port = 80;
+	text = text_of_config(&c);
+	assert_non_null(strstr(text,
+	    LINK BANNED "udp dport 20123 return\n" BANNED "tcp dport 80 return\n" BANNED
+			"counter name shunned drop\n" ASKED));
+	free(text);
+}
+
 /* What follows the rules: the arming alone. */
 static char *arming_of(enum nft_arming arming)
 {
@@ -310,6 +346,7 @@ int main(void)
 	    cmocka_unit_test(test_closed_with_networks),
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_random_port_leads_on),
+	    cmocka_unit_test(test_bans),
 	    cmocka_unit_test(test_arming),
 	    cmocka_unit_test(test_rules_never_name_a_door),
 	    cmocka_unit_test(test_what_captures_need),
