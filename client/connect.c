@@ -222,6 +222,18 @@ static int knock(struct knocking *k, const struct settings *s, uint16_t port,
 	return status == POSTERN_OK ? knocking_run(k, model) : model_status(model, k->lib, status);
 }
 
+/* Was it sent where no answer comes, so that only the connection can tell? */
+static bool is_unconfirmed(const struct knocking *k)
+{
+	const struct postern_answer *a;
+
+	for (size_t i = 0; (a = postern_knock_answer(k->knock, i)); i++) {
+		if (a->unconfirmed)
+			return true;
+	}
+	return false;
+}
+
 /* Through the door that was opened, from the address that it was opened for. */
 static int go_through(
     struct knocking *k, const struct settings *s, const struct reserved *r, json_t *model)
@@ -233,16 +245,22 @@ static int go_through(
 
 	errno = EADDRNOTAVAIL;
 	for (size_t i = 0; sock < 0 && (a = postern_knock_answer(k->knock, i)); i++) {
-		if (a->status == POSTERN_OK)
+		if (a->status == POSTERN_OK || a->unconfirmed)
 			sock = connect_host(a, same ? a->server : host, s->operand[1],
 			    r->sock >= 0 ? r->port : NULL);
 	}
+	if (sock < 0 && is_unconfirmed(k))
+		return model_error(model, POSTERN_NO_ANSWER,
+		    "the knock was sent, no answer was to come, and %s port %s does not take the "
+		    "connection (%s): knock once in a way that brings an answer, which says why",
+		    host, s->operand[1], strerror(errno));
 	if (sock < 0)
 		return model_error(model, POSTERN_SYSTEM,
 		    "the door is open, but %s port %s does not take the connection (%s): does the "
 		    "service "
 		    "run there?",
 		    host, s->operand[1], strerror(errno));
+	(void)json_object_del(model, "error"); /* it tells whether the knock was heard: it was */
 	int done = pipe_run(STDIN_FILENO, STDOUT_FILENO, sock);
 	int why = errno;
 	(void)close(sock);
@@ -267,7 +285,7 @@ int command_connect(struct postern *p, const struct settings *s, json_t *model)
 	int status = find_profile(&k, p, s, port, model);
 	if (status == POSTERN_OK)
 		status = knock(&k, s, port, &r, model);
-	if (status == POSTERN_OK)
+	if (status == POSTERN_OK || (status == POSTERN_NO_ANSWER && is_unconfirmed(&k)))
 		status = go_through(&k, s, &r, model);
 	if (r.sock >= 0)
 		(void)close(r.sock);

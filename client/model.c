@@ -172,6 +172,7 @@ json_t *model_answer(const struct postern_answer *a, const char *named)
 	model_set(out, "challenged", json_boolean(a->challenged));
 	model_set(out, "carrier", model_text(a->carrier));
 	model_set(out, "tested", json_boolean(a->tested));
+	model_set(out, "unconfirmed", json_boolean(a->unconfirmed));
 	model_set(out, "packets", json_integer(a->sent));
 	if (a->answered)
 		add_reply(out, a, named);

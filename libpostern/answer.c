@@ -87,6 +87,8 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 	    .exit_status = -1};
 	a->carrier = x->sender->name;
 	a->tested = x->outcome == EXCHANGE_TESTED;
+	a->unconfirmed = x->outcome == EXCHANGE_SILENCE && x->sent > 0 &&
+			 !k->lanes.at[s->lane].answers && lane_door(k->profile, &k->request) == 0;
 	memcpy(a->server, target->text, sizeof(a->server));
 	memcpy(a->local, path->local, sizeof(a->local));
 	if (x->reply.has_address_seen) {
@@ -218,7 +220,12 @@ static void tell_unheard(struct postern_knock *k, const struct side *s)
 	const char *name = s->exchange->sender->name, *note = w ? w->note : "";
 	uint16_t port = lane_door(p, &k->request);
 
-	if (port == 0)
+	if (k->request.single_use || k->request.has_source_port)
+		trouble_say(&k->lib->errors,
+		    "%s: sent to %s by %s, which brings no answer back, and a door for one use or "
+		    "one port is not tried for you: try the service itself",
+		    p->name, s->answer.server, name);
+	else if (port == 0)
 		trouble_say(&k->lib->errors,
 		    "%s: sent to %s by %s, which brings no answer back; only a TCP service shows "
 		    "from here whether its door is open: try the service itself",

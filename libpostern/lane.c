@@ -43,7 +43,7 @@ static const struct postern_service *service_named(
 
 uint16_t lane_door(const struct postern_profile *p, const struct request *q)
 {
-	if (q->verb != VERB_OPEN)
+	if (q->verb != VERB_OPEN || q->single_use || q->has_source_port)
 		return 0;
 	for (unsigned i = 0; i < q->services; i++) {
 		const struct postern_service *s = service_named(p, q->service[i]);

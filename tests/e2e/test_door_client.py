@@ -7,7 +7,7 @@ import time
 import pytest
 from lab import connect, until
 from lab.network import v4
-from lab.user import DENIED, GRANTED, USAGE
+from lab.user import DENIED, GRANTED, NO_ANSWER, USAGE
 from test_firewall_backend import serve
 
 S4, S6 = v4("server"), "fd88::1"
@@ -85,6 +85,23 @@ def test_a_source_port(house):
     assert [state(house, 22, p) for p in (0, 40001, 40002, 40001)] == ["silent", "open", "silent", "open"]
     assert {s["closes"] for s in house.postern.sessions()} == {"by time, port 40001"}
     assert house.alice.postern("open", "alice", "ssh", "--source-port", "0").returncode == USAGE
+
+
+@SPARE
+def test_narrow_doors_that_nothing_confirms(house):
+    """The client does not try them: that would use up the one, and come from the wrong port for the other."""
+    begin(house)
+    serve(house.server)
+    blind = ("-4", "--confirm", "none", "--retries", "0")
+    knock(house, "ping", "alice", "-4")
+    for narrow, port in (("--single-use",), 0), (("--source-port", "40001"), 40001):
+        status, told = house.alice.json("open", "alice", "ssh", *blind, *narrow)
+        assert (status, told["answers"][0]["unconfirmed"]) == (NO_ANSWER, True), told
+        assert "brings no answer back" in told["error"] and "is not tried" in told["error"]
+        assert state(house, 22, port) == "open"
+        knock(house, "close", "alice", "ssh", "-4")
+    proxy = house.alice.start("connect", S4, "22", "--profile", "alice", "--exact", "--single-use", *blind)
+    proxy.wait_line("hello")
 
 
 @pytest.mark.house()
