@@ -31,6 +31,7 @@ static bool is_guarded(const struct firewall_state *s, uint16_t port)
 static bool cuts_session(struct ctl *c, const struct config *config, const struct firewall_state *s)
 {
 	char remote[ADDRESS_TEXT];
+	struct flow_ports ports = {.bit = {0}};
 	struct flow flow;
 	uint16_t port;
 	int known;
@@ -38,7 +39,8 @@ static bool cuts_session(struct ctl *c, const struct config *config, const struc
 	if (!session_find(&flow))
 		return false;
 	port = flow.local_port;
-	(void)!flows_adopt(flow.local_port); /* what it could not do is seen at once */
+	flow_ports_add(&ports, port);
+	(void)!flows_adopt(&ports); /* what it could not do is seen at once */
 	known = flows_find(&flow, &port);
 	if (config_service_by_port(config, IPPROTO_TCP, port) < 0 || is_guarded(s, port))
 		return false;

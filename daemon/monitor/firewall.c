@@ -54,28 +54,38 @@ static void check_door(const struct service *s, const struct firewall_pass *p)
 		abort();
 }
 
-static void adopt_service(const struct service *s, const struct firewall_state *state)
+/* The TCP ports of a configuration that are not guarded yet. Returns whether there are any. */
+static bool to_adopt(
+    struct flow_ports *out, const struct config *c, const struct firewall_state *state)
 {
-	int rc = 0;
+	bool any = false;
 
-	for (unsigned i = 0; i < service_ports(s) && rc == 0; i++)
-		if (!firewall_guards(state, s->proto, service_port(s, i)))
-			rc = flows_adopt(service_port(s, i));
-	if (rc != 0)
-		log_warning(
-		    "firewall", "connections=cut service=%s kernel=\"%s\"", s->name, strerror(-rc));
+	memset(out, 0, sizeof(*out));
+	for (unsigned i = 0; i < c->services; i++) {
+		const struct service *s = &c->service[i];
+
+		for (unsigned k = 0; s->proto == IPPROTO_TCP && k < service_ports(s); k++) {
+			if (firewall_guards(state, s->proto, service_port(s, k)))
+				continue;
+			flow_ports_add(out, service_port(s, k));
+			any = true;
+		}
+	}
+	return any;
 }
 
 /* Connections to what is not guarded yet shall outlive the guard's coming. Best effort: a kernel without the means still guards. */
 static void keep_connections(struct firewall *f, const struct config *c)
 {
 	struct firewall_state state = {0};
+	struct flow_ports ports;
+	int rc;
 
-	if (f->ops->read(f, &state) != FIREWALL_OK)
+	if (f->ops->read(f, &state) != FIREWALL_OK || !to_adopt(&ports, c, &state))
 		return;
-	for (unsigned i = 0; i < c->services; i++)
-		if (c->service[i].proto == IPPROTO_TCP)
-			adopt_service(&c->service[i], &state);
+	rc = flows_adopt(&ports);
+	if (rc != 0)
+		log_warning("firewall", "connections=cut kernel=\"%s\"", strerror(-rc));
 }
 
 enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)

@@ -91,8 +91,14 @@ static struct address diag_address(uint8_t family, const uint32_t words[static 4
 	return family == AF_INET ? address_v4(b) : address_v6(b);
 }
 
-static int adopt_answer(const struct nlmsghdr *h, void *handle)
+struct adoption {
+	struct nfct_handle *handle;
+	const struct flow_ports *ports;
+};
+
+static int adopt_answer(const struct nlmsghdr *h, void *arg)
 {
+	const struct adoption *a = arg;
 	struct inet_diag_msg m;
 	struct flow f;
 	int rc;
@@ -104,14 +110,15 @@ static int adopt_answer(const struct nlmsghdr *h, void *handle)
 	f.remote = diag_address(m.idiag_family, m.id.idiag_dst);
 	f.local_port = ntohs(m.id.idiag_sport);
 	f.remote_port = ntohs(m.id.idiag_dport);
-	rc = adopt(handle, &f);
+	rc = flow_ports_has(a->ports, f.local_port) ? adopt(a->handle, &f) : 0;
 	if (rc == 0)
 		return MNL_CB_OK;
 	errno = -rc;
 	return MNL_CB_ERROR;
 }
 
-static int ask_sockets(struct mnl_socket *s, uint8_t family, uint16_t port)
+/* For all of them: the kernel walks through all for each question, whatever it asks for. */
+static int ask_sockets(struct mnl_socket *s, uint8_t family)
 {
 	_Alignas(struct nlmsghdr) char bytes[DIAG_BUFFER];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(bytes);
@@ -124,15 +131,13 @@ static int ask_sockets(struct mnl_socket *s, uint8_t family, uint16_t port)
 	q->sdiag_family = family;
 	q->sdiag_protocol = IPPROTO_TCP;
 	q->idiag_states = STATES;
-	q->id.idiag_sport = htons(port);
 	return mnl_socket_sendto(s, h, h->nlmsg_len) < 0 ? -errno : 0;
 }
 
-static int adopt_family(
-    struct mnl_socket *s, struct nfct_handle *handle, uint8_t family, uint16_t port)
+static int adopt_family(struct mnl_socket *s, struct adoption *a, uint8_t family)
 {
 	_Alignas(struct nlmsghdr) char bytes[DIAG_BUFFER];
-	int rc = ask_sockets(s, family, port);
+	int rc = ask_sockets(s, family);
 
 	if (rc != 0)
 		return rc;
@@ -141,26 +146,27 @@ static int adopt_family(
 
 		if (n < 0)
 			return -errno;
-		rc = mnl_cb_run(
-		    bytes, (size_t)n, family, mnl_socket_get_portid(s), adopt_answer, handle);
+		rc =
+		    mnl_cb_run(bytes, (size_t)n, family, mnl_socket_get_portid(s), adopt_answer, a);
 		if (rc == MNL_CB_ERROR)
 			return -errno;
 	} while (rc != MNL_CB_STOP);
 	return 0;
 }
 
-int flows_adopt(uint16_t port)
+int flows_adopt(const struct flow_ports *ports)
 {
 	struct nfct_handle *handle = nfct_open(CONNTRACK, 0);
+	struct adoption a = {.handle = handle, .ports = ports};
 	struct mnl_socket *s = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
 	int rc;
 
 	if (!handle || !s || mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) != 0) {
 		rc = -errno;
 	} else {
-		rc = adopt_family(s, handle, AF_INET, port);
+		rc = adopt_family(s, &a, AF_INET);
 		if (rc == 0)
-			rc = adopt_family(s, handle, AF_INET6, port);
+			rc = adopt_family(s, &a, AF_INET6);
 	}
 	if (s)
 		(void)mnl_socket_close(s);

@@ -1,9 +1,11 @@
 """Doors of several ports, and doors that lead on: with real packets through three hosts, without a daemon."""
 
 import re
+import socket
+import time
 
 import pytest
-from lab import Lab, connect
+from lab import Lab, connect, until
 from lab.backend import Backend
 from test_firewall_backend import A4, BOTH, C4, C6, S4, S6, serve
 
@@ -67,8 +69,14 @@ def test_a_single_use_door_lets_one_in_at_each_port(scene):
 def test_a_thousand_ports_are_one_door(scene, server, client):
     last = 20000 + MANY - 1
     serve(scene.server, last)
-    with Backend(scene.server, (("range", 6, f"20000-{last}:300"),)) as backend:
+    with Backend(scene.server, (("range", 6, f"20000-{last}:300"),)) as backend, connect.held(
+        scene.client, server, last
+    ) as up:
+        begin = time.monotonic()
         backend.ok("ensure")
+        assert time.monotonic() - begin < 2  # and it asked for connections that are up, but not once a port
+        up.shutdown(socket.SHUT_WR)
+        until(lambda: scene.server.run("ss", "-tnH", "state", "close-wait").stdout, 3, "the end of one there")
         assert open_at(scene.client, server, last) == "silent"
         for door in (client, f"{client},idle=300", f"{client},once"):
             backend.ok("open", "range", door, 60)
