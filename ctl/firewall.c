@@ -120,13 +120,15 @@ struct firewall *firewall_cmd_start(struct ctl *c, const struct config *config)
 
 bool firewall_cmd_is_armed(const struct config *config, const struct firewall_state *s)
 {
-	unsigned armed = 0;
+	unsigned armed = 0, ports = 0;
 
+	for (unsigned i = 0; i < config->services; i++)
+		ports += service_ports(&config->service[i]);
 	for (unsigned i = 0; i < s->guarded; i++)
 		if (s->guard[i].rest_ms == 0 &&
 		    config_service_by_port(config, s->guard[i].proto, s->guard[i].port) >= 0)
 			armed++;
-	return s->there && armed == config->services;
+	return s->there && armed == ports;
 }
 
 const char *firewall_cmd_trial_word(enum firewall_trial t)

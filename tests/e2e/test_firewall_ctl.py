@@ -301,7 +301,7 @@ def test_which_silence_fits(lab, ctl, rules, fits, configured):
 
 
 def test_what_check_says_of_the_table(lab, ctl):
-    ctl.configure("closed")
+    ctl.configure("closed", 'service "more" { proto = tcp port = {8000, "8001-8003"} }\n')
     nothing = ctl.check()
     assert (nothing["installed"], nothing["armed"], nothing["exit"]) == (False, False, ADVICE)
     ctl.ok("install")
