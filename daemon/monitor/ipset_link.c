@@ -321,6 +321,8 @@ const char *ipset_link_error(int rc)
 		return "this kernel has no such type of set";
 	case IPSET_ERR_MAX_SETS:
 		return "there are too many sets";
+	case EBUSY:
+		return "a rule of somebody else's asks it; take that away";
 	case IPSET_ERR_EXIST_SETNAME2:
 	case IPSET_ERR_TYPE_MISMATCH:
 		return "a set of that name and another type is there";

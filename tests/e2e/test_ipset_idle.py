@@ -173,6 +173,19 @@ def of(seconds):
     return {f"postern-{kind}{family}-{seconds}" for kind in ("held", "idle") for family in "46"}
 
 
+def test_a_set_that_somebody_elses_rule_holds(scene):
+    backend, rule = scene.backend, ("-m", "set", "--match-set", f"postern-idle4-{IDLE}", "src,dst")
+    backend.ok("open", "ssh", idle(C4), 100)
+    scene.server.run("iptables", "-A", "FORWARD", *rule)
+    backend.configure(PLAIN)
+    backend.ok("ensure")  # its doors have ended all the same
+    assert sets(scene.server) == {f"postern-idle4-{IDLE}"} and "a rule of somebody else's" in backend.log()
+    assert backend.doors() == {} and not is_open(scene, S4)
+    scene.server.run("iptables", "-D", "FORWARD", *rule)
+    backend.ok("ensure")
+    assert sets(scene.server) == set()
+
+
 def test_an_idle_time_that_is_no_more(scene):
     backend = scene.backend
     backend.ok("open", "ssh", idle(C4), 100)
