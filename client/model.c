@@ -156,6 +156,8 @@ static void add_reply(json_t *out, const struct postern_answer *a, const char *n
 	for (size_t i = 0; i < a->doors; i++)
 		append(doors, door(&a->door[i]));
 	model_set(out, "doors", doors);
+	if (a->idle_s > 0)
+		model_set(out, "idle", json_integer(a->idle_s));
 }
 
 json_t *model_answer(const struct postern_answer *a, const char *named)

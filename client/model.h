@@ -8,7 +8,7 @@
  *   exit               the exit status
  *   error, note        sentences; lines, if several
  *   answers            one a family: family, result, server, local, seen, for, verdict, reason,
- *                      carrier, tested, unconfirmed, challenged, packets, clock_ahead_ms, round_trip_ms, doors
+ *                      carrier, tested, unconfirmed, challenged, packets, clock_ahead_ms, round_trip_ms, doors, idle
  *   doors (of each)    service, protocol, port, seconds, session
  *   profiles           name, servers, port, services; or name, error
  *   closed             what close closed; config: what ssh-config made; file: what import made

@@ -38,6 +38,18 @@ static void print_service(const json_t *door)
 		printf("%s %lld", get_text(door, "protocol"), get_number(door, "port"));
 }
 
+/* What no door's own rest of time tells. */
+static void print_idle(const json_t *answer)
+{
+	const long long idle_s = get_number(answer, "idle");
+
+	if (idle_s > 0)
+		printf("%s closes earlier after %lld s without traffic\n",
+		    json_array_size(json_object_get(answer, "doors")) == 1 ? "it"
+									   : "the first of them",
+		    idle_s);
+}
+
 static void print_open(const json_t *answer)
 {
 	bool stays = strcmp(get_text(answer, "verdict"), "refreshed") == 0;
@@ -53,6 +65,7 @@ static void print_open(const json_t *answer)
 		printf(" %s open for %s for %lld s\n", stays ? "stays" : "is",
 		    get_text(answer, "for"), get_number(door, "seconds"));
 	}
+	print_idle(answer);
 }
 
 static void print_ping(const json_t *answer)

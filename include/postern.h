@@ -324,6 +324,8 @@ struct postern_answer {
 	int exit_status; /* of a command; -1: none came back */
 	size_t output_len;
 	const char *output; /* how its output begins, as it came: never print it as it is */
+	uint32_t
+	    idle_s; /* the first of the doors closes after so long without traffic, whatever rest it has; 0: none */
 	bool unconfirmed; /* NO_ANSWER, but none was to come, and nothing else tells: it was sent */
 };
 

@@ -21,6 +21,7 @@ static void fill_reply(const struct postern_profile *p, struct side *s)
 	memcpy(s->output, r->output, r->output_len);
 	a->output = s->output;
 	a->output_len = r->output_len;
+	a->idle_s = r->idle_s;
 	a->doors = r->doors;
 	a->door = s->door;
 	for (unsigned i = 0; i < r->doors; i++) {

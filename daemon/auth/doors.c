@@ -25,6 +25,7 @@ static struct ask *owned(struct ask *a, const struct job *j, unsigned step, ask_
 static void add_door(struct core *c, struct job *j, const struct session *s, uint32_t seconds)
 {
 	uint32_t rest = session_rest_s(s, c->w.boot_ms(c->w.arg));
+	const uint32_t idle = s->r.narrowing.idle_s;
 
 	if (j->reply.doors == DOORS_MAX)
 		return;
@@ -34,6 +35,8 @@ static void add_door(struct core *c, struct job *j, const struct session *s, uin
 	    .seconds = seconds < rest ? seconds : rest,
 	    .session = s->id,
 	};
+	if (idle != 0 && (j->reply.idle_s == 0 || idle < j->reply.idle_s))
+		j->reply.idle_s = idle;
 }
 
 /* --- open --- */
@@ -76,6 +79,7 @@ static void open_failed(struct core *c, struct job *j, enum verdict v, const cha
 	for (unsigned i = 0; i < j->steps; i++)
 		undo_step(c, j, i);
 	j->reply.doors = 0;
+	j->reply.idle_s = 0;
 	job_finish(c, j, v, reason);
 }
 

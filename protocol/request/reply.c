@@ -17,6 +17,7 @@ enum type {
 	TYPE_ASKED = 6,
 	TYPE_WAIT = 7,
 	TYPE_DOOR_KEY = 0x88,
+	TYPE_IDLE = 0x89,
 };
 
 /* A reason goes to a terminal: nothing but plain text may be in it. */
@@ -113,6 +114,14 @@ static int read_door_key(void *into, struct reader *v)
 	return 0;
 }
 
+static int read_idle(void *into, struct reader *v)
+{
+	struct reply *p = into;
+
+	p->idle_s = read_u32(v);
+	return p->idle_s == 0 ? -E_FORMAT : 0;
+}
+
 static const struct tlv_field fields[] = {
     {TYPE_ADDRESS_SEEN, false, read_address_seen},
     {TYPE_DOOR, true, read_door},
@@ -122,6 +131,7 @@ static const struct tlv_field fields[] = {
     {TYPE_ASKED, false, read_asked},
     {TYPE_WAIT, false, read_wait},
     {TYPE_DOOR_KEY, false, read_door_key},
+    {TYPE_IDLE, false, read_idle},
     {0, false, NULL},
 };
 
@@ -131,7 +141,7 @@ static int check_challenge(const struct reply *p, uint32_t seen)
 	static const uint32_t all =
 	    TLV_BIT(TYPE_ADDRESS_SEEN) | TLV_BIT(TYPE_ASKED) | TLV_BIT(TYPE_WAIT);
 
-	return seen == all && !p->has_door_key ? 0 : -E_FORMAT;
+	return seen == all && !p->has_door_key && p->idle_s == 0 ? 0 : -E_FORMAT;
 }
 
 int reply_decode(struct reply *p, const uint8_t *bytes, size_t len)
@@ -221,6 +231,8 @@ static void write_fields(struct writer *w, const struct reply *p, const struct c
 		tlv_u16(w, TYPE_WAIT, p->wait_s);
 	if (p->has_door_key)
 		tlv_bytes(w, TYPE_DOOR_KEY, p->door_key, sizeof(p->door_key));
+	if (p->idle_s != 0)
+		tlv_u32(w, TYPE_IDLE, p->idle_s);
 }
 
 /* The length of all that may not be cut. */

@@ -118,6 +118,8 @@ struct reply {
 	uint8_t asked;	 /* bits of enum asked */
 	uint16_t wait_s; /* how long a challenge waits */
 	uint8_t door_key[KEY_BYTES];
+	uint32_t
+	    idle_s; /* the first of the doors closes after so long without traffic; 0: none does */
 };
 
 /* M3's body before it is sealed. */

@@ -66,11 +66,13 @@ def test_single_use(house, server):
 def test_idle_and_what_a_server_has_of_it(house):
     begin(house)
     serve(house.server, 2200)
-    knock(house, "open", "alice", "quiet")
+    said = knock(house, "open", "alice", "quiet")
+    assert "for 60 s\nit closes earlier after 2 s without traffic" in said
     assert state(house, 2200) == "open"
     until(lambda: not house.postern.sessions(), IDLE + 3, "the idle door's end")  # whoever tries it keeps it open
     assert state(house, 2200) == "silent"
-    knock(house, "open", "alice", "quiet", "--idle", "1h")
+    _, told = house.alice.json("open", "alice", "quiet", "ssh", "--idle", "1h", "-4")
+    assert told["answers"][0]["idle"] == IDLE
     assert {session["closes"] for session in house.postern.sessions()} == {f"idle {IDLE} s"}
     done = house.alice.postern("open", "alice", "ssh", "--idle", "1")
     assert done.returncode == DENIED

@@ -109,6 +109,7 @@ def test_replies():
             assert reply.verdict == ("challenge" if message["kind"] == 2 and exchange["name"] == "challenge" else "ok")
     replies = {name: rq.decode_reply(bytes.fromhex(text)) for name, text in GOLDEN["replies"].items()}
     assert [(d.protocol, d.port, d.seconds) for d in replies["list"].doors] == [(6, 22, 17), (17, 51820, 3600)]
+    assert (replies["idle"].doors[0].seconds, replies["idle"].idle) == (3600, 120)
     assert replies["denied"].verdict == "denied"
     assert replies["unknown_field"].reason == "unknown field 16"
     assert (replies["run"].exit_status, replies["run"].output) == (3, b"no such host\n")

@@ -110,6 +110,13 @@ static void tell_replies(struct emit *e)
 		.door = {{{6, 22}, 17, UINT64_C(0x5152535455565758)},
 		    {{17, 51820}, 3600, UINT64_C(0x6162636465666768)}}},
 	    PLAIN_MAX);
+	tell_reply(e, "idle",
+	    &(struct reply){.server_time = server_time,
+		.attempt = 6,
+		.doors = 1,
+		.door = {{{6, 2200}, 3600, UINT64_C(0x7172737475767778)}},
+		.idle_s = 120},
+	    PLAIN_MAX);
 	tell_reply(e, "denied",
 	    &(struct reply){.verdict = VERDICT_DENIED, .server_time = server_time, .attempt = 1},
 	    PLAIN_MAX);

@@ -48,13 +48,15 @@ static void test_what_is_asked_for_reaches_the_monitor(void **state)
 {
 	struct lab *l = *state;
 	struct request q = lab_open("ssh");
+	struct reply p;
 
 	q.single_use = true;
 	q.has_idle = true;
 	q.idle_s = 25;
 	q.has_source_port = true;
 	q.source_port = 40000;
-	assert_int_equal(lab_ask(l, &l->client[0], &q, NULL), VERDICT_OK);
+	assert_int_equal(lab_ask(l, &l->client[0], &q, &p), VERDICT_OK);
+	assert_int_equal(p.idle_s, 20); /* which is told */
 	assert_int_equal(l->door[0].m.once, 1);
 	assert_int_equal(l->door[0].m.idle_s, 20);
 	assert_int_equal(l->door[0].m.source_port, 40000);

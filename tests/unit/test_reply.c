@@ -74,6 +74,10 @@ static const struct {
 	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e",
 	-E_FORMAT},
     {OK DOOR_KEY DOOR_KEY, -E_FORMAT},
+    {OK "89000400000001", 0},
+    {OK "89000400000000", -E_FORMAT},
+    {OK "890003000001", -E_FORMAT},
+    {OK "89000400000001" DOOR_KEY, -E_FORMAT},
     {OK DOOR SEEN, -E_FORMAT},
     {OK "080000", -E_UNKNOWN},
     {OK "000000", -E_UNKNOWN},
@@ -96,6 +100,7 @@ static const struct {
     {CHALLENGE SEEN "040000" ASKED WAIT, -E_FORMAT},
     {CHALLENGE SEEN "050000" ASKED WAIT, -E_FORMAT},
     {CHALLENGE SEEN ASKED WAIT DOOR_KEY, -E_FORMAT},
+    {CHALLENGE SEEN ASKED WAIT "89000400000001", -E_FORMAT},
 };
 
 static void holds_to_every_rule(void **state)
@@ -128,6 +133,7 @@ static struct reply full_reply(void)
 	    .has_wait = true,
 	    .wait_s = 10,
 	    .has_door_key = true,
+	    .idle_s = 120,
 	};
 
 	assert_int_equal(address_parse("10.88.0.2", &p.address_seen), 0);
@@ -139,7 +145,7 @@ static const char full_reply_hex[] =
     HEAD("01") SEEN DOOR "02000f110035ffffffff0000000000000001"
 			 "03000107"
 			 "0400050001ff0a78"
-			 "05000762656361757365" ASKED WAIT DOOR_KEY;
+			 "05000762656361757365" ASKED WAIT DOOR_KEY "89000400000078";
 
 static void goes_and_comes(void **state)
 {
@@ -167,7 +173,7 @@ static void cuts_in_order(void **state)
 	(void)state;
 	struct reply p = full_reply();
 	uint8_t out[512];
-	const size_t fixed = 20 + 7 + 4 + 4 + 5 + 35;
+	const size_t fixed = 20 + 7 + 4 + 4 + 5 + 35 + 7;
 	const size_t door = 18;
 	const size_t whole = fixed + 2 * door + 3 + 5 + 3 + 7;
 
@@ -193,7 +199,8 @@ static void cuts_in_order(void **state)
 		assert_memory_equal(got.reason, p.reason, reason);
 		assert_int_equal(got.output_len, output);
 		assert_memory_equal(got.output, p.output, output);
-		assert_true(got.has_door_key && got.has_wait && got.has_address_seen);
+		assert_true(
+		    got.has_door_key && got.has_wait && got.has_address_seen && got.idle_s == 120);
 	}
 }
 
@@ -296,7 +303,7 @@ static void refuses_every_truncation(void **state)
 		assert_true(got == 0 || got == -E_SHORT);
 		whole += got == 0;
 	}
-	assert_int_equal(whole, 9); /* between the fields alone */
+	assert_int_equal(whole, 10); /* between the fields alone */
 }
 
 int main(void)

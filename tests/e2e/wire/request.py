@@ -102,6 +102,7 @@ class Reply:
     asked: int = None
     wait: int = None
     door_key: bytes = None
+    idle: int = None
 
     def set(self, kind, value):
         if kind == 1 and len(value) in (4, 16):
@@ -120,7 +121,9 @@ class Reply:
             self.wait = int.from_bytes(value, "big")
         elif kind == 0x88 and len(value) == 32:
             self.door_key = value
-        elif kind < 0x80 or kind == 0x88:
+        elif kind == 0x89 and len(value) == 4 and any(value):
+            self.idle = int.from_bytes(value, "big")
+        elif kind < 0x80 or kind in (0x88, 0x89):
             raise BadReply(f"field {kind} of {len(value)} bytes")
 
 
