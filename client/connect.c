@@ -170,6 +170,11 @@ static bool read_port(const char *text, uint16_t *out)
 	return true;
 }
 
+static bool is_number(const char *text)
+{
+	return text[strspn(text, "0123456789")] == '\0';
+}
+
 static int find_profile(
     struct knocking *k, struct postern *p, const struct settings *s, uint16_t port, json_t *model)
 {
@@ -181,15 +186,18 @@ static int find_profile(
 }
 
 /*
- * By the name that the profile has for the port; else by the port, which a server may allow, too.
+ * By its name if one was given; else by the name that the profile has for the port; else by the
+ * port, which a server may allow, too.
  */
-static int ask_port(struct knocking *k, uint16_t port)
+static int ask_port(struct knocking *k, const struct settings *s, uint16_t port)
 {
 	const struct postern_service *service;
 	int status = postern_knock_set(k->knock, POSTERN_ANY, 1);
 
 	if (status != POSTERN_OK)
 		return status;
+	if (port == 0)
+		return postern_knock_service(k->knock, s->operand[1]);
 	for (size_t i = 0; (service = postern_profile_service(k->profile, i)); i++) {
 		if (service->protocol == IPPROTO_TCP && service->port == port)
 			return postern_knock_service(k->knock, service->name);
@@ -216,7 +224,7 @@ static int knock(struct knocking *k, const struct settings *s, uint16_t port,
 
 	if (status != POSTERN_OK)
 		return status;
-	status = ask_port(k, port);
+	status = ask_port(k, s, port);
 	if (status == POSTERN_OK)
 		status = ask_narrow(k, s, r);
 	return status == POSTERN_OK ? knocking_run(k, model) : model_status(model, k->lib, status);
@@ -234,10 +242,38 @@ static bool is_unconfirmed(const struct knocking *k)
 	return false;
 }
 
+/* 0: the profile does not say, or it is random. */
+static uint16_t port_in_profile(const struct postern_profile *profile, const char *name)
+{
+	const struct postern_service *service;
+
+	for (size_t i = 0; (service = postern_profile_service(profile, i)); i++) {
+		if (service->protocol == IPPROTO_TCP && strcmp(service->name, name) == 0)
+			return service->port;
+	}
+	return 0;
+}
+
+/* At the port that was given, or that the server told, or that the profile has. Returns whether it is known. */
+static bool port_of(char out[static PORT_TEXT], const struct postern_answer *a,
+    const struct postern_profile *profile, const char *operand)
+{
+	uint16_t port = 0;
+
+	if (!read_port(operand, &port))
+		port = a->doors > 0 && a->door[0].protocol == IPPROTO_TCP
+			   ? a->door[0].port
+			   : port_in_profile(profile, operand);
+	if (port != 0)
+		(void)snprintf(out, PORT_TEXT, "%u", (unsigned)port);
+	return port != 0;
+}
+
 /* Through the door that was opened, from the address that it was opened for. */
 static int go_through(
     struct knocking *k, const struct settings *s, const struct reserved *r, json_t *model)
 {
+	char port[PORT_TEXT] = "";
 	const struct postern_answer *a;
 	const char *host = s->operand[0];
 	bool same = is_server(k->profile, host);
@@ -245,28 +281,34 @@ static int go_through(
 
 	errno = EADDRNOTAVAIL;
 	for (size_t i = 0; sock < 0 && (a = postern_knock_answer(k->knock, i)); i++) {
-		if (a->status == POSTERN_OK || a->unconfirmed)
-			sock = connect_host(a, same ? a->server : host, s->operand[1],
-			    r->sock >= 0 ? r->port : NULL);
+		if ((a->status == POSTERN_OK || a->unconfirmed) &&
+		    port_of(port, a, k->profile, s->operand[1]))
+			sock = connect_host(
+			    a, same ? a->server : host, port, r->sock >= 0 ? r->port : NULL);
 	}
+	if (port[0] == '\0')
+		return model_error(model, is_unconfirmed(k) ? POSTERN_NO_ANSWER : POSTERN_SYSTEM,
+		    "no TCP port is known of '%s': an answer tells it, so knock in a way that "
+		    "brings one, and name a service over TCP",
+		    s->operand[1]);
 	if (sock < 0 && is_unconfirmed(k))
 		return model_error(model, POSTERN_NO_ANSWER,
 		    "the knock was sent, no answer was to come, and %s port %s does not take the "
 		    "connection (%s): knock once in a way that brings an answer, which says why",
-		    host, s->operand[1], strerror(errno));
+		    host, port, strerror(errno));
 	if (sock < 0)
 		return model_error(model, POSTERN_SYSTEM,
 		    "the door is open, but %s port %s does not take the connection (%s): does the "
 		    "service "
 		    "run there?",
-		    host, s->operand[1], strerror(errno));
+		    host, port, strerror(errno));
 	(void)json_object_del(model, "error"); /* it tells whether the knock was heard: it was */
 	int done = pipe_run(STDIN_FILENO, STDOUT_FILENO, sock);
 	int why = errno;
 	(void)close(sock);
 	if (done < 0)
 		return model_error(model, POSTERN_SYSTEM, "the connection to %s port %s broke: %s",
-		    host, s->operand[1], strerror(why));
+		    host, port, strerror(why));
 	return POSTERN_OK;
 }
 
@@ -276,9 +318,10 @@ int command_connect(struct postern *p, const struct settings *s, json_t *model)
 	struct knocking k;
 	uint16_t port = 0;
 
-	if (!read_port(s->operand[1], &port))
+	if (!read_port(s->operand[1], &port) && is_number(s->operand[1]))
 		return model_error(model, POSTERN_BAD_ARGUMENT,
-		    "connect: '%s' is not a port: a number from 1 to 65535", s->operand[1]);
+		    "connect: '%s' is not a port: a number from 1 to 65535, or a service's name",
+		    s->operand[1]);
 	if (s->exact && reserve(&r) < 0)
 		return model_error(
 		    model, POSTERN_SYSTEM, "connect: no port of its own: %s", strerror(errno));

@@ -23,6 +23,12 @@ enum {
 	FIRST_PAUSE_MS = 1000,	  /* after a knock that came to nothing, doubled each time ... */
 	LONGEST_PAUSE_MS = 30000, /* ... up to this */
 	EVENTS_MAX = 8192,
+	PORTS_MAX = 32, /* of 8 services for two addresses, over both families */
+};
+
+struct ports {
+	uint16_t at[PORTS_MAX];
+	size_t len;
 };
 
 struct keeper {
@@ -30,6 +36,7 @@ struct keeper {
 	const struct settings *s;
 	int signals, addresses; /* addresses -1: this host does not tell */
 	bool was_open, told;
+	struct ports ports; /* of the doors that are open */
 	int pause_ms;
 };
 
@@ -114,6 +121,33 @@ static uint32_t least_rest(struct knocking *kn)
 	return least;
 }
 
+static bool is_known(const struct ports *known, uint16_t port)
+{
+	for (size_t i = 0; i < known->len; i++) {
+		if (known->at[i] == port)
+			return true;
+	}
+	return false;
+}
+
+/* Is a door at a port where none was before? A new session at a random port has another one. */
+static bool has_new_port(struct keeper *k, struct knocking *kn)
+{
+	const struct postern_answer *a;
+	struct ports now = {.len = 0};
+	bool any = false;
+
+	for (size_t i = 0; kn->knock && (a = postern_knock_answer(kn->knock, i)); i++) {
+		for (size_t d = 0; a->status == POSTERN_OK && d < a->doors; d++) {
+			any = any || !is_known(&k->ports, a->door[d].port);
+			if (now.len < PORTS_MAX)
+				now.at[now.len++] = a->door[d].port;
+		}
+	}
+	k->ports = now;
+	return any;
+}
+
 static void tell(const struct keeper *k, const json_t *model)
 {
 	if (k->s->json)
@@ -132,9 +166,10 @@ static int knock_again(struct keeper *k, int *status)
 	*status = knocking_open(&kn, k->lib, k->s, model);
 	const uint32_t rest = *status == POSTERN_OK ? least_rest(&kn) : 0;
 	const bool is_open = *status == POSTERN_OK;
+	const bool moved = is_open && has_new_port(k, &kn);
 
 	/* What is as it was is no news. */
-	if (!k->told || is_open != k->was_open)
+	if (!k->told || is_open != k->was_open || moved)
 		tell(k, model);
 	k->told = true;
 	k->was_open = is_open;

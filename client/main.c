@@ -27,7 +27,7 @@ const struct command commands[] = {
     {"ping", "PROFILE", "is it heard, which address does the server see, what time has it", 1, 1,
 	TAKES_KNOCK, command_ping},
     {"list", "PROFILE", "this client's open doors", 1, 1, TAKES_KNOCK, command_list},
-    {"connect", "HOST PORT", "knock, then be a pipe to HOST PORT: ssh's ProxyCommand", 2, 2,
+    {"connect", "HOST PORT|SERVICE", "knock, then be a pipe to that: ssh's ProxyCommand", 2, 2,
 	TAKES_PROFILE | TAKES_USER | TAKES_TRAVEL | TAKES_FAMILY | TAKES_CHALLENGE | TAKES_RETRIES |
 	    TAKES_EXACT,
 	command_connect},

@@ -195,7 +195,8 @@ json_t *model_profile(const struct postern_profile *profile)
 		json_t *one = must(json_object());
 		model_set(one, "service", model_text(service->name));
 		model_set(one, "protocol", protocol_word(service->protocol));
-		model_set(one, "port", json_integer(service->port));
+		model_set(
+		    one, "port", service->port != 0 ? json_integer(service->port) : json_null());
 		append(services, one);
 	}
 	model_set(out, "name", model_text(postern_profile_name(profile)));

@@ -1,19 +1,46 @@
 #include "profiles.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model.h"
+
+enum { SSH_PORT = 22 };
+
+/*
+ * Where ssh's own port is not what leads to the server's sshd: the service "ssh", or the only one
+ * there is over TCP, whose port is random. NULL: its own port will do.
+ */
+static const char *random_service(const struct postern_profile *profile)
+{
+	const struct postern_service *service;
+	const char *found = NULL;
+	size_t others = 0;
+
+	for (size_t i = 0; (service = postern_profile_service(profile, i)); i++) {
+		if (service->protocol != IPPROTO_TCP)
+			continue;
+		if (service->port == SSH_PORT)
+			return NULL;
+		if (service->port == 0 && strcmp(service->name, "ssh") == 0)
+			return service->name;
+		found = service->port == 0 ? service->name : found;
+		others++;
+	}
+	return others == 1 ? found : NULL;
+}
 
 /* A stanza for one profile: its servers are what ssh is told to connect to. */
 static void write_stanza(FILE *out, const struct postern_profile *profile)
 {
-	const char *server;
+	const char *server, *service = random_service(profile);
 
 	(void)fprintf(out, "Host");
 	for (size_t i = 0; (server = postern_profile_server(profile, i)); i++)
 		(void)fprintf(out, " %s", server);
-	(void)fprintf(out, "\n    ProxyCommand postern connect %%h %%p\n");
+	(void)fprintf(out, "\n    ProxyCommand postern connect %%h %s\n", service ? service : "%p");
 }
 
 static void write_one(

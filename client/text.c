@@ -29,7 +29,9 @@ static void print_service(const json_t *door)
 {
 	const char *service = get_text(door, "service");
 
-	if (service[0])
+	if (service && json_is_null(json_object_get(door, "port")))
+		printf("%s (%s random)", service, get_text(door, "protocol"));
+	else if (service[0])
 		printf(
 		    "%s (%s %lld)", service, get_text(door, "protocol"), get_number(door, "port"));
 	else if (get_number(door, "port") == 0)

@@ -57,9 +57,13 @@ static void put_services(struct room *r, const struct profile_parts *p)
 	for (i = 0; i < p->config->services; i++) {
 		const struct service *s = &p->config->service[i];
 
-		if (client_has_service(p->client, i))
-			put(r, "service = %s %s %u\n", s->name,
-			    s->proto == IPPROTO_TCP ? "tcp" : "udp", s->port);
+		if (!client_has_service(p->client, i))
+			continue;
+		put(r, "service = %s %s ", s->name, s->proto == IPPROTO_TCP ? "tcp" : "udp");
+		if (service_is_random(s))
+			put(r, "random\n");
+		else
+			put(r, "%u\n", s->port);
 	}
 }
 

@@ -157,7 +157,7 @@ POSTERN_API void postern_set_ask(struct postern *p,
 struct postern_service {
 	const char *name;
 	uint8_t protocol; /* IANA: 6 tcp, 17 udp */
-	uint16_t port;
+	uint16_t port;	  /* 0: random; the door has it */
 };
 
 /*
@@ -170,7 +170,7 @@ POSTERN_CHECKED int postern_profile_load(
 
 /*
  * Load the profile that has host among its servers (case does not matter) and,
- * if several have, the one with a service at this TCP port. Returns POSTERN_OK;
+ * if several have, the one with a service at this TCP port (0: at a random one). Returns POSTERN_OK;
  * POSTERN_BAD_PROFILE when there is none, or still more than one.
  */
 POSTERN_CHECKED int postern_profile_find(

@@ -8,7 +8,28 @@
 
 #include "knock.h"
 
-static void fill_reply(const struct postern_profile *p, struct side *s)
+/*
+ * By its port; or, where that is random, by its place: the doors are in the order of the services
+ * that were named, each for every address. A list has no such order, and one name at most that can be.
+ */
+static const char *name_of(
+    const struct postern_profile *p, const struct request *q, const struct reply *r, unsigned i)
+{
+	const unsigned admits = q->admits > 0 ? q->admits : 1;
+	const struct port *port = &r->door[i].port;
+	const char *name = profile_service_name(p, port->proto, port->number);
+	const struct postern_service *s = NULL;
+
+	if (name)
+		return name;
+	if (q->verb == VERB_OPEN && i / admits < q->services)
+		s = profile_service(p, q->service[i / admits]);
+	else if (q->verb != VERB_OPEN)
+		s = profile_only_random(p, port->proto);
+	return s && s->port == 0 && s->protocol == port->proto ? s->name : NULL;
+}
+
+static void fill_reply(const struct postern_profile *p, const struct request *q, struct side *s)
 {
 	const struct reply *r = &s->exchange->reply;
 	struct postern_answer *a = &s->answer;
@@ -26,8 +47,7 @@ static void fill_reply(const struct postern_profile *p, struct side *s)
 	a->door = s->door;
 	for (unsigned i = 0; i < r->doors; i++) {
 		const struct door *d = &r->door[i];
-		s->door[i] = (struct postern_door){
-		    .service = profile_service_name(p, d->port.proto, d->port.number),
+		s->door[i] = (struct postern_door){.service = name_of(p, q, r, i),
 		    .protocol = d->port.proto,
 		    .port = d->port.number,
 		    .seconds = d->seconds,
@@ -97,7 +117,7 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 		memcpy(a->seen, seen, strlen(seen) + 1);
 	}
 	if (x->outcome == EXCHANGE_REPLIED)
-		fill_reply(k->profile, s);
+		fill_reply(k->profile, &k->request, s);
 }
 
 static const char *advice(enum verdict v)
@@ -213,6 +233,17 @@ static void tell_all(struct postern_knock *k, const struct side *s)
 	trouble_say(&k->lib->errors, "%s): %s", out.text, check);
 }
 
+static bool asks_random(const struct postern_profile *p, const struct request *q)
+{
+	for (unsigned i = 0; q->verb == VERB_OPEN && i < q->services; i++) {
+		const struct postern_service *s = profile_service(p, q->service[i]);
+
+		if (s && s->port == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Nothing was to come back; what the door said, if there is one to try. */
 static void tell_unheard(struct postern_knock *k, const struct side *s)
 {
@@ -221,7 +252,12 @@ static void tell_unheard(struct postern_knock *k, const struct side *s)
 	const char *name = s->exchange->sender->name, *note = w ? w->note : "";
 	uint16_t port = lane_door(p, &k->request);
 
-	if (k->request.single_use || k->request.has_source_port)
+	if (asks_random(p, &k->request))
+		trouble_say(&k->lib->errors,
+		    "%s: sent to %s by %s, which brings no answer back, and only that tells which "
+		    "port is open: knock in a way that brings one (see CARRIERS and --confirm)",
+		    p->name, s->answer.server, name);
+	else if (k->request.single_use || k->request.has_source_port)
 		trouble_say(&k->lib->errors,
 		    "%s: sent to %s by %s, which brings no answer back, and a door for one use or "
 		    "one port is not tried for you: try the service itself",

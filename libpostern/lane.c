@@ -31,23 +31,13 @@ void lanes_tell(const struct lanes *l, const struct postern_profile *p, struct t
 		trouble_say(t, "%s: not by %s: %s", p->name, l->out[i].sender->name, l->out[i].why);
 }
 
-static const struct postern_service *service_named(
-    const struct postern_profile *p, const char *name)
-{
-	for (unsigned i = 0; i < p->services; i++) {
-		if (strcmp(p->service[i].name, name) == 0)
-			return &p->service[i];
-	}
-	return NULL;
-}
-
 uint16_t lane_door(const struct postern_profile *p, const struct request *q)
 {
 	if (q->verb != VERB_OPEN || q->single_use || q->has_source_port)
 		return 0;
 	for (unsigned i = 0; i < q->services; i++) {
-		const struct postern_service *s = service_named(p, q->service[i]);
-		if (s && s->protocol == IPPROTO_TCP)
+		const struct postern_service *s = profile_service(p, q->service[i]);
+		if (s && s->protocol == IPPROTO_TCP && s->port != 0)
 			return s->port;
 	}
 	for (unsigned i = 0; i < q->ports; i++) {

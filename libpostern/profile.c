@@ -224,6 +224,29 @@ const char *profile_service_name(const struct postern_profile *p, uint8_t protoc
 	return NULL;
 }
 
+const struct postern_service *profile_service(const struct postern_profile *p, const char *name)
+{
+	for (unsigned i = 0; i < p->services; i++) {
+		if (strcmp(p->service[i].name, name) == 0)
+			return &p->service[i];
+	}
+	return NULL;
+}
+
+const struct postern_service *profile_only_random(const struct postern_profile *p, uint8_t protocol)
+{
+	const struct postern_service *found = NULL;
+
+	for (unsigned i = 0; i < p->services; i++) {
+		if (p->service[i].protocol != protocol || p->service[i].port != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = &p->service[i];
+	}
+	return found;
+}
+
 static char *put(char *at, const char *text, size_t len)
 {
 	if (len > 0)

@@ -142,8 +142,8 @@ static int read_service(struct profile_reading *s, char *value)
 	int protocol = protocol_of(word[1]);
 	if (protocol < 0)
 		return profile_complain(s, "the protocol must be tcp or udp");
-	if (profile_read_number(word[2], &port) < 0)
-		return profile_complain(s, "the port must be a number from 1 to 65535");
+	if (strcmp(word[2], "random") != 0 && profile_read_number(word[2], &port) < 0)
+		return profile_complain(s, "the port must be a number from 1 to 65535, or random");
 	if (p->services == PROFILE_SERVICES_MAX)
 		return profile_complain(s, "more than 256 services: remove some");
 	for (unsigned i = 0; i < p->services; i++) {

@@ -76,6 +76,24 @@ static void reads_all_of_it(void **state)
 	profile_free(p);
 }
 
+static void knows_services_at_random_ports(void **state)
+{
+	(void)state;
+	struct postern_profile *p =
+	    parse_good(FIRST NEEDED "service = db tcp random\nservice = ssh tcp 22\n"
+				    "service = vpn udp random\n");
+
+	assert_int_equal(p->service[0].port, 0);
+	assert_string_equal(profile_service_name(p, 6, 0), "db");
+	assert_ptr_equal(profile_service(p, "vpn"), &p->service[2]);
+	assert_null(profile_service(p, "web"));
+	assert_ptr_equal(profile_only_random(p, 6), &p->service[0]);
+	assert_ptr_equal(profile_only_random(p, 17), &p->service[2]);
+	p->service[1].port = 0;
+	assert_null(profile_only_random(p, 6));
+	profile_free(p);
+}
+
 static void defaults_are_those_of_the_manual(void **state)
 {
 	(void)state;
@@ -206,6 +224,8 @@ static const struct {
     {FIRST NEEDED "service = ssh sctp 22\n",
 	"a.postern:11: service: the protocol must be tcp or udp"},
     {FIRST NEEDED "service = ssh tcp 0\n", "a.postern:11: service: the port must be a number"},
+    {FIRST NEEDED "service = ssh tcp randomly\n",
+	"a.postern:11: service: the port must be a number"},
     {FIRST NEEDED "service = ssh tcp 65536\n", "a.postern:11: service: the port must be a number"},
     {FIRST NEEDED "service = ssh tcp +22\n", "a.postern:11: service: the port must be a number"},
     {FIRST NEEDED "service = a tcp 1\nservice = a tcp 2\n",
@@ -350,6 +370,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_all_of_it),
+	    cmocka_unit_test(knows_services_at_random_ports),
 	    cmocka_unit_test(defaults_are_those_of_the_manual),
 	    cmocka_unit_test(sequences_are_read),
 	    cmocka_unit_test(presets_are_lines_of_their_own),
