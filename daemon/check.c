@@ -130,6 +130,14 @@ static size_t check_clients(const struct config *c, const char *dir, struct repo
 	return count;
 }
 
+static void check_users(const struct config *c, const char *path, struct report *r)
+{
+	struct users users;
+
+	(void)!users_find(&users, c, path, r);
+	users_free(&users);
+}
+
 int check_all(const char *path, const char *dir)
 {
 	struct report r = {.say = say};
@@ -140,6 +148,7 @@ int check_all(const char *path, const char *dir)
 		abort();
 	if (read_config(c, path, &r) == 0) {
 		(void)!check_methods(c, path, &r);
+		check_users(c, path, &r);
 		clients = check_clients(c, dir, &r);
 		check_key(dir, c->server_key, 1, &r);
 		check_key(dir, c->door_key, DOOR_KEYS_IN_FILE, &r);

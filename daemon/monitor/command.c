@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +23,7 @@ enum {
 	READS_A_TURN = 16, /* a flood must not hold up a door */
 	OPEN_FILES = 1024,
 	STANDARD_VARIABLES = 5,
+	STANDARD_VARIABLE_MAX = USER_HOME_MAX + sizeof("LOGNAME="),
 	SIGNAL_BASE = 128,
 	UNSTARTED_STATUS = 127,
 	STAT_MAX = 512,
@@ -46,14 +46,6 @@ struct commands {
 };
 
 /* --- in the child, between fork and exec --- */
-
-struct identity {
-	uid_t uid;
-	gid_t gid;
-	gid_t groups[NGROUPS_MAX];
-	int groups_len;
-	char variable[STANDARD_VARIABLES][COMMAND_VARIABLE_MAX];
-};
 
 static void give_up(const char *step)
 {
@@ -91,20 +83,32 @@ static void set_limits(void)
 		give_up("setrlimit");
 }
 
-static void become(const struct identity *who)
+static void become(const struct user *who)
 {
 	if (setgroups((size_t)who->groups_len, who->groups) ||
 	    setresgid(who->gid, who->gid, who->gid) || setresuid(who->uid, who->uid, who->uid))
 		give_up("change of user");
 }
 
-static void execute(const struct command_order *o, struct identity *who, int output)
+static void put(char *out, const char *name, const char *value)
 {
+	if (snprintf(out, STANDARD_VARIABLE_MAX, "%s=%s", name, value) >= STANDARD_VARIABLE_MAX)
+		_exit(UNSTARTED_STATUS);
+}
+
+static void execute(const struct command_order *o, int output)
+{
+	char standard[STANDARD_VARIABLES][STANDARD_VARIABLE_MAX];
 	char *environment[STANDARD_VARIABLES + COMMAND_VARIABLES_MAX + 1];
 	size_t n = 0;
 
+	put(standard[0], "PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+	put(standard[1], "HOME", o->user->home);
+	put(standard[2], "USER", o->user->name);
+	put(standard[3], "LOGNAME", o->user->name);
+	put(standard[4], "LANG", "C");
 	for (; n < STANDARD_VARIABLES; n++)
-		environment[n] = who->variable[n];
+		environment[n] = standard[n];
 	for (size_t i = 0; o->variables && o->variables[i] && i < COMMAND_VARIABLES_MAX; i++)
 		environment[n++] = (char *)(uintptr_t)o->variables[i];
 	environment[n] = NULL;
@@ -116,44 +120,12 @@ static void execute(const struct command_order *o, struct identity *who, int out
 	(void)umask(022);
 	if (chdir("/"))
 		give_up("/");
-	become(who);
+	become(o->user);
 	execve(o->argv[0], (char *const *)(uintptr_t)o->argv, environment);
 	give_up(o->argv[0]);
 }
 
 /* --- in the monitor --- */
-
-static bool put(char *out, const char *name, const char *value)
-{
-	return snprintf(out, COMMAND_VARIABLE_MAX, "%s=%s", name, value) < COMMAND_VARIABLE_MAX;
-}
-
-/* Looked up before the fork: a name service may need what a child of ours lacks. */
-static int identify(const char *user, struct identity *who)
-{
-	const struct passwd *p;
-
-	errno = 0;
-	p = getpwnam(user);
-	if (!p) {
-		log_error("command_failed", "user=%s error=\"%s\": make the user, or name another",
-		    user, errno ? strerror(errno) : "there is no such user");
-		return -1;
-	}
-	who->uid = p->pw_uid;
-	who->gid = p->pw_gid;
-	who->groups_len = NGROUPS_MAX;
-	if (!put(who->variable[0], "PATH", "/usr/sbin:/usr/bin:/sbin:/bin") ||
-	    !put(who->variable[1], "HOME", p->pw_dir) ||
-	    !put(who->variable[2], "USER", p->pw_name) ||
-	    !put(who->variable[3], "LOGNAME", p->pw_name) || !put(who->variable[4], "LANG", "C") ||
-	    getgrouplist(p->pw_name, p->pw_gid, who->groups, &who->groups_len) < 0) {
-		log_error(
-		    "command_failed", "user=%s: its entry is longer than there is room for", user);
-		return -1;
-	}
-	return 0;
-}
 
 static void keep(struct command_end *end, const uint8_t *bytes, size_t len)
 {
@@ -322,7 +294,7 @@ static int watch(struct slot *s, uint32_t timeout_s)
 	return -1;
 }
 
-static int start(struct slot *s, const struct command_order *o, struct identity *who)
+static int start(struct slot *s, const struct command_order *o)
 {
 	int pipe_ends[2];
 
@@ -335,7 +307,7 @@ static int start(struct slot *s, const struct command_order *o, struct identity 
 	s->output = pipe_ends[0];
 	s->pid = fork();
 	if (s->pid == 0)
-		execute(o, who, pipe_ends[1]);
+		execute(o, pipe_ends[1]);
 	(void)close(pipe_ends[1]);
 	if (s->pid < 0 || fcntl(s->output, F_SETFL, O_NONBLOCK)) {
 		log_error("command_failed", "error=\"%s\"", strerror(errno));
@@ -353,22 +325,9 @@ static int start(struct slot *s, const struct command_order *o, struct identity 
 
 int command_run(struct commands *cs, const struct command_order *o)
 {
-	struct identity *who;
-	int r = -1;
-
-	for (size_t i = 0; i < COMMANDS_MAX; i++) {
-		struct slot *s = &cs->slot[i];
-
-		if (s->pid != 0)
-			continue;
-		who = calloc(1, sizeof(*who));
-		if (!who)
-			abort();
-		if (identify(o->user, who) == 0)
-			r = start(s, o, who);
-		free(who);
-		return r;
-	}
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		if (cs->slot[i].pid == 0)
+			return start(&cs->slot[i], o);
 	return -1;
 }
 

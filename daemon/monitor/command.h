@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "loop.h"
+#include "users.h"
 
 enum {
 	COMMANDS_MAX = 16,	   /* that run at the same time */
@@ -31,7 +32,7 @@ enum {
 struct command_order {
 	uint64_t id;		 /* comes back */
 	const char *const *argv; /* NULL-terminated; argv[0] is a whole path */
-	const char *user;
+	const struct user *user;
 	uint32_t timeout_s;
 	const char *const *variables; /* "POSTERN_CLIENT=alice" ..., NULL-terminated; or NULL */
 };

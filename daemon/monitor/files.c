@@ -125,7 +125,8 @@ static int read_config(struct law *l, const char *path, struct report *r)
 	if (fd < 0)
 		return -1;
 	text = config_text(fd, path, r);
-	if (!text || config_parse(&l->config, path, text, r))
+	if (!text || config_parse(&l->config, path, text, r) ||
+	    users_find(&l->users, &l->config, path, r))
 		goto out;
 	l->fd[LAW_CONFIG] = seal(text);
 	if (l->fd[LAW_CONFIG] < 0)
@@ -178,6 +179,7 @@ void law_free(struct law *l)
 	for (int i = 0; i < LAW_FILES; i++)
 		if (l->fd[i] >= 0)
 			close(l->fd[i]);
+	users_free(&l->users);
 	free(l);
 }
 

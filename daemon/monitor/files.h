@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "report.h"
+#include "users.h"
 
 enum { FILES_PATH_MAX = 2 * CONFIG_PATH_MAX };
 
@@ -19,6 +20,7 @@ enum law_file { LAW_CONFIG, LAW_CLIENTS, LAW_SERVER_KEY, LAW_DOOR_KEY, LAW_FILES
 
 struct law {
 	struct config config;
+	struct users users; /* that it names */
 	int fd
 	    [LAW_FILES]; /* LAW_CONFIG: a sealed memory file with the text that config was made from */
 };

@@ -150,14 +150,14 @@ static void command(void *arg, const struct msg_command *msg)
 {
 	struct monitor *m = arg;
 
-	runs_serve(&m->runs, &m->law->config, m->reload.generation, msg);
+	runs_serve(&m->runs, &m->law->config, &m->law->users, m->reload.generation, msg);
 }
 
 static int event(void *arg, const struct msg_event *msg)
 {
 	struct monitor *m = arg;
 
-	return scripts_tell(&m->scripts, &m->law->config, msg);
+	return scripts_tell(&m->scripts, &m->law->config, &m->law->users, msg);
 }
 
 /* An auth that is gone meanwhile has nobody to tell. */

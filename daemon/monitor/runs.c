@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "address.h"
@@ -178,17 +179,28 @@ static void surround_approval(
 	s->list[4] = s->text[4];
 }
 
+/* They were found when the configuration was read, or it would not be in force. */
+static const struct user *user_of(const struct users *users, const char *name)
+{
+	const struct user *u = users_named(users, name);
+
+	if (!u)
+		abort();
+	return u;
+}
+
 static void start(struct runs *r, const struct command_order *o, const struct msg_command *m)
 {
 	const bool full = commands_running(r->commands) == COMMANDS_MAX;
 
 	log_info("command", "id=%016" PRIx64 " client=%s user=%s timeout_s=%" PRIu32, m->id,
-	    m->client, o->user, o->timeout_s);
+	    m->client, o->user->name, o->timeout_s);
 	if (command_run(r->commands, o) < 0)
 		answer(r, m->id, full ? RUN_BUSY : RUN_FAILED);
 }
 
-static void run_configured(struct runs *r, const struct config *config, const struct msg_command *m)
+static void run_configured(struct runs *r, const struct config *config, const struct user *user,
+    const struct msg_command *m)
 {
 	const struct command_config *c = &config->command[m->command];
 	const char *argv[CONFIG_WORDS_MAX + COMMAND_ARGUMENTS + 1];
@@ -206,14 +218,14 @@ static void run_configured(struct runs *r, const struct config *config, const st
 	start(r,
 	    &(struct command_order){.id = m->id,
 		.argv = argv,
-		.user = c->user,
+		.user = user,
 		.timeout_s = c->timeout_s,
 		.variables = s.list},
 	    m);
 }
 
 /* The one place where a shell sees what came over the network: that is what was configured. */
-static void run_line(struct runs *r, const struct config *c, const struct msg_command *m)
+static void run_line(struct runs *r, const struct user *user, const struct msg_command *m)
 {
 	char line[LINE_BYTES] = "";
 	const char *const argv[] = {"/bin/sh", "-c", line, NULL};
@@ -230,14 +242,14 @@ static void run_line(struct runs *r, const struct config *c, const struct msg_co
 	start(r,
 	    &(struct command_order){.id = m->id,
 		.argv = argv,
-		.user = c->command_line_user,
+		.user = user,
 		.timeout_s = LINE_SECONDS,
 		.variables = s.list},
 	    m);
 }
 
-void runs_serve(
-    struct runs *r, const struct config *c, uint32_t generation, const struct msg_command *m)
+void runs_serve(struct runs *r, const struct config *c, const struct users *users,
+    uint32_t generation, const struct msg_command *m)
 {
 	const char *fault = fault_of(c, generation, m);
 	uint64_t missed = 0;
@@ -248,8 +260,8 @@ void runs_serve(
 			    "command_refused", "why=\"%s\" suppressed=%" PRIu64, fault, missed);
 		answer(r, m->id, RUN_REFUSED);
 	} else if (m->command == COMMAND_LINE) {
-		run_line(r, c, m);
+		run_line(r, user_of(users, c->command_line_user), m);
 	} else {
-		run_configured(r, c, m);
+		run_configured(r, c, user_of(users, c->command[m->command].user), m);
 	}
 }

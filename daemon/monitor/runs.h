@@ -27,8 +27,8 @@ void runs_close(struct runs *r);
 /* An auth is gone: what runs goes on, but the next one, which numbers anew, hears nothing of it. */
 void runs_forget(struct runs *r);
 
-/* c is what is in force, of this generation; both may change before the command ends. */
-void runs_serve(
-    struct runs *r, const struct config *c, uint32_t generation, const struct msg_command *m);
+/* c is what is in force, of this generation, with its users; all may change before the command ends. */
+void runs_serve(struct runs *r, const struct config *c, const struct users *users,
+    uint32_t generation, const struct msg_command *m);
 
 #endif

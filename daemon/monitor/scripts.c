@@ -120,17 +120,20 @@ static void surround(struct surroundings *s, const struct msg_event *m)
 	add(s, "SESSION", text);
 }
 
-int scripts_tell(struct scripts *s, const struct config *c, const struct msg_event *m)
+int scripts_tell(
+    struct scripts *s, const struct config *c, const struct users *users, const struct msg_event *m)
 {
 	const char *const argv[] = {c->event_script, NULL};
 	struct surroundings around = {.n = 0};
-	const struct command_order order = {
-	    .argv = argv, .user = c->event_user, .timeout_s = SCRIPT_S, .variables = around.list};
+	const struct command_order order = {.argv = argv,
+	    .user = users_named(users, c->event_user),
+	    .timeout_s = SCRIPT_S,
+	    .variables = around.list};
 	uint64_t missed = 0;
 
 	if (!is_sound(m))
 		return -1;
-	if (c->event_script[0] == '\0')
+	if (c->event_script[0] == '\0' || !order.user)
 		return 0; /* a reload came between */
 	if (!log_allowed(&s->rate, clock_mono_ms(), &missed)) {
 		complain(s, "too many events: some are left out");

@@ -23,10 +23,10 @@ void scripts_open(struct scripts *s, struct loop *loop);
 void scripts_close(struct scripts *s);
 
 /*
- * Runs c's script for m; with too many events, or scripts that still run, it
+ * Runs c's script for m, as the user that was found for c; with too many events, or scripts that still run, it
  * is left out and told in the log. Returns 0, or -1: no sane auth says this.
  */
-int scripts_tell(struct scripts *s, const struct config *c, const struct msg_event *m)
-    __attribute__((warn_unused_result));
+int scripts_tell(struct scripts *s, const struct config *c, const struct users *users,
+    const struct msg_event *m) __attribute__((warn_unused_result));
 
 #endif

@@ -186,6 +186,59 @@ static void test_modes(void **state)
 	}
 }
 
+static void test_users_that_are_not_there(void **state)
+{
+	static const char *const more[] = {
+	    "command \"a\" { run = {\"/bin/true\"} user = root }\n"
+	    "command \"b\" { run = {\"/bin/true\"} user = no-such-user-x }\n",
+	    "command-line-user = no-such-user-x\n",
+	    "event-script = \"/bin/true\"\nevent-user = no-such-user-x\n",
+	};
+	static const char *const words[] = {":4: user = no-such-user-x: there is no such user",
+	    ": command-line-user = no-such-user-x: there", ": event-user = no-such-user-x: there"};
+	struct scene *s = *state;
+	char text[1024];
+
+	for (size_t i = 0; i < COUNT_OF(more); i++) {
+		(void)snprintf(text, sizeof(text), "%s%s", good, more[i]);
+		put(s, "posternd.conf", text, strlen(text), 0644);
+		refused(s, words[i], "make the user");
+	}
+	/* Who would run nothing need not be there. */
+	(void)snprintf(text, sizeof(text), "%sevent-user = no-such-user-x\n", good);
+	put(s, "posternd.conf", text, strlen(text), 0644);
+	s->report.errors = 0;
+	struct law *l = law_read(s->conf, s->dir, &s->report);
+
+	assert_non_null(l);
+	assert_int_equal(l->users.len, 0);
+	law_free(l);
+}
+
+static void test_users_are_found_once(void **state)
+{
+	static const char more[] = "command-line-user = root\n"
+				   "command \"a\" { run = {\"/bin/true\"} user = root }\n"
+				   "command \"b\" { run = {\"/bin/true\"} user = nobody }\n";
+	struct scene *s = *state;
+	const struct user *u;
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text), "%s%s", good, more);
+	put(s, "posternd.conf", text, strlen(text), 0644);
+	struct law *l = law_read(s->conf, s->dir, &s->report);
+
+	assert_non_null(l);
+	assert_int_equal(l->users.len, 2);
+	u = users_named(&l->users, "root");
+	assert_non_null(u);
+	assert_int_equal(u->uid, 0);
+	assert_string_equal(u->home, "/root");
+	assert_true(u->groups_len >= 1);
+	assert_null(users_named(&l->users, "daemon"));
+	law_free(l);
+}
+
 static void test_owner(void **state)
 {
 	struct scene *s = *state;
@@ -290,6 +343,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_the_snapshot_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_replaced_file_is_kept, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_users_that_are_not_there, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_users_are_found_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_owner, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_is_no_file, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_all_errors_are_told, setup, teardown),

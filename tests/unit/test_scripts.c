@@ -85,6 +85,18 @@ static struct msg_event event(void)
 	return m;
 }
 
+static int tell(struct lab *l, const struct msg_event *m)
+{
+	struct report r = {.say = NULL};
+	struct users users;
+	int rc;
+
+	assert_int_equal(users_find(&users, &l->config, "f", &r), 0);
+	rc = scripts_tell(&l->scripts, &l->config, &users, m);
+	users_free(&users);
+	return rc;
+}
+
 static void turn(struct lab *l)
 {
 	assert_int_equal(loop_timer(l->loop, STEP_MS, stop, l->loop), 0);
@@ -98,7 +110,7 @@ static void test_tells_it_in_the_environment(void **state)
 	char got[TEXT] = "";
 	FILE *f;
 
-	assert_int_equal(scripts_tell(&l->scripts, &l->config, &m), 0);
+	assert_int_equal(tell(l, &m), 0);
 	for (unsigned i = 0; i < PATIENCE && access(l->out, F_OK) != 0; i++)
 		turn(l);
 	f = fopen(l->out, "r");
@@ -126,7 +138,7 @@ static void test_bounded(void **state)
 	(void)snprintf(l->config.event_script, sizeof(l->config.event_script),
 	    "/usr/bin/yes"); /* never ends */
 	for (unsigned i = 0; i < 200; i++)
-		assert_int_equal(scripts_tell(&l->scripts, &l->config, &m), 0);
+		assert_int_equal(tell(l, &m), 0);
 	assert_int_equal(commands_running(l->scripts.commands), COMMANDS_MAX);
 	(void)snprintf(l->config.event_script, sizeof(l->config.event_script), "%s/script", l->dir);
 }
@@ -137,22 +149,22 @@ static void test_what_no_auth_says(void **state)
 	struct msg_event m = event();
 
 	m.event = EVENTS;
-	assert_int_equal(scripts_tell(&l->scripts, &l->config, &m), -1);
+	assert_int_equal(tell(l, &m), -1);
 	m = event();
 	m.client[0] = '/';
-	assert_int_equal(scripts_tell(&l->scripts, &l->config, &m), -1);
+	assert_int_equal(tell(l, &m), -1);
 	m = event();
 	m.reason[3] = '\n';
-	assert_int_equal(scripts_tell(&l->scripts, &l->config, &m), -1);
+	assert_int_equal(tell(l, &m), -1);
 	m = event();
 	memset(m.what, 'a', sizeof(m.what));
-	assert_int_equal(scripts_tell(&l->scripts, &l->config, &m), -1);
+	assert_int_equal(tell(l, &m), -1);
 	m = event();
 	m.verdict[10] = 'x'; /* behind its end */
-	assert_int_equal(scripts_tell(&l->scripts, &l->config, &m), -1);
+	assert_int_equal(tell(l, &m), -1);
 	m = event();
 	l->config.event_script[0] = '\0';
-	assert_int_equal(scripts_tell(&l->scripts, &l->config, &m), 0);
+	assert_int_equal(tell(l, &m), 0);
 	assert_int_equal(commands_running(l->scripts.commands), 0);
 	l->config.event_script[0] = '/';
 }
