@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "client_openpgp.h"
+#include "clock.h"
 #include "command.h"
 #include "keys_read.h"
 #include "output.h"
@@ -93,7 +94,8 @@ static int put_openpgp(struct ctl *c, struct newcomer *n, const struct arguments
 static int put_options(struct ctl *c, struct newcomer *n, const struct arguments *a)
 {
 	static const char *const names[] = {"service", "from", "address", "admit", "expires",
-	    "max-hold", "hours", "doors", "carrier"};
+	    "max-hold", "hours", "doors", "carrier", "command"};
+	static const char *const flags[] = {"command-line", "cut", "challenge"};
 	const char *value;
 	size_t i, index;
 
@@ -103,8 +105,10 @@ static int put_options(struct ctl *c, struct newcomer *n, const struct arguments
 				return CTL_USAGE;
 		}
 	}
-	if (arguments_value(a, "challenge") != NULL && put(c, n, "challenge", "", "") != CTL_OK)
-		return CTL_USAGE;
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		if (arguments_value(a, flags[i]) != NULL && put(c, n, flags[i], "", "") != CTL_OK)
+			return CTL_USAGE;
+	}
 	return put_openpgp(c, n, a);
 }
 
@@ -185,9 +189,11 @@ static int take_arguments(struct ctl *c, struct newcomer *n, const struct argume
 		    "'%s' is not a name for a client: it has 1 to %d of the characters a-z, 0-9, - "
 		    "and _",
 		    n->name, CONFIG_NAME_MAX);
-	if (arguments_value(a, "service") == NULL)
-		return output_fail(
-		    c, CTL_USAGE, "--service: say what the client may open, such as --service ssh");
+	if (arguments_value(a, "service") == NULL && arguments_value(a, "command") == NULL &&
+	    arguments_value(a, "command-line") == NULL)
+		return output_fail(c, CTL_USAGE,
+		    "--service: say what the client may open, such as --service ssh, or with "
+		    "--command what it may run");
 	if (ctl_config(c) == NULL)
 		return CTL_FAILED;
 	make_keys(n);
@@ -289,6 +295,14 @@ static int deliver(struct ctl *c, const struct newcomer *n, struct roster *r, co
 	return CTL_OK;
 }
 
+static void warn_of(struct ctl *c, const struct client *k)
+{
+	if (k->expires_s != 0 && k->expires_s <= (int64_t)(clock_real_ns() / NS_PER_S))
+		output_warn(c, "%s has expired already: it will not be let in", k->name);
+	if (k->command_line)
+		output_warn(c, "%s may have any line run by a shell", k->name);
+}
+
 static int add(struct ctl *c, struct newcomer *n, struct roster *r)
 {
 	char *profile;
@@ -302,6 +316,7 @@ static int add(struct ctl *c, struct newcomer *n, struct roster *r)
 	if (count_services(clients_by_name(r->clients, n->name)) > PARTS_SERVICES_MAX)
 		return output_fail(
 		    c, CTL_USAGE, "--service: there are more than %d", PARTS_SERVICES_MAX);
+	warn_of(c, clients_by_name(r->clients, n->name));
 	/* Last, so that nothing is in the keyring for a client that cannot be. */
 	if (n->openpgp.bytes != NULL && openpgp_enrol(c, &n->openpgp) != CTL_OK)
 		return CTL_FAILED;

@@ -33,6 +33,59 @@ static void add_prefixes(json_t *row, const char *column, const struct prefix *p
 		list_text(list, prefix_text(p, text));
 }
 
+static void add_permissions(json_t *row, const struct config *config, const struct client *k)
+{
+	json_t *services = row_list(row, "services"), *runs = row_list(row, "commands");
+	unsigned i;
+
+	for (i = 0; i < config->services; i++) {
+		if (client_has_service(k, i))
+			list_text(services, config->service[i].name);
+	}
+	for (i = 0; i < config->commands; i++) {
+		if (client_has_command(k, i))
+			list_text(runs, config->command[i].name);
+	}
+	if (k->command_line)
+		list_text(runs, COMMAND_LINE_NAME);
+}
+
+/* What it must have or do besides its keys. */
+static void add_proofs(json_t *row, const struct client *k)
+{
+	json_t *proofs = row_list(row, "proofs"), *carriers = row_list(row, "carriers");
+	size_t i;
+
+	if (k->pin.kib != 0)
+		list_text(proofs, "pin");
+	if (k->code.digits != 0)
+		list_text(proofs, "totp");
+	if (k->openpgp != NULL && !k->any_envelope)
+		list_text(proofs, "openpgp");
+	for (i = 0; k->carriers != 0 && i < CLIENT_CARRIERS; i++) {
+		if (client_may_knock_by(k, client_carriers[i].id))
+			list_text(carriers, client_carriers[i].name);
+	}
+}
+
+static void add_times(json_t *row, const struct client *k)
+{
+	json_t *hours = row_list(row, "hours");
+	char text[HOURS_TEXT];
+	size_t i;
+
+	for (i = 0; i < k->hours_len; i++)
+		list_text(hours, hours_text(&k->hours[i], text));
+}
+
+static void add_most(json_t *row, const char *column, uint32_t most)
+{
+	if (most != 0)
+		row_number(row, column, most);
+	else
+		row_text(row, column, NULL);
+}
+
 static const char *state_of(const struct client *k, int64_t now_s)
 {
 	if (k->disabled)
@@ -43,29 +96,24 @@ static const char *state_of(const struct client *k, int64_t now_s)
 static void add_client(json_t *table, const struct config *config, const struct client *k)
 {
 	json_t *row = output_row(table);
-	json_t *services;
 	char date[DATE_MAX];
 	time_t expires = k->expires_s;
 	struct tm tm;
-	unsigned i;
 
 	row_text(row, "name", k->name);
 	row_text(row, "state", state_of(k, (int64_t)(clock_real_ns() / NS_PER_S)));
-	services = row_list(row, "services");
-	for (i = 0; i < config->services; i++) {
-		if (client_has_service(k, i))
-			list_text(services, config->service[i].name);
-	}
+	add_permissions(row, config, k);
 	(void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%MZ", gmtime_r(&expires, &tm));
 	row_text(row, "expires", expires != 0 ? date : NULL);
 	add_prefixes(row, "from", k->from, k->from_len);
 	row_text(row, "address", policy_word(k->address));
 	add_prefixes(row, "admit", k->admit, k->admit_len);
-	if (k->max_hold_s != 0)
-		row_number(row, "max_hold_s", k->max_hold_s);
-	else
-		row_text(row, "max_hold_s", NULL);
+	add_most(row, "max_hold_s", k->max_hold_s);
+	add_most(row, "doors", k->doors_max);
+	add_times(row, k);
 	row_flag(row, "challenge", k->challenge);
+	add_proofs(row, k);
+	row_flag(row, "cut", k->cut);
 }
 
 int cmd_client_list(struct ctl *c, const struct arguments *a)

@@ -19,7 +19,10 @@ static const struct option_def init_options[] = {
 };
 
 static const struct option_def client_add_options[] = {
-    {"service", "S[,S...]", "what the client may open; must be given, may be repeated"},
+    {"service", "S[,S...]", "what the client may open; may be repeated"},
+    {"command", "C[,C...]", "what it may run; may be repeated"},
+    {"command-line", NULL, "it may have any line run by a shell"},
+    {"cut", NULL, "it may end connections when it closes a door"},
     {"server", "HOST",
 	"name or address that the client knocks at; may be repeated (this host's name)"},
     {"port-override", "N", "the port to knock at, when a router forwards another one"},

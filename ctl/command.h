@@ -11,7 +11,7 @@
 
 #include "ctl.h"
 
-enum { OPTIONS_MAX = 16, GIVEN_MAX = 64, OPERANDS_MAX = 16 };
+enum { OPTIONS_MAX = 24, GIVEN_MAX = 64, OPERANDS_MAX = 16 };
 
 struct option_def {
 	const char *name;     /* without the dashes; NULL ends a table */

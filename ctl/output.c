@@ -11,6 +11,7 @@ enum { SENTENCE_MAX = 2048, CELL_MAX = 512, COLUMNS_MAX = 24, REAL_DIGITS = 9 };
 #define MESSAGES "messages"
 #define WARNINGS "warnings"
 #define ERRORS "errors"
+#define NOTHING "-" /* in a cell */
 
 struct output {
 	json_t *model;
@@ -191,7 +192,7 @@ static void cell_text(const json_t *value, char out[static CELL_MAX])
 	size_t at = 0;
 	size_t i;
 
-	(void)snprintf(out, CELL_MAX, "-");
+	(void)snprintf(out, CELL_MAX, NOTHING);
 	if (json_is_string(value) && json_string_length(value) > 0)
 		(void)snprintf(out, CELL_MAX, "%s", json_string_value(value));
 	else if (json_is_integer(value))
@@ -206,6 +207,15 @@ static void cell_text(const json_t *value, char out[static CELL_MAX])
 	}
 }
 
+static void widen(size_t *width, const char *cell, const char *column)
+{
+	if (strlen(cell) > *width)
+		*width = strlen(cell);
+	if (strlen(column) > *width)
+		*width = strlen(column);
+}
+
+/* 0: nobody has anything there, and the column is left out. */
 static void measure(const json_t *table, size_t width[static COLUMNS_MAX])
 {
 	char cell[CELL_MAX];
@@ -219,21 +229,29 @@ static void measure(const json_t *table, size_t width[static COLUMNS_MAX])
 		json_object_foreach((json_t *)(uintptr_t)row, column, value)
 		{
 			cell_text(value, cell);
-			if (n < COLUMNS_MAX && strlen(cell) > width[n])
-				width[n] = strlen(cell);
-			if (n < COLUMNS_MAX && strlen(column) > width[n])
-				width[n] = strlen(column);
+			if (n < COLUMNS_MAX && strcmp(cell, NOTHING) != 0)
+				widen(&width[n], cell, column);
 			n++;
 		}
 	}
 }
 
-static void print_cell(const char *text, size_t width, bool is_last)
+static bool is_last(const size_t width[static COLUMNS_MAX], size_t n)
 {
-	if (is_last)
+	while (++n < COLUMNS_MAX)
+		if (width[n] > 0)
+			return false;
+	return true;
+}
+
+static void print_cell(const char *text, const size_t width[static COLUMNS_MAX], size_t n)
+{
+	if (n >= COLUMNS_MAX || width[n] == 0)
+		return;
+	if (is_last(width, n))
 		(void)printf("%s\n", text);
 	else
-		(void)printf("%-*s  ", (int)width, text);
+		(void)printf("%-*s  ", (int)width[n], text);
 }
 
 /* Columns have names of ours: a-z and '_'. */
@@ -261,8 +279,7 @@ static void print_head(const json_t *row, const size_t width[static COLUMNS_MAX]
 		for (i = 0; column[i] != '\0' && i < sizeof(cell) - 1; i++)
 			cell[i] = head_letter(column[i]);
 		cell[i] = '\0';
-		print_cell(cell, n < COLUMNS_MAX ? width[n] : 0, n + 1 == json_object_size(row));
-		n++;
+		print_cell(cell, width, n++);
 	}
 }
 
@@ -276,8 +293,7 @@ static void print_row(const json_t *row, const size_t width[static COLUMNS_MAX])
 	json_object_foreach((json_t *)(uintptr_t)row, column, value)
 	{
 		cell_text(value, cell);
-		print_cell(cell, n < COLUMNS_MAX ? width[n] : 0, n + 1 == json_object_size(row));
-		n++;
+		print_cell(cell, width, n++);
 	}
 }
 
@@ -300,8 +316,10 @@ static void print_table(const json_t *table, const char *when_empty, bool quiet)
 
 void output_line(const struct ctl *c, const json_t *row)
 {
-	const size_t narrow[COLUMNS_MAX] = {0};
+	size_t narrow[COLUMNS_MAX] = {0};
 
+	for (size_t i = 0; i < json_object_size(row) && i < COLUMNS_MAX; i++)
+		narrow[i] = 1;
 	if (c->json) {
 		(void)json_dumpf(row, stdout, JSON_COMPACT);
 		(void)fputc('\n', stdout);

@@ -75,6 +75,13 @@ struct client {
 	bool challenge, disabled;
 };
 
+/* What carrier= may say. */
+enum { CLIENT_CARRIERS = 5 };
+extern const struct client_carrier {
+	const char *name;
+	enum carrier_id id;
+} client_carriers[CLIENT_CARRIERS];
+
 struct clients;
 
 /*

@@ -1,6 +1,7 @@
 /* hours - see hours.h. */
 #include "hours.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -15,12 +16,11 @@ enum {
 	EPOCH_MIN = 3 * DAY_MIN, /* 1970 began on a Thursday */
 };
 
+static const char names[DAYS][DAY_NAME + 1] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+
 /* Monday is 0; -1: it is none. */
 static int day_of(const char *text)
 {
-	static const char names[DAYS][DAY_NAME + 1] = {
-	    "mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-
 	for (int i = 0; i < DAYS; i++)
 		if (strncmp(text, names[i], DAY_NAME) == 0)
 			return i;
@@ -82,6 +82,38 @@ int hours_parse(const char *text, struct hours *out)
 	out->from_min = (uint16_t)from;
 	out->len_min = (uint16_t)(to > from ? to - from : to + DAY_MIN - from);
 	return 0;
+}
+
+static bool has_day(const struct hours *h, int day)
+{
+	return (h->days >> (day + DAYS) % DAYS & 1) != 0;
+}
+
+/* "fri-mon@", "sat@"; nothing where it is each day. Returns its length. */
+static size_t days_text(const struct hours *h, char out[static HOURS_TEXT])
+{
+	int first = 0, last;
+
+	if (h->days == EVERY_DAY)
+		return 0;
+	while (!has_day(h, first) || has_day(h, first - 1))
+		first++;
+	for (last = first; has_day(h, last + 1);)
+		last++;
+	return (size_t)snprintf(out, HOURS_TEXT, "%s%s%s@", names[first % DAYS],
+	    last > first ? "-" : "", last > first ? names[last % DAYS] : "");
+}
+
+const char *hours_text(const struct hours *h, char out[static HOURS_TEXT])
+{
+	const size_t at = days_text(h, out);
+	unsigned to = ((unsigned)h->from_min + h->len_min) % DAY_MIN;
+
+	if (to == 0)
+		to = DAY_MIN;
+	(void)snprintf(out + at, HOURS_TEXT - at, "%02u:%02u-%02u:%02u", h->from_min / HOUR_MIN,
+	    h->from_min % HOUR_MIN, to / HOUR_MIN, to % HOUR_MIN);
+	return out;
 }
 
 /* Minutes that are left of a span at a minute of the week; 0: it is outside. */

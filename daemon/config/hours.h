@@ -20,6 +20,10 @@ struct hours {
 /* "mon-fri@08:00-18:00", "sat@22:00-06:00" or "08:00-18:00" for every day. Returns 0 or -1. */
 int hours_parse(const char *text, struct hours *out) __attribute__((warn_unused_result));
 
+enum { HOURS_TEXT = sizeof("mon-fri@08:00-18:00") };
+/* As it is written; h is what hours_parse() made. Returns out. */
+const char *hours_text(const struct hours *h, char out[static HOURS_TEXT]);
+
 /*
  * How many seconds from now_s (since 1970) on it may be without a break: 0 when not now, UINT32_MAX
  * when always.

@@ -241,17 +241,15 @@ static void take_envelope(const struct reading *g, const char *value)
 		fault(g, value, "is not known; envelope= can be openpgp or any");
 }
 
+const struct client_carrier client_carriers[CLIENT_CARRIERS] = {{"udp", CARRIER_UDP},
+    {"tcp", CARRIER_TCP}, {"icmp", CARRIER_ICMP}, {"http", CARRIER_HTTP},
+    {"sequence", CARRIER_SEQUENCE}};
+
 static void take_carrier(const struct reading *g, const char *value)
 {
-	static const struct {
-		const char *name;
-		enum carrier_id id;
-	} known[] = {{"udp", CARRIER_UDP}, {"tcp", CARRIER_TCP}, {"icmp", CARRIER_ICMP},
-	    {"http", CARRIER_HTTP}, {"sequence", CARRIER_SEQUENCE}};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(known[i].name, value) == 0) {
-			g->client->carriers |= (uint8_t)(1U << known[i].id);
+	for (size_t i = 0; i < CLIENT_CARRIERS; i++) {
+		if (strcmp(client_carriers[i].name, value) == 0) {
+			g->client->carriers |= (uint8_t)(1U << client_carriers[i].id);
 			return;
 		}
 	}

@@ -271,6 +271,41 @@ static void test_list_tells_no_secret(void **state)
 	free(text);
 }
 
+static const char *joined(const json_t *row, const char *column)
+{
+	static char out[LAB_TEXT];
+	const json_t *item;
+	size_t i, at = 0;
+
+	out[0] = '\0';
+	json_array_foreach(json_object_get(row, column), i, item)
+	{
+		at += (size_t)snprintf(
+		    out + at, sizeof(out) - at, "%s%s", i > 0 ? "," : "", json_string_value(item));
+	}
+	return out;
+}
+
+static void test_list_tells_all_permissions(void **state)
+{
+	struct lab *l = *state;
+	const json_t *row;
+
+	assert_int_equal(lab_run(l, "client", "add", "alice", "--command-line", "--cut", "--hours",
+			     "mon-fri@08:00-18:00", "--doors", "3", "--carrier", "udp,tcp",
+			     "--server", "h", "--output", "-", NULL),
+	    CTL_OK);
+	assert_true(lab_said(l, "warnings", "alice may have any line run by a shell"));
+	assert_int_equal(lab_run(l, "client", "list", NULL), CTL_OK);
+	row = json_array_get(json_object_get(output_model(l->ctl.out), "clients"), 0);
+	assert_string_equal(joined(row, "services"), "");
+	assert_string_equal(joined(row, "commands"), "command-line");
+	assert_string_equal(joined(row, "hours"), "mon-fri@08:00-18:00");
+	assert_string_equal(joined(row, "carriers"), "udp,tcp");
+	assert_int_equal(json_integer_value(json_object_get(row, "doors")), 3);
+	assert_true(json_is_true(json_object_get(row, "cut")));
+}
+
 static void test_revoke_takes_one_line(void **state)
 {
 	struct lab *l = *state;
@@ -444,6 +479,7 @@ int main(void)
 	    IN_LAB(test_loose_files_are_refused),
 	    IN_LAB(test_faults_of_the_file_come_first),
 	    IN_LAB(test_list_tells_no_secret),
+	    IN_LAB(test_list_tells_all_permissions),
 	    IN_LAB(test_revoke_takes_one_line),
 	    IN_LAB(test_revoke_stays_when_refused),
 	    IN_LAB(test_revoke_nobody),

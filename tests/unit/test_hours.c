@@ -27,6 +27,21 @@ static uint32_t left(const char *text, int64_t now_s)
 	return hours_left_s(&h, 1, now_s);
 }
 
+/* What is written is read back as what it was. */
+static void test_text(void **state)
+{
+	static const char *const texts[] = {"mon-fri@08:00-18:00", "08:00-18:00", "sat@22:00-06:00",
+	    "fri-mon@00:00-24:00", "tue@23:59-00:01", "sun-mon@18:30-24:00"};
+	char out[HOURS_TEXT];
+	struct hours h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		h = parse(texts[i]);
+		assert_string_equal(hours_text(&h, out), texts[i]);
+	}
+}
+
 static void test_office(void **state)
 {
 	const char *office = "mon-fri@08:00-18:00";
@@ -83,6 +98,7 @@ static void test_what_is_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_text),
 	    cmocka_unit_test(test_office),
 	    cmocka_unit_test(test_over_midnight_and_over_the_week),
 	    cmocka_unit_test(test_spans_that_touch_are_one),
