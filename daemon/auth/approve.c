@@ -144,6 +144,20 @@ void approve_start(struct core *c, struct job *j)
 		ask_next(c, j);
 }
 
+bool approve_again(struct core *c, struct job *j)
+{
+	struct step *st = &j->step[0];
+
+	if (waits_already(c, j->key.cid))
+		return false;
+	st->fresh = true;
+	st->session = session_new_id(c);
+	st->old_end_ms = 0;
+	(void)approve_plan(c, j); /* busy it is not */
+	ask_next(c, j);
+	return true;
+}
+
 void approve_answered(struct core *c, struct job *j, enum run_status status, uint8_t exit_status)
 {
 	if (j->withdrawn) {

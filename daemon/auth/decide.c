@@ -42,7 +42,7 @@ static struct session_record wanted_record(
 	return r;
 }
 
-static uint64_t new_session_id(struct core *c)
+uint64_t session_new_id(struct core *c)
 {
 	uint64_t id = 0;
 
@@ -88,7 +88,7 @@ static bool plan_step(struct core *c, struct job *j, const struct want *w)
 	j->steps++;
 	s = sessions_match(c->sessions, &st->r);
 	st->fresh = !s;
-	st->session = s ? s->id : new_session_id(c);
+	st->session = s ? s->id : session_new_id(c);
 	st->old_end_ms = s ? s->r.end_ms : 0;
 	/* A door that is asked for again is never shortened. */
 	if (st->old_end_ms > st->r.end_ms)

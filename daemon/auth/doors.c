@@ -95,6 +95,16 @@ static void log_granted(const struct job *j, const struct step *st, uint32_t sec
 	    st->fresh ? "no" : "yes", (unsigned long long)j->key.id);
 }
 
+/* s, whose door had a yes, was looked for and is closed: there must be another one. */
+static void closed_since(struct core *c, struct job *j, struct session *s)
+{
+	if (s)
+		session_is_over(c, s);
+	if (j->steps == 1 && approve_again(c, j))
+		return;
+	open_failed(c, j, VERDICT_BUSY, "a door has closed: knock again, to have somebody asked");
+}
+
 static void opened(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
 {
 	struct job *j = job_of(c, a);
@@ -107,10 +117,7 @@ static void opened(struct core *c, const struct ask *a, enum door_status status,
 		return;
 	}
 	if (status == DOOR_NOT_THERE) {
-		if (s)
-			session_is_over(c, s);
-		open_failed(c, j, VERDICT_BUSY,
-		    "that door has closed: knock again, to have somebody asked");
+		closed_since(c, j, s);
 		return;
 	}
 	if (status != DOOR_OK) {

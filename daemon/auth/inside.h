@@ -367,12 +367,19 @@ const char *approve_plan(struct core *c, struct job *j);
 bool approve_has_been(const struct core *c, const struct step *st);
 /* Asks, where somebody is to be asked; then goes on to doors_start(). */
 void approve_start(struct core *c, struct job *j);
+/*
+ * The door of j, which has no other, had a yes and is closed: asks for another
+ * one. False: that cannot be now, and j is as it was.
+ */
+bool approve_again(struct core *c, struct job *j);
 /* What came of asking. */
 void approve_answered(struct core *c, struct job *j, enum run_status status, uint8_t exit_status);
 /* Nobody's yes counts any more for what this client waits for. Returns how many attempts that were. */
 unsigned approve_withdraw(struct core *c, const uint8_t *cid);
 /* Tells clients that wait for long. */
 void approve_tick(struct core *c, uint64_t now_ms);
+/* decide.c: one that no session has. */
+uint64_t session_new_id(struct core *c);
 /* decide.c: what is full for the doors that j would open now; NULL: nothing. */
 const char *decide_over_quota(struct core *c, const struct job *j);
 /* doors.c: the three verbs that need the monitor. */
