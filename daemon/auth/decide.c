@@ -357,13 +357,13 @@ int decide(struct core *c, struct job *j, const struct client *cl, const struct 
 		return refuse(j, VERDICT_BUSY, NULL);
 	}
 	if (!user_is_there(c, &p, r)) {
-		if (!strike_is_twin(c, j, q))
+		if (!strike_is_known(c, j, q))
 			strike(c, j, cl, r, "code-or-pin");
 		return refuse(j, VERDICT_CODE_OR_PIN, NULL);
 	}
 	if (by_verb(c, j, &p, r) < 0)
 		return -1;
-	if (is_forbidden(j) && !strike_is_twin(c, j, q))
+	if (is_forbidden(j) && !strike_is_known(c, j, q))
 		strike(c, j, cl, r, "forbidden");
 	return 0;
 }

@@ -179,8 +179,11 @@ enum { TRIES_REMEMBERED = 32, TRY_BYTES = 16 };
 struct tried {
 	uint8_t cid[CID_BYTES];
 	uint8_t hash[TRY_BYTES];
-	uint64_t at_ms; /* 0: free, or used up */
-	bool v4;
+	uint64_t at_ms; /* 0: free */
+	bool v4;	/* the first attempt's family */
+	uint64_t attempt, twin;
+	bool has_twin;	 /* the other family's attempt was there */
+	uint8_t repeats; /* of the two */
 };
 
 struct late_result; /* keep.c */
@@ -277,11 +280,12 @@ void audit_forget(struct core *c);
 /* strike.c: is the client suspended? */
 bool strike_is_out(const struct core *c, const struct client_record *r);
 /*
- * Was this client's last strike for the very same request, a moment ago and over the other address
- * family? Then it is the same try, of a client that knocks over both, and no strike of its own: it
- * can have told nobody anything new. True once for each strike. To be asked before strike().
+ * Was this client's last strike for the very same request, a moment ago: over the other address
+ * family, for a client knocks over both, or in the same attempt, which it repeats when it hears
+ * nothing? Then it is the same try, and no strike of its own: it can have told nobody anything new.
+ * To be asked before strike().
  */
-bool strike_is_twin(struct core *c, const struct job *j, const struct request *q);
+bool strike_is_known(struct core *c, const struct job *j, const struct request *q);
 /* The client tried something out; r, to be saved, and j tell what comes of it. why is a constant. */
 void strike(struct core *c, struct job *j, const struct client *cl, struct client_record *r,
     const char *why);

@@ -21,6 +21,7 @@ enum {
 	SLOW_MS = 1000, /* for each strike beyond those */
 	SLOW_MAX_MS = 8000,
 	TWIN_MS = 10000, /* a knock over two families is over by then, retries and all */
+	REPEATS_MAX = 16,
 };
 
 static uint64_t now_s(const struct core *c)
@@ -82,28 +83,43 @@ static struct tried *last_try(struct core *c, const uint8_t *cid)
 	return NULL;
 }
 
-bool strike_is_twin(struct core *c, const struct job *j, const struct request *q)
+/*
+ * An attempt over the other family is the same try; and one that is made again, which a client
+ * does that hears no answer, is no other. Each of them costs us the same work: so not for ever.
+ */
+static bool is_same_try(struct tried *t, const struct job *j)
+{
+	const bool v4 = address_is_v4(&j->x.route.client);
+
+	if (j->key.id == t->attempt || (t->has_twin && j->key.id == t->twin))
+		return t->repeats++ < REPEATS_MAX;
+	if (t->has_twin || t->v4 == v4)
+		return false;
+	t->has_twin = true;
+	t->twin = j->key.id;
+	return true;
+}
+
+bool strike_is_known(struct core *c, const struct job *j, const struct request *q)
 {
 	const uint64_t now = c->w.boot_ms(c->w.arg);
-	const bool v4 = address_is_v4(&j->x.route.client);
 	struct tried *t = last_try(c, j->key.cid);
 	uint8_t hash[TRY_BYTES];
 
 	if (hash_try(c, q, hash) < 0)
 		return false;
-	if (t && t->at_ms != 0 && t->v4 != v4 && now - t->at_ms < TWIN_MS &&
-	    secret_equal(t->hash, hash, TRY_BYTES)) {
-		t->at_ms = 0;
+	if (t && t->at_ms != 0 && now - t->at_ms < TWIN_MS &&
+	    secret_equal(t->hash, hash, TRY_BYTES) && is_same_try(t, j))
 		return true;
-	}
 	if (!t) {
 		t = &c->tried[c->tried_next];
 		c->tried_next = (c->tried_next + 1) % TRIES_REMEMBERED;
 	}
+	*t = (struct tried){.at_ms = now > 0 ? now : 1,
+	    .v4 = address_is_v4(&j->x.route.client),
+	    .attempt = j->key.id};
 	memcpy(t->cid, j->key.cid, CID_BYTES);
 	memcpy(t->hash, hash, TRY_BYTES);
-	t->at_ms = now > 0 ? now : 1;
-	t->v4 = v4;
 	return false;
 }
 

@@ -98,6 +98,37 @@ static void test_both_families_are_one_try(void **state)
 	assert_int_equal(try_allowed(l), VERDICT_EXPIRED);
 }
 
+static int repeat(struct lab *l, const char *address, uint64_t attempt, const char *service)
+{
+	struct request q = lab_open(service);
+
+	q.attempt = attempt;
+	lab_pass(l, 50);
+	assert_int_equal(address_parse(address, &l->client[0].address), 0);
+	return lab_ask(l, &l->client[0], &q, NULL);
+}
+
+/* Who hears no answer sends the same again, over both families at that: one mistake. */
+static void test_what_is_sent_again_is_one_try(void **state)
+{
+	static const char v4[] = "198.51.100.77", v6[] = "2001:db8::77";
+	struct lab *l = *state;
+
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(repeat(l, v4, 4444, "web"), VERDICT_DENIED);
+		assert_int_equal(repeat(l, v6, 6666, "web"), VERDICT_DENIED);
+	}
+	assert_int_equal(lab_count(l, COUNT_STRIKE), 1);
+	/* Under the same number, something else is another try. */
+	assert_int_equal(repeat(l, v4, 4444, "nothing"), VERDICT_DENIED);
+	assert_int_equal(lab_count(l, COUNT_STRIKE), 2);
+	/* And the server does not do the work for nothing for ever. */
+	for (unsigned i = 0; i < 40 && lab_count(l, COUNT_STRIKE) < 3; i++)
+		(void)repeat(l, v4, 4444, "nothing");
+	assert_int_equal(lab_count(l, COUNT_STRIKE), 3);
+	assert_int_equal(try_allowed(l), VERDICT_EXPIRED);
+}
+
 static void test_two_tries_over_two_families(void **state)
 {
 	struct lab *l = *state;
@@ -277,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_forbidden_services_suspend),
 	    TEST(test_both_families_are_one_try),
+	    TEST(test_what_is_sent_again_is_one_try),
 	    TEST(test_two_tries_over_two_families),
 	    TEST(test_outlives_a_restart),
 	    TEST(test_time_forgives),
