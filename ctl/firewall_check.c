@@ -232,56 +232,66 @@ static bool are_ephemeral(uint16_t low, uint16_t high)
 }
 
 /* Of TCP the guard drops SYNs alone, which no answer is. */
-static bool sequence_is_ephemeral(const struct config *c)
+static bool sequence_is_ephemeral(const struct sequence_config *s)
 {
-	bool some =
-	    c->sequence_range.lo != 0 && are_ephemeral(c->sequence_range.lo, c->sequence_range.hi);
+	bool some = s->range.lo != 0 && are_ephemeral(s->range.lo, s->range.hi);
 
-	for (unsigned i = 0; i < c->sequence.len; i++)
-		some = some || are_ephemeral(c->sequence.at[i], c->sequence.at[i]);
-	return some && (c->sequence_pieces & PIECES_UDP) != 0;
+	for (unsigned i = 0; i < s->ports.len; i++)
+		some = some || are_ephemeral(s->ports.at[i], s->ports.at[i]);
+	return some && (s->pieces & PIECES_UDP) != 0;
 }
 
-static bool is_used(const struct config *c, uint16_t port)
+static bool is_used(const struct sequence_config *s, uint16_t port)
 {
-	return ((c->sequence_pieces & PIECES_UDP) != 0 && init_port_is_used(SOCK_DGRAM, port)) ||
-	       ((c->sequence_pieces & (PIECES_TCP | PIECES_CLEAN)) != 0 &&
+	return ((s->pieces & PIECES_UDP) != 0 && init_port_is_used(SOCK_DGRAM, port)) ||
+	       ((s->pieces & (PIECES_TCP | PIECES_CLEAN)) != 0 &&
 		   init_port_is_used(SOCK_STREAM, port));
 }
 
 /* The first port of the sequence that a program of this host uses; 0: none. */
-static unsigned used_port(const struct config *c)
+static unsigned used_port(const struct sequence_config *s)
 {
-	for (unsigned i = 0; i < c->sequence.len; i++) {
-		if (is_used(c, c->sequence.at[i]))
-			return c->sequence.at[i];
+	for (unsigned i = 0; i < s->ports.len; i++) {
+		if (is_used(s, s->ports.at[i]))
+			return s->ports.at[i];
 	}
-	for (unsigned port = c->sequence_range.lo; port != 0 && port <= c->sequence_range.hi;
-	     port++) {
-		if (is_used(c, (uint16_t)port))
+	for (unsigned port = s->range.lo; port != 0 && port <= s->range.hi; port++) {
+		if (is_used(s, (uint16_t)port))
 			return port;
 	}
 	return 0;
 }
 
-static void check_port(json_t *advice, const struct config *config)
+static void check_sequences(json_t *advice, const struct config *config)
 {
-	unsigned used = used_port(config);
 	char text[NOTE_BYTES];
+	bool ephemeral = false;
 
-	if (config->silence != SILENCE_DROP)
-		return;
-	(void)snprintf(text, sizeof(text),
-	    "A program of this host uses port %u, one of the sequence, and the guard drops what "
-	    "comes to it from outside. Leave it out of the sequence",
-	    used);
-	if (used != 0)
+	for (unsigned i = 0; i <= config->sequences; i++) {
+		const struct sequence_config *s = &config->sequence[i];
+		unsigned used = used_port(s);
+
+		ephemeral = ephemeral || sequence_is_ephemeral(s);
+		if (used == 0)
+			continue;
+		(void)snprintf(text, sizeof(text),
+		    "A program of this host uses port %u, one of %s%s, and the guard drops what "
+		    "comes to it from outside. Leave it out of the sequence",
+		    used, s->name[0] != '\0' ? "sequence " : "the sequence", s->name);
 		advice_note(advice, text);
-	if (sequence_is_ephemeral(config))
+	}
+	if (ephemeral)
 		advice_note(advice,
 		    "Ports of the sequence lie among those that this host uses for its own "
 		    "connections, whose answers, name resolution's for example, the guard would "
 		    "drop now and then. Choose ports below them or above them");
+}
+
+static void check_port(json_t *advice, const struct config *config)
+{
+	if (config->silence != SILENCE_DROP)
+		return;
+	check_sequences(advice, config);
 	if (config->udp_port != 0 && are_ephemeral(config->udp_port, config->udp_port))
 		advice_note(advice,
 		    "The knock port lies among those that this host uses for its own connections; "

@@ -107,22 +107,22 @@ static void put_http(struct room *r, const struct profile_parts *p)
 /* Of the pieces that the server hears, those that take the least privilege to send. */
 static const char *easiest_pieces(const struct config *c)
 {
-	if ((c->sequence_pieces & PIECES_UDP) != 0)
+	if ((c->sequence[0].pieces & PIECES_UDP) != 0)
 		return "udp";
-	return (c->sequence_pieces & PIECES_TCP) != 0 ? "tcp" : "clean";
+	return (c->sequence[0].pieces & PIECES_TCP) != 0 ? "tcp" : "clean";
 }
 
 static void put_sequence(struct room *r, const struct config *c)
 {
-	if (!config_has_sequence(c))
+	if (!sequence_in_use(&c->sequence[0]))
 		return;
-	if (c->sequence_range.lo != 0) {
-		put(r, "sequence-range = %u-%u\nsequence-count = %u\n", c->sequence_range.lo,
-		    c->sequence_range.hi, c->sequence_count);
+	if (c->sequence[0].range.lo != 0) {
+		put(r, "sequence-range = %u-%u\nsequence-count = %u\n", c->sequence[0].range.lo,
+		    c->sequence[0].range.hi, c->sequence[0].count);
 	} else {
 		put(r, "sequence =");
-		for (unsigned i = 0; i < c->sequence.len; i++)
-			put(r, " %u", c->sequence.at[i]);
+		for (unsigned i = 0; i < c->sequence[0].ports.len; i++)
+			put(r, " %u", c->sequence[0].ports.at[i]);
 		put(r, "\n");
 	}
 	put(r, "sequence-pieces = %s\n", easiest_pieces(c));
@@ -141,14 +141,14 @@ static void put_ports(struct room *r, const struct profile_parts *p)
 
 static bool hears_pictures(const struct config *c)
 {
-	return config_has_sequence(c) && (c->sequence_cover & SEQUENCE_PNG) != 0;
+	return sequence_in_use(&c->sequence[0]) && (c->sequence[0].cover & SEQUENCE_PNG) != 0;
 }
 
 /* Has what the preset hybrid is made of: his photographs the user must bring himself. */
 static bool can_hybrid(const struct profile_parts *p)
 {
 	return p->openpgp_key != NULL && hears_pictures(p->config) &&
-	       (p->config->sequence_pieces & PIECES_CLEAN) != 0;
+	       (p->config->sequence[0].pieces & PIECES_CLEAN) != 0;
 }
 
 /* All that the server hears without a picture, what costs least first. Returns whether there is any. */
@@ -162,7 +162,8 @@ static bool put_carriers(struct room *r, const struct config *c)
 	    {"tcp", c->tcp_port != 0},
 	    {"icmp", c->icmp != 0},
 	    {"http", c->http_port != 0},
-	    {"sequence", config_has_sequence(c) && (c->sequence_cover & SEQUENCE_BARE) != 0},
+	    {"sequence",
+		sequence_in_use(&c->sequence[0]) && (c->sequence[0].cover & SEQUENCE_BARE) != 0},
 	};
 	const char *joint = "carrier = ";
 

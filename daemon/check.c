@@ -183,6 +183,8 @@ int check_print_directives(void)
 	(void)printf("\n");
 	directives_table(directives_source, stdout);
 	(void)printf("\n");
+	directives_table(directives_sequence, stdout);
+	(void)printf("\n");
 	directives_table(directives_service, stdout);
 	return fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -10,17 +10,19 @@ bool config_has_carrier(const struct config *c)
 	       config_has_sequence(c);
 }
 
-bool config_has_sequence(const struct config *c)
+static bool same_sequence(const struct sequence_config *a, const struct sequence_config *b)
 {
-	return c->sequence.len > 0 || c->sequence_range.lo != 0;
+	return a->id == b->id && memcmp(&a->ports, &b->ports, sizeof(a->ports)) == 0 &&
+	       memcmp(&a->range, &b->range, sizeof(a->range)) == 0 && a->count == b->count &&
+	       a->pieces == b->pieces && a->cover == b->cover;
 }
 
-static bool same_sequence(const struct config *a, const struct config *b)
+static bool same_sequences(const struct config *a, const struct config *b)
 {
-	return memcmp(&a->sequence, &b->sequence, sizeof(a->sequence)) == 0 &&
-	       memcmp(&a->sequence_range, &b->sequence_range, sizeof(a->sequence_range)) == 0 &&
-	       a->sequence_count == b->sequence_count && a->sequence_pieces == b->sequence_pieces &&
-	       a->sequence_cover == b->sequence_cover;
+	for (unsigned i = 0; i <= a->sequences && a->sequences == b->sequences; i++)
+		if (!same_sequence(&a->sequence[i], &b->sequence[i]))
+			return false;
+	return a->sequences == b->sequences;
 }
 
 static bool same_prefixes(const struct prefixes *a, const struct prefixes *b)
@@ -36,7 +38,7 @@ bool config_same_carriers(const struct config *a, const struct config *b)
 	return a->udp_port == b->udp_port && a->tcp_port == b->tcp_port && a->icmp == b->icmp &&
 	       a->http_port == b->http_port && strcmp(a->http_cookie, b->http_cookie) == 0 &&
 	       strcmp(a->http_path, b->http_path) == 0 &&
-	       same_prefixes(&a->http_proxy, &b->http_proxy) && same_sequence(a, b);
+	       same_prefixes(&a->http_proxy, &b->http_proxy) && same_sequences(a, b);
 }
 
 /* A knock port that is a service's would be silent to the wrong ones. */
@@ -70,60 +72,6 @@ static void check_http(const struct config *c, const struct section_place *at)
 	if (c->http_cookie[0] == '\0' && c->http_path[0] == '\0')
 		report_error(at->r, at->file, line,
 		    "http-port: neither http-cookie nor http-path says where knocks are; give one");
-}
-
-static bool is_of_sequence(const struct config *c, uint16_t port)
-{
-	for (unsigned i = 0; i < c->sequence.len; i++)
-		if (c->sequence.at[i] == port)
-			return true;
-	return c->sequence_range.lo != 0 && port >= c->sequence_range.lo &&
-	       port <= c->sequence_range.hi;
-}
-
-/* What is said of the ports themselves. */
-static const char *sequence_fault(const struct config *c)
-{
-	const struct port_range *r = &c->sequence_range;
-
-	if (c->sequence.len > 0 && r->lo != 0)
-		return "give a list, or sequence-range, and not both";
-	if (c->sequence.len > 0 && c->sequence.len < CONFIG_SEQUENCE_MIN)
-		return "give at least 5 ports";
-	if (r->lo != 0 && r->hi - r->lo + 1 < 4 * c->sequence_count)
-		return "it has less than four times as many ports as sequence-count: "
-		       "make it wider";
-	return NULL;
-}
-
-static void check_service_beside(
-    const struct config *c, const struct section_place *at, const struct service *s)
-{
-	unsigned i = 0;
-
-	while (i < service_ports(s) && !is_of_sequence(c, service_port(s, i)))
-		i++;
-	if (i < service_ports(s))
-		report_error(at->r, at->file, s->line,
-		    "service \"%s\": port %u is one of the sequence; change one of them", s->name,
-		    service_port(s, i));
-}
-
-static void check_sequence(const struct config *c, const struct section_place *at)
-{
-	const uint16_t other[] = {c->udp_port, c->tcp_port, c->http_port};
-	const char *name = c->sequence.len > 0 ? "sequence" : "sequence-range";
-	unsigned line = at->line_of(at->slots, name);
-	const char *fault = config_has_sequence(c) ? sequence_fault(c) : NULL;
-
-	if (fault != NULL)
-		report_error(at->r, at->file, line, "%s: %s", name, fault);
-	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
-		if (other[i] != 0 && is_of_sequence(c, other[i]))
-			report_error(at->r, at->file, line,
-			    "%s: port %u is that of another carrier; leave it out", name, other[i]);
-	for (unsigned i = 0; i < c->services; i++)
-		check_service_beside(c, at, &c->service[i]);
 }
 
 /* What the firewall queues, and what comes to a socket; all other ways show whatever comes in. */
@@ -171,7 +119,7 @@ void carriers_check(const struct config *c, const struct section_place *at)
 	check_port(c, at, IPPROTO_UDP, c->udp_port);
 	check_port(c, at, IPPROTO_TCP, c->tcp_port);
 	check_http(c, at);
-	check_sequence(c, at);
+	sequences_check(c, at);
 	for (unsigned i = 0; i < c->sources; i++)
 		check_hearing(c, &c->source[i], at);
 	if (!config_has_carrier(c) && (at->r->errors == 0 || !was_given(at)))

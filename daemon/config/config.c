@@ -178,11 +178,16 @@ static void keep(struct parse *p, const struct section *k)
 		    section_name(&p->item), k->most);
 }
 
-static const struct section *section_named(const char *word, struct slot **slots, struct parse *p)
+static const char *option_of(const struct section *k)
+{
+	return k->option != NULL ? k->option : k->word;
+}
+
+static const struct section *section_named(const char *option, struct slot **slots, struct parse *p)
 {
 	size_t i = 0;
 
-	while (strcmp(sections[i].word, word) != 0)
+	while (strcmp(option_of(&sections[i]), option) != 0)
 		i++;
 	*slots = p->inside[i];
 	return &sections[i];
@@ -384,7 +389,7 @@ static void run_confuse(struct parse *p)
 		make_options(p, &sections[i], p->inside[i], inside[i]);
 		/* Free key-value pairs are allowed so that libConfuse goes on behind an unknown one. */
 		global[n + i] = (cfg_opt_t)CFG_SEC(
-		    sections[i].word, inside[i], CFGF_MULTI | CFGF_TITLE | CFGF_KEYSTRVAL);
+		    option_of(&sections[i]), inside[i], CFGF_MULTI | CFGF_TITLE | CFGF_KEYSTRVAL);
 		global[n + i].validcb = on_section_end;
 	}
 	global[n + SECTIONS] = (cfg_opt_t)CFG_END();

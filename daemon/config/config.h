@@ -31,9 +31,12 @@ enum {
 	CONFIG_COOKIE_MAX = 32,
 	CONFIG_WEB_PATH_MAX = 64,
 	CONFIG_PREFIXES_MAX = 8,
-	CONFIG_SEQUENCE_MIN = 5, /* ports of a sequence */
-	CONFIG_RANGES_MAX = 8,	 /* of a service's ports */
-	CONFIG_PORTS_MAX = 1024, /* of one service: a door has an element for each */
+	CONFIG_SEQUENCE_MIN = 5,	  /* ports of a sequence */
+	CONFIG_SEQUENCES_MAX = 16,	  /* that have names */
+	CONFIG_SEQUENCE_ID_MAX = 63,	  /* so that a set of them fits into 64 bits */
+	CONFIG_SEQUENCE_LISTED_MAX = 128, /* ports of all lists together */
+	CONFIG_RANGES_MAX = 8,		  /* of a service's ports */
+	CONFIG_PORTS_MAX = 1024,	  /* of one service: a door has an element for each */
 	CONFIG_RANDOM_MIN = 256, /* ports to draw from: who guesses shall seldom be right */
 	CONFIG_FORWARDS_MAX = 2,
 	CONFIG_COMMANDS_MAX = 64,
@@ -161,7 +164,7 @@ struct port_list {
 	unsigned len;
 };
 
-/* Bits of config.sequence_pieces. */
+/* Bits of sequence_config.pieces. */
 enum sequence_piece {
 	PIECES_UDP = 1 << 0,   /* datagrams */
 	PIECES_TCP = 1 << 1,   /* SYNs */
@@ -169,6 +172,18 @@ enum sequence_piece {
 };
 
 enum sequence_cover { SEQUENCE_BARE = 1 << 0, SEQUENCE_PNG = 1 << 1 };
+
+/* sequence "alpha" { id = 1  ports = {7001, 7312, 4099, 31000, 1234}  pieces = udp } */
+struct sequence_config {
+	char name[CONFIG_NAME_MAX + 1]; /* "": the one of the directives outside of sections */
+	uint8_t id;			/* 0: that one */
+	struct port_list ports;		/* in their order; */
+	struct port_range range;	/* or where they roll; neither: it is not in use */
+	uint8_t count;			/* how many roll */
+	uint8_t pieces;			/* bits of enum sequence_piece */
+	uint8_t cover;			/* bits of enum sequence_cover */
+	unsigned line;
+};
 
 struct config {
 	struct source_config source[CONFIG_SOURCES_MAX];
@@ -186,11 +201,8 @@ struct config {
 	char http_cookie[CONFIG_COOKIE_MAX + 1]; /* "": in no cookie */
 	char http_path[CONFIG_WEB_PATH_MAX + 1]; /* "": in no path */
 	struct prefixes http_proxy;
-	struct port_list sequence;	  /* in their order; */
-	struct port_range sequence_range; /* or where they roll */
-	uint8_t sequence_count;		  /* how many roll */
-	uint8_t sequence_pieces;
-	uint8_t sequence_cover; /* bits of enum sequence_cover */
+	struct sequence_config sequence[CONFIG_SEQUENCES_MAX + 1]; /* the first has no name */
+	unsigned sequences;					   /* that have one */
 	enum silence silence;
 	enum challenge_policy challenge;
 	uint32_t window_s; /* W of the freshness rules */
@@ -258,6 +270,14 @@ void config_change_capture(
 bool config_excludes(const struct source_config *a, const struct source_config *b);
 /* Is the carrier sequence in use? */
 bool config_has_sequence(const struct config *c);
+/* Has it ports? Of those with a name each has. */
+bool sequence_in_use(const struct sequence_config *s);
+/* Names of those whose ids are these bits, with commas between; "-" is the one that has none. Returns out. */
+enum { SEQUENCE_NAMES_BYTES = (CONFIG_SEQUENCES_MAX + 1) * (CONFIG_NAME_MAX + 1) };
+const char *sequence_names(
+    const struct config *c, uint64_t ids, char out[static SEQUENCE_NAMES_BYTES]);
+/* Index of a sequence by name, or -1. */
+int config_sequence(const struct config *c, const char *name);
 /* The bits of enum capture_need that a method needs in that turn (0 or 1). */
 unsigned config_needs(const char *capture, unsigned turn);
 /* Methods by number: its name or NULL; the number of a name or -1. */

@@ -59,6 +59,7 @@ extern const struct directive directives_service[];
 extern const struct directive directives_source[];
 extern const struct directive directives_command[];
 extern const struct directive directives_gateway[];
+extern const struct directive directives_sequence[];
 /* The ways to capture, by number. */
 extern const struct directive_word directives_captures[];
 /* The firewalls. */

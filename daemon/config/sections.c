@@ -5,9 +5,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "text.h"
+
 _Static_assert(offsetof(struct service, name) == 0, "section_item.name");
 _Static_assert(offsetof(struct source_config, name) == 0, "section_item.name");
 _Static_assert(offsetof(struct command_config, name) == 0, "section_item.name");
+_Static_assert(offsetof(struct sequence_config, name) == 0, "section_item.name");
 
 /* ---- service ---- */
 
@@ -400,14 +403,16 @@ static void check_gateway(
 }
 
 const struct section sections[SECTIONS] = {
-    {"service", directives_service, CONFIG_SERVICES_MAX, service_line, name_service, check_service,
-	keep_service},
-    {"source", directives_source, CONFIG_SOURCES_MAX, source_line, name_source, check_source,
+    {"service", NULL, directives_service, CONFIG_SERVICES_MAX, service_line, name_service,
+	check_service, keep_service},
+    {"source", NULL, directives_source, CONFIG_SOURCES_MAX, source_line, name_source, check_source,
 	keep_source},
-    {"command", directives_command, CONFIG_COMMANDS_MAX, command_line, name_command, check_command,
-	keep_command},
-    {"gateway", directives_gateway, CONFIG_SERVICES_MAX, service_line, name_gateway, check_gateway,
-	keep_service},
+    {"command", NULL, directives_command, CONFIG_COMMANDS_MAX, command_line, name_command,
+	check_command, keep_command},
+    {"gateway", NULL, directives_gateway, CONFIG_SERVICES_MAX, service_line, name_gateway,
+	check_gateway, keep_service},
+    {"sequence", TEXT_SEQUENCE_OPTION, directives_sequence, CONFIG_SEQUENCES_MAX, sequence_line,
+	sequence_name, sequence_check, sequence_keep},
 };
 
 unsigned config_idle_times(const struct config *c, uint32_t out[static CONFIG_SERVICES_MAX])

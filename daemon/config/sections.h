@@ -16,6 +16,7 @@ union section_item {
 	struct service service;
 	struct source_config source;
 	struct command_config command;
+	struct sequence_config sequence;
 };
 
 /* Where to complain, and in which line a directive of the section was given (0: it was not). */
@@ -28,6 +29,8 @@ struct section_place {
 
 struct section {
 	const char *word; /* "service" */
+	const char
+	    *option; /* as libConfuse knows it, which has one option of a name; NULL: by the word */
 	const struct directive *table;
 	unsigned most;
 	/* The line of the one of that name, or 0. */
@@ -40,7 +43,7 @@ struct section {
 	bool (*keep)(struct config *c, const union section_item *i);
 };
 
-enum { SECTIONS = 4 };
+enum { SECTIONS = 5 };
 
 extern const struct section sections[SECTIONS];
 
@@ -51,6 +54,14 @@ static inline const char *section_name(const union section_item *i)
 
 /* What knocks travel by, once all directives and services are known. at: outside of sections. */
 void carriers_check(const struct config *c, const struct section_place *at);
+
+/* sequences.c: the members of the section, and what must hold of all sequences together, likewise. */
+unsigned sequence_line(const struct config *c, const char *name);
+void sequence_name(union section_item *i, const char *name, unsigned line);
+void sequence_check(
+    const struct config *c, const union section_item *item, const struct section_place *at);
+bool sequence_keep(struct config *c, const union section_item *i);
+void sequences_check(const struct config *c, const struct section_place *at);
 
 /* What the firewall has not, likewise. */
 void firewalls_check(const struct config *c, const struct section_place *at);

@@ -51,12 +51,27 @@ static void open_brace(struct scan *s)
 	}
 }
 
+/* Does a section of this word begin here, rather than a directive, a value or a title? */
+static bool begins_section(const struct scan *s, const char *word, const char *end)
+{
+	const size_t len = strlen(word);
+	const char *next = end + strspn(end, " \t\r\n");
+
+	while (*next == '#')
+		next += strcspn(next, "\n"), next += strspn(next, " \t\r\n");
+	return s->depth == 0 && s->last != '=' && (size_t)(end - s->at) == len &&
+	       memcmp(s->at, word, len) == 0 && strchr("={+", *next) == NULL;
+}
+
 /* A word without quotes, as libConfuse takes it. */
 static void scan_word(struct scan *s)
 {
-	char *start = s->at;
+	static const char sequence[] = "sequence";
+	char *start = s->at, *end = start + strcspn(start, " \t\r\n#\"'={}()+,*");
 
-	s->at += strcspn(s->at, " \t\r\n#\"'={}()+,*");
+	if (begins_section(s, sequence, end))
+		memcpy(start, TEXT_SEQUENCE_OPTION, strlen(sequence));
+	s->at = end;
 	if (start[0] != '/' || (start[1] != '/' && start[1] != '*'))
 		return;
 	report_error(s->r, s->name, s->line, "comments begin with '#' here");

@@ -2,8 +2,8 @@
  * text - makes the text of posternd.conf ready for libConfuse, which
  * counts lines wrongly after comments, is silent about a section or comment
  * that nobody closed, drops characters that it does not know, lets a string
- * run on over lines, and replaces ${...} from the environment (which the
- * processes do not share).
+ * run on over lines, replaces ${...} from the environment (which the
+ * processes do not share), and knows no word that is a directive and a section.
  */
 #ifndef POSTERN_CONFIG_TEXT_H
 #define POSTERN_CONFIG_TEXT_H
@@ -12,8 +12,12 @@
 #include "report.h"
 
 enum {
-	TEXT_SECTIONS_MAX = CONFIG_SERVICES_MAX + CONFIG_SOURCES_MAX + CONFIG_COMMANDS_MAX + 1
+	TEXT_SECTIONS_MAX = CONFIG_SERVICES_MAX + CONFIG_SOURCES_MAX + CONFIG_COMMANDS_MAX +
+			    CONFIG_SEQUENCES_MAX + 1
 }; /* the one too many has a line, too */
+
+/* What the word "sequence" becomes where a section begins. */
+#define TEXT_SEQUENCE_OPTION "Sequence"
 
 struct text {
 	char *copy; /* comments blanked, every line still where it was; NULL when it is too long */

@@ -194,14 +194,15 @@ static void write_heard(const struct writing *w)
 		    w->c->http_port, KNOCK_TOKEN_LEAST);
 }
 
-static void write_piece(const struct writing *w, uint16_t lo, uint16_t hi)
+static void write_piece(
+    const struct writing *w, const struct sequence_config *s, uint16_t lo, uint16_t hi)
 {
-	if ((w->c->sequence_pieces & PIECES_UDP) != 0)
+	if ((s->pieces & PIECES_UDP) != 0)
 		fprintf(w->out,
 		    "-A postern-raw -p udp -m udp --dport %" PRIu16 ":%" PRIu16
 		    " -g postern-knock\n",
 		    lo, hi);
-	if ((w->c->sequence_pieces & (PIECES_TCP | PIECES_CLEAN)) != 0)
+	if ((s->pieces & (PIECES_TCP | PIECES_CLEAN)) != 0)
 		fprintf(w->out,
 		    "-A postern-raw -p tcp -m tcp --dport %" PRIu16 ":%" PRIu16 " " SYN
 		    " -g postern-knock\n",
@@ -210,12 +211,14 @@ static void write_piece(const struct writing *w, uint16_t lo, uint16_t hi)
 
 static void write_pieces(const struct writing *w)
 {
-	if (!config_has_sequence(w->c))
-		return;
-	if (w->c->sequence_range.lo != 0)
-		write_piece(w, w->c->sequence_range.lo, w->c->sequence_range.hi);
-	for (unsigned i = 0; w->c->sequence_range.lo == 0 && i < w->c->sequence.len; i++)
-		write_piece(w, w->c->sequence.at[i], w->c->sequence.at[i]);
+	for (unsigned n = 0; n <= w->c->sequences; n++) {
+		const struct sequence_config *s = &w->c->sequence[n];
+
+		if (s->range.lo != 0)
+			write_piece(w, s, s->range.lo, s->range.hi);
+		for (unsigned i = 0; s->range.lo == 0 && i < s->ports.len; i++)
+			write_piece(w, s, s->ports.at[i], s->ports.at[i]);
+	}
 }
 
 static void write_raw(const struct writing *w)

@@ -37,18 +37,32 @@ static void write_heard(FILE *out, const struct config *c)
 		    c->http_port, KNOCK_TOKEN_LEAST);
 }
 
-static void write_ports(FILE *out, const struct config *c)
+static void write_ports(FILE *out, const struct sequence_config *s)
 {
-	if (c->sequence_range.lo != 0) {
-		fprintf(out, "%" PRIu16 "-%" PRIu16, c->sequence_range.lo, c->sequence_range.hi);
+	if (s->range.lo != 0) {
+		fprintf(out, "%" PRIu16 "-%" PRIu16, s->range.lo, s->range.hi);
 		return;
 	}
-	for (unsigned i = 0; i < c->sequence.len; i++)
-		fprintf(out, "%s%" PRIu16, i == 0 ? "{ " : ", ", c->sequence.at[i]);
+	for (unsigned i = 0; i < s->ports.len; i++)
+		fprintf(out, "%s%" PRIu16, i == 0 ? "{ " : ", ", s->ports.at[i]);
 	fputs(" }", out);
 }
 
 /* Of TCP SYNs alone, since a port among these may be at the near end of a connection. */
+static void write_sequence(FILE *out, const struct sequence_config *s)
+{
+	if ((s->pieces & PIECES_UDP) != 0) {
+		fprintf(out, "add rule inet " NFT_TABLE " knocks udp dport ");
+		write_ports(out, s);
+		fputs(" goto pieces\n", out);
+	}
+	if ((s->pieces & (PIECES_TCP | PIECES_CLEAN)) != 0) {
+		fprintf(out, "add rule inet " NFT_TABLE " knocks tcp dport ");
+		write_ports(out, s);
+		fputs(" tcp flags & (fin | syn | rst | ack) == syn goto pieces\n", out);
+	}
+}
+
 static void write_pieces(FILE *out, const struct config *c)
 {
 	const bool drops = c->silence == SILENCE_DROP;
@@ -59,16 +73,9 @@ static void write_pieces(FILE *out, const struct config *c)
 	nft_rules_write_copies(out, "pieces", c->needs);
 	if (drops)
 		fprintf(out, "add rule inet " NFT_TABLE " pieces counter name knocks drop\n");
-	if ((c->sequence_pieces & PIECES_UDP) != 0) {
-		fprintf(out, "add rule inet " NFT_TABLE " knocks udp dport ");
-		write_ports(out, c);
-		fputs(" goto pieces\n", out);
-	}
-	if ((c->sequence_pieces & (PIECES_TCP | PIECES_CLEAN)) != 0) {
-		fprintf(out, "add rule inet " NFT_TABLE " knocks tcp dport ");
-		write_ports(out, c);
-		fputs(" tcp flags & (fin | syn | rst | ack) == syn goto pieces\n", out);
-	}
+	for (unsigned i = 0; i <= c->sequences; i++)
+		if (sequence_in_use(&c->sequence[i]))
+			write_sequence(out, &c->sequence[i]);
 }
 
 void nft_carriers_write(FILE *out, const struct config *c)

@@ -8,7 +8,7 @@
  *          reset would end the client's attempt before our answer comes.
  *   heard  pings, and requests to the web server: copied to nflog's groups if
  *          a capture needs that, and never dropped.
- *   pieces at the ports of the sequence, all that may be pieces: copied to
+ *   pieces at the ports of all sequences, all that may be pieces: copied to
  *          nflog's groups, and dropped where silence = drop. Rolling ports: the
  *          whole range, so that nothing changes when they roll.
  */

@@ -29,6 +29,10 @@ static void read_back(void)
 		first.service[i].line = second.service[i].line;
 	for (i = 0; i < first.sources; i++)
 		first.source[i].line = second.source[i].line;
+	for (i = 1; i <= first.sequences; i++)
+		first.sequence[i].line = second.sequence[i].line;
+	for (i = 0; i < first.commands; i++)
+		first.command[i].line = second.command[i].line;
 	if (memcmp(&first, &second, sizeof(first)) != 0)
 		abort();
 }

@@ -439,6 +439,8 @@ static void assert_round_trip(void)
 		before.service[i].line = parsed.service[i].line;
 	for (i = 0; i < before.sources; i++)
 		before.source[i].line = parsed.source[i].line;
+	for (i = 1; i <= before.sequences; i++)
+		before.sequence[i].line = parsed.sequence[i].line;
 	assert_memory_equal(&before, &parsed, sizeof(before));
 }
 
@@ -793,7 +795,7 @@ static void test_manual_has_the_table(void **state)
 {
 	static char page[65536], part[16384];
 	static const struct directive *const tables[] = {directives_global, directives_service,
-	    directives_source, directives_command, directives_gateway};
+	    directives_source, directives_command, directives_gateway, directives_sequence};
 	FILE *f = fopen(GOLDEN_DIR "/../../doc/posternd.conf.5.scd", "r");
 	size_t i;
 
@@ -852,16 +854,16 @@ static void test_sequence(void **state)
 				       "sequence-pieces = {clean, udp}\nsequence-cover = png\n"),
 	    0);
 	assert_true(config_has_sequence(&parsed));
-	assert_int_equal(parsed.sequence.len, 5);
-	assert_int_equal(parsed.sequence.at[1], 7312);
-	assert_int_equal(parsed.sequence_pieces, PIECES_CLEAN | PIECES_UDP);
-	assert_int_equal(parsed.sequence_cover, SEQUENCE_PNG);
+	assert_int_equal(parsed.sequence[0].ports.len, 5);
+	assert_int_equal(parsed.sequence[0].ports.at[1], 7312);
+	assert_int_equal(parsed.sequence[0].pieces, PIECES_CLEAN | PIECES_UDP);
+	assert_int_equal(parsed.sequence[0].cover, SEQUENCE_PNG);
 	assert_int_equal(parse(SERVICE "sequence-range = 20000-29999\n"), 0);
-	assert_int_equal(parsed.sequence_range.lo, 20000);
-	assert_int_equal(parsed.sequence_range.hi, 29999);
-	assert_int_equal(parsed.sequence_count, 8);
-	assert_int_equal(parsed.sequence_pieces, PIECES_UDP);
-	assert_int_equal(parsed.sequence_cover, SEQUENCE_BARE);
+	assert_int_equal(parsed.sequence[0].range.lo, 20000);
+	assert_int_equal(parsed.sequence[0].range.hi, 29999);
+	assert_int_equal(parsed.sequence[0].count, 8);
+	assert_int_equal(parsed.sequence[0].pieces, PIECES_UDP);
+	assert_int_equal(parsed.sequence[0].cover, SEQUENCE_BARE);
 	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
 	assert_false(config_has_sequence(&parsed));
 }
@@ -883,8 +885,8 @@ static void test_faults_of_sequences(void **state)
 	    "f:1: sequence: port 80 is that of another carrier; leave it out\n"
 	    "f:4: service \"ssh\": port 22 is one of the sequence; change one of them\n");
 	assert_faults("sequence-range = 100-131\nsequence-count = 9\n" SERVICE,
-	    "f:1: sequence-range: it has less than four times as many ports as "
-	    "sequence-count: make it wider\n");
+	    "f:1: sequence-range: the range has less than four times as many ports as roll in "
+	    "it: make it wider\n");
 	assert_faults("sequence-range = 200-100\nsequence-pieces = sctp\nudp-port = 1\n" SERVICE,
 	    "f:1: sequence-range: \"200-100\" is not a range of ports, such as 20000-29999\n"
 	    "f:2: sequence-pieces: \"sctp\" is not known; it can be udp or tcp or clean\n");
@@ -892,7 +894,116 @@ static void test_faults_of_sequences(void **state)
 	    "f: source \"any\": nfqueue hears knocks by udp alone; for what else is in use take "
 	    "another capture\n");
 	assert_faults("sequence-range = 20000-30000\nsequence = {1, 2, 3, 4, 5}\n" SERVICE,
-	    "f:2: sequence: give a list, or sequence-range, and not both\n");
+	    "f:2: sequence: give a list of ports, or a range, and not both\n");
+}
+
+#define ALPHA "sequence \"alpha\" { id = 1 ports = {1, 2, 3, 4, 5} }\n"
+
+static void test_named_sequences(void **state)
+{
+	const struct sequence_config *s = parsed.sequence;
+
+	(void)state;
+	assert_int_equal(
+	    parse(SERVICE
+		"sequence \"alpha\" {\n\tid = 63\n\tports = {7001, 7312, 7, 65535, 1}\n"
+		"\tpieces = {clean, udp}\n\tcover = {none, png}\n}\n"
+		"sequence = {11, 12, 13, 14, 15}\n"
+		"http-cookie = sequence\n"
+		"sequence # of another kind {\n\tbeta-2 { id = 2 range = 20000-29999 count = 5 }\n"
+		"sequence sequence { range = \"20100-20200\" id = 3 pieces = tcp }\n"
+		"http-port = 80"),
+	    0);
+	assert_string_equal(said, "");
+	assert_string_equal(parsed.http_cookie, "sequence");
+	assert_int_equal(parsed.sequences, 3);
+	assert_int_equal(s[0].ports.len, 5);
+	assert_int_equal(s[0].id, 0);
+	assert_string_equal(s[1].name, "alpha");
+	assert_int_equal(s[1].id, 63);
+	assert_int_equal(s[1].ports.at[1], 7312);
+	assert_int_equal(s[1].pieces, PIECES_CLEAN | PIECES_UDP);
+	assert_int_equal(s[1].cover, SEQUENCE_BARE | SEQUENCE_PNG);
+	assert_int_equal(s[1].line, 2);
+	assert_int_equal(s[2].count, 5);
+	assert_int_equal(s[2].range.hi, 29999);
+	assert_int_equal(s[2].pieces, PIECES_UDP);
+	assert_int_equal(s[3].count, 8);
+	assert_int_equal(config_sequence(&parsed, "beta-2"), 2);
+	assert_int_equal(config_sequence(&parsed, "sequence"), 3);
+	assert_int_equal(config_sequence(&parsed, ""), -1);
+	assert_int_equal(config_sequence(&parsed, "gamma"), -1);
+	assert_round_trip();
+	/* Without one that has no name. */
+	assert_int_equal(parse(ALPHA SERVICE), 0);
+	assert_true(config_has_sequence(&parsed));
+	assert_false(sequence_in_use(&parsed.sequence[0]));
+	assert_round_trip();
+}
+
+static void test_faults_of_named_sequences(void **state)
+{
+	(void)state;
+	assert_faults(ALPHA "sequence \"alpha\" { id = 2 range = 100-200 }\n" SERVICE,
+	    "f:2: sequence \"alpha\": there is one of this name in line 1; give it another\n");
+	assert_faults(ALPHA "sequence b { id = 1 range = 100-200 }\n" SERVICE,
+	    "f:2: id: sequence \"alpha\" in line 1 has 1 already; give it another\n");
+	assert_faults("sequence b { ports = {1, 2, 3, 4} }\n" SERVICE,
+	    "f:1: sequence \"b\": id: it must be given: a number of its own, which clients of it "
+	    "know\n"
+	    "f:1: sequence \"b\": give at least 5 ports\n");
+	assert_faults("sequence b { id = 0 }\nsequence c { id = 64 range = 1-9 }\n" SERVICE,
+	    "f:1: id: 0 is below the minimum 1\n"
+	    "f:1: sequence \"b\": give its ports, or the range that they roll in\n"
+	    "f:2: id: 64 is above the maximum 63\n"
+	    "f:2: sequence \"c\": the range has less than four times as many ports as roll in it: "
+	    "make it wider\n");
+	assert_faults("sequence b { id = 2 range = 100-200 ports = {1, 2, 3, 4, 5} }\n" SERVICE,
+	    "f:1: sequence \"b\": give a list of ports, or a range, and not both\n");
+	assert_faults("udp-port = 9\nsequence b { id = 2 ports = {9, 2, 22, 4, 5} }\n" SERVICE,
+	    "f:2: sequence \"b\": port 9 is that of another carrier; leave it out\n"
+	    "f:3: service \"ssh\": port 22 is one of the sequence \"b\"; change one of them\n");
+	assert_faults("sequence = {5, 6, 7, 8, 9}\n" ALPHA "sequence c { id = 4 range = 2-40 }\n"
+		      "service \"web\" { proto = tcp port = 80 }\n",
+	    "f:2: sequence \"alpha\": port 5 is one of sequence in line 1, too; leave it out of "
+	    "one "
+	    "of them\n"
+	    "f:3: sequence \"c\": port 5 is one of sequence in line 1, too; leave it out of one of "
+	    "them\n"
+	    "f:3: sequence \"c\": port 2 is one of sequence \"alpha\" in line 2, too; leave it out "
+	    "of one of them\n");
+	assert_faults("sequence { id = 1 }\n" SERVICE,
+	    "f:1: missing equal sign after option 'sequence'; what follows was not checked\n");
+}
+
+static void test_bounds_of_sequences(void **state)
+{
+	static char text[65536];
+	size_t len = 0;
+
+	(void)state;
+	for (unsigned i = 1; i <= CONFIG_SEQUENCES_MAX; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "sequence s%u { id = %u range = 20000-30000 }\n", i, i);
+	(void)snprintf(text + len, sizeof(text) - len, SERVICE);
+	assert_int_equal(parse(text), 0);
+	assert_int_equal(parsed.sequences, CONFIG_SEQUENCES_MAX);
+	(void)snprintf(text + len, sizeof(text) - len,
+	    "sequence s17 { id = 17 range = 20000-30000 }\n" SERVICE);
+	assert_faults(text, "f:17: sequence \"s17\": there are more than 16; leave some out\n");
+	len = 0;
+	for (unsigned i = 1; i <= 5; i++) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "sequence s%u { id = %u ports = {%u", i, i, i * 1000);
+		for (unsigned n = 1; n < 32; n++)
+			len +=
+			    (size_t)snprintf(text + len, sizeof(text) - len, ", %u", i * 1000 + n);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "} }\n");
+	}
+	(void)snprintf(text + len, sizeof(text) - len, SERVICE);
+	assert_faults(text,
+	    "f:5: sequence \"s5\": the lists of all sequences have more than 128 ports together; "
+	    "shorten them, or let some roll\n");
 }
 
 static void test_faults_of_carriers(void **state)
@@ -937,7 +1048,8 @@ static void test_same_carriers(void **state)
 	static const char *const other[] = {"udp-port = 2", "tcp-port = 3", "icmp = yes",
 	    "http-port = 80", "http-cookie = x", "http-path = /x", "http-proxy = 10.0.0.1",
 	    "sequence = {5, 6, 7, 8, 9}", "sequence-range = 200-300", "sequence-count = 9",
-	    "sequence-pieces = tcp", "sequence-cover = png"};
+	    "sequence-pieces = tcp", "sequence-cover = png",
+	    "sequence a { id = 1 range = 100-200 }"};
 	static struct config first;
 
 	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
@@ -958,6 +1070,9 @@ int main(void)
 	    cmocka_unit_test(test_carriers),
 	    cmocka_unit_test(test_sequence),
 	    cmocka_unit_test(test_faults_of_sequences),
+	    cmocka_unit_test(test_named_sequences),
+	    cmocka_unit_test(test_faults_of_named_sequences),
+	    cmocka_unit_test(test_bounds_of_sequences),
 	    cmocka_unit_test(test_faults_of_carriers),
 	    cmocka_unit_test(test_same_carriers),
 	    cmocka_unit_test(test_what_captures_hear),

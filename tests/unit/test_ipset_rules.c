@@ -164,6 +164,27 @@ static void test_names_of_sets(void **state)
 			assert_string_equal(none[i], "no name of a set");
 }
 
+static void test_pieces_of_all_sequences(void **state)
+{
+	struct config c = config_of(SILENCE_DROP);
+	char *text;
+
+	(void)state;
+	c.sequences = 2;
+	c.sequence[1] = (struct sequence_config){
+	    .name = "alpha", .id = 1, .range = {400, 500}, .pieces = PIECES_UDP};
+	c.sequence[2] = (struct sequence_config){.name = "beta",
+	    .id = 2,
+	    .ports = {.at = {7, 8, 9, 10, 11}, .len = 5},
+	    .pieces = PIECES_CLEAN};
+	text = rules(&c, true, "");
+	has(text, "-A postern-raw -p udp -m udp --dport 400:500 -g postern-knock\n");
+	has_not(text, "-p tcp -m tcp --dport 400");
+	has(text, "-A postern-raw -p tcp -m tcp --dport 11:11 --tcp-flags");
+	has_not(text, "-p udp -m udp --dport 11:");
+	free(text);
+}
+
 static const char saved[] =
     "# Generated\n*mangle\n:PREROUTING ACCEPT [1:2]\n:postern-guard - [0:0]\n"
     "-A PREROUTING -j postern-guard\n-A PREROUTING -j other\n"
@@ -213,6 +234,7 @@ int main(void)
 	    cmocka_unit_test(test_captures_get_what_they_need),
 	    cmocka_unit_test(test_idle_doors),
 	    cmocka_unit_test(test_names_of_sets),
+	    cmocka_unit_test(test_pieces_of_all_sequences),
 	    cmocka_unit_test(test_a_jump_is_added_once),
 	    cmocka_unit_test(test_removal_is_of_what_is_there),
 	    cmocka_unit_test(test_ours_are_told_apart),

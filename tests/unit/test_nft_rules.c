@@ -90,18 +90,21 @@ static void test_pieces(void **state)
 	char *text;
 
 	(void)state;
-	c.sequence = (struct port_list){.at = {7001, 9, 65535, 4, 5}, .len = 5};
-	c.sequence_pieces = PIECES_UDP | PIECES_CLEAN;
+	c.sequence[0].ports = (struct port_list){.at = {7001, 9, 65535, 4, 5}, .len = 5};
+	c.sequence[0].pieces = PIECES_UDP | PIECES_CLEAN;
+	c.sequences = 1;
+	c.sequence[1] = (struct sequence_config){
+	    .name = "alpha", .id = 1, .range = {400, 500}, .pieces = PIECES_UDP};
 	text = text_of_config(&c);
 	assert_non_null(strstr(text,
 	    "postern pieces counter name knocks drop\n"
 	    "add rule inet postern knocks udp dport { 7001, 9, 65535, 4, 5 } goto pieces\n"
 	    "add rule inet postern knocks tcp dport { 7001, 9, 65535, 4, 5 } tcp flags & (fin | "
-	    "syn | rst | ack) == syn goto pieces\n"));
+	    "syn | rst | ack) == syn goto pieces\n"
+	    "add rule inet postern knocks udp dport 400-500 goto pieces\n"));
+	assert_null(strstr(text, "tcp dport 400"));
 	free(text);
-	c.sequence.len = 0;
-	c.sequence_range = (struct port_range){20000, 29999};
-	c.sequence_pieces = PIECES_TCP;
+	c.sequence[0] = (struct sequence_config){.range = {20000, 29999}, .pieces = PIECES_TCP};
 	text = text_of_config(&c);
 	assert_null(strstr(text, "udp dport 20000"));
 	assert_non_null(strstr(text, "tcp dport 20000-29999 tcp flags"));
