@@ -94,7 +94,7 @@ static int put_openpgp(struct ctl *c, struct newcomer *n, const struct arguments
 static int put_options(struct ctl *c, struct newcomer *n, const struct arguments *a)
 {
 	static const char *const names[] = {"service", "from", "address", "admit", "expires",
-	    "max-hold", "hours", "doors", "carrier", "command"};
+	    "max-hold", "hours", "doors", "carrier", "sequence", "command"};
 	static const char *const flags[] = {"command-line", "cut", "challenge"};
 	const char *value;
 	size_t i, index;
@@ -316,6 +316,11 @@ static int add(struct ctl *c, struct newcomer *n, struct roster *r)
 	if (count_services(clients_by_name(r->clients, n->name)) > PARTS_SERVICES_MAX)
 		return output_fail(
 		    c, CTL_USAGE, "--service: there are more than %d", PARTS_SERVICES_MAX);
+	if (!profile_has_way(ctl_config(c), clients_by_name(r->clients, n->name)))
+		return output_fail(c, CTL_USAGE,
+		    "%s could knock by nothing: posternd.conf has sequences with names alone; "
+		    "give it one with --sequence NAME",
+		    n->name);
 	warn_of(c, clients_by_name(r->clients, n->name));
 	/* Last, so that nothing is in the keyring for a client that cannot be. */
 	if (n->openpgp.bytes != NULL && openpgp_enrol(c, &n->openpgp) != CTL_OK)

@@ -68,6 +68,17 @@ static void add_proofs(json_t *row, const struct client *k)
 	}
 }
 
+static void add_sequences(json_t *row, const struct config *config, const struct client *k)
+{
+	json_t *list = row_list(row, "sequences");
+	unsigned i;
+
+	for (i = 1; i <= config->sequences; i++) {
+		if ((k->sequences >> config->sequence[i].id & 1) != 0)
+			list_text(list, config->sequence[i].name);
+	}
+}
+
 static void add_times(json_t *row, const struct client *k)
 {
 	json_t *hours = row_list(row, "hours");
@@ -113,6 +124,7 @@ static void add_client(json_t *table, const struct config *config, const struct 
 	add_times(row, k);
 	row_flag(row, "challenge", k->challenge);
 	add_proofs(row, k);
+	add_sequences(row, config, k);
 	row_flag(row, "cut", k->cut);
 }
 

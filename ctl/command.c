@@ -34,6 +34,7 @@ static const struct option_def client_add_options[] = {
     {"hours", "TIMES", "when it may knock, such as mon-fri@08:00-18:00, in UTC; may be repeated"},
     {"doors", "N", "how many doors it may have open at once (64)"},
     {"carrier", "NAME", "by what it must knock, such as sequence; may be repeated (any)"},
+    {"sequence", "NAME", "along which it must knock; may be repeated (the one without a name)"},
     {"challenge", NULL, "it must always prove that it is there now"},
     {"openpgp", "KEYFILE", "its OpenPGP public key, which it must use then"},
     {"envelope", "openpgp|any", "with --openpgp any: it may do without it all the same"},

@@ -104,28 +104,48 @@ static void put_http(struct room *r, const struct profile_parts *p)
 		put(r, "%s\n", c->http_path);
 }
 
-/* Of the pieces that the server hears, those that take the least privilege to send. */
-static const char *easiest_pieces(const struct config *c)
+/* The first that it may knock along; NULL: none. A profile has one. */
+static const struct sequence_config *sequence_of(const struct config *c, const struct client *k)
 {
-	if ((c->sequence[0].pieces & PIECES_UDP) != 0)
-		return "udp";
-	return (c->sequence[0].pieces & PIECES_TCP) != 0 ? "tcp" : "clean";
+	for (unsigned i = 0; i <= c->sequences; i++) {
+		const struct sequence_config *s = &c->sequence[i];
+
+		if (sequence_in_use(s) && client_may_knock_along(k, UINT64_C(1) << s->id))
+			return s;
+	}
+	return NULL;
 }
 
-static void put_sequence(struct room *r, const struct config *c)
+bool profile_has_way(const struct config *c, const struct client *k)
 {
-	if (!sequence_in_use(&c->sequence[0]))
+	return c->udp_port != 0 || c->tcp_port != 0 || c->icmp || c->http_port != 0 ||
+	       sequence_of(c, k) != NULL;
+}
+
+/* Of the pieces that the server hears, those that take the least privilege to send. */
+static const char *easiest_pieces(const struct sequence_config *s)
+{
+	if ((s->pieces & PIECES_UDP) != 0)
+		return "udp";
+	return (s->pieces & PIECES_TCP) != 0 ? "tcp" : "clean";
+}
+
+static void put_sequence(struct room *r, const struct sequence_config *s)
+{
+	if (s == NULL)
 		return;
-	if (c->sequence[0].range.lo != 0) {
-		put(r, "sequence-range = %u-%u\nsequence-count = %u\n", c->sequence[0].range.lo,
-		    c->sequence[0].range.hi, c->sequence[0].count);
+	if (s->id != 0)
+		put(r, "# This is the sequence %s.\nsequence-id = %u\n", s->name, s->id);
+	if (s->range.lo != 0) {
+		put(r, "sequence-range = %u-%u\nsequence-count = %u\n", s->range.lo, s->range.hi,
+		    s->count);
 	} else {
 		put(r, "sequence =");
-		for (unsigned i = 0; i < c->sequence[0].ports.len; i++)
-			put(r, " %u", c->sequence[0].ports.at[i]);
+		for (unsigned i = 0; i < s->ports.len; i++)
+			put(r, " %u", s->ports.at[i]);
 		put(r, "\n");
 	}
-	put(r, "sequence-pieces = %s\n", easiest_pieces(c));
+	put(r, "sequence-pieces = %s\n", easiest_pieces(s));
 }
 
 static void put_ports(struct room *r, const struct profile_parts *p)
@@ -136,24 +156,23 @@ static void put_ports(struct room *r, const struct profile_parts *p)
 		put(r, "tcp-port = %u\n", p->config->tcp_port);
 	if (p->config->http_port != 0)
 		put_http(r, p);
-	put_sequence(r, p->config);
-}
-
-static bool hears_pictures(const struct config *c)
-{
-	return sequence_in_use(&c->sequence[0]) && (c->sequence[0].cover & SEQUENCE_PNG) != 0;
+	put_sequence(r, sequence_of(p->config, p->client));
 }
 
 /* Has what the preset hybrid is made of: his photographs the user must bring himself. */
 static bool can_hybrid(const struct profile_parts *p)
 {
-	return p->openpgp_key != NULL && hears_pictures(p->config) &&
-	       (p->config->sequence[0].pieces & PIECES_CLEAN) != 0;
+	const struct sequence_config *s = sequence_of(p->config, p->client);
+
+	return p->openpgp_key != NULL && s != NULL && (s->cover & SEQUENCE_PNG) != 0 &&
+	       (s->pieces & PIECES_CLEAN) != 0;
 }
 
-/* All that the server hears without a picture, what costs least first. Returns whether there is any. */
-static bool put_carriers(struct room *r, const struct config *c)
+/* All that the server hears of it without a picture, what costs least first. Returns whether there is any. */
+static bool put_carriers(struct room *r, const struct profile_parts *p)
 {
+	const struct sequence_config *s = sequence_of(p->config, p->client);
+	const struct config *c = p->config;
 	const struct {
 		const char *name;
 		bool used;
@@ -162,8 +181,7 @@ static bool put_carriers(struct room *r, const struct config *c)
 	    {"tcp", c->tcp_port != 0},
 	    {"icmp", c->icmp != 0},
 	    {"http", c->http_port != 0},
-	    {"sequence",
-		sequence_in_use(&c->sequence[0]) && (c->sequence[0].cover & SEQUENCE_BARE) != 0},
+	    {"sequence", s != NULL && (s->cover & SEQUENCE_BARE) != 0},
 	};
 	const char *joint = "carrier = ";
 
@@ -183,7 +201,7 @@ static void put_travel(struct room *r, const struct profile_parts *p)
 	static const char photos[] = "photos = /...  (a folder of your own photographs)";
 	const char *envelope = p->openpgp_key != NULL ? "openpgp" : "noise";
 
-	if (put_carriers(r, p->config)) {
+	if (put_carriers(r, p)) {
 		put(r, "envelope = %s\ncover = none\nconfirm = reply\n", envelope);
 		if (can_hybrid(p))
 			put(r, "# For --preset hybrid, or 'preset = hybrid' below this:\n# %s\n",

@@ -38,6 +38,9 @@ struct profile_parts {
 /* A host name or an address, of a form that the client takes. */
 bool profile_is_host(const char *text);
 
+/* Is there anything that the client can knock by? False: the only sequences are others'. */
+bool profile_has_way(const struct config *c, const struct client *k);
+
 /* Given; ctl_text_free(). */
 char *profile_write(const struct profile_parts *p);
 

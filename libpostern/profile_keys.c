@@ -182,6 +182,7 @@ const struct profile_key profile_keys[] = {
     {"sequence", profile_read_sequence, false, false, true},
     {"sequence-range", profile_read_sequence_range, false, false, true},
     {"sequence-count", profile_read_sequence_count, false, false, true},
+    {"sequence-id", profile_read_sequence_id, false, false, true},
     {"sequence-pieces", profile_read_sequence_pieces, false, false, true},
     {"dummies", profile_read_dummies, false, false, true},
     {"gap", profile_read_gap, false, false, true},

@@ -55,7 +55,7 @@ profile_read_fn profile_read_port, profile_read_tcp_port, profile_read_http,
 
 /* And of profile_sequence.c. */
 profile_read_fn profile_read_sequence, profile_read_sequence_range, profile_read_sequence_count,
-    profile_read_sequence_pieces, profile_read_dummies, profile_read_gap;
+    profile_read_sequence_id, profile_read_sequence_pieces, profile_read_dummies, profile_read_gap;
 /* Before anything is read. */
 void profile_sequence_defaults(struct sequence_settings *q);
 /* What the keys about sequences cannot be together, as a sentence; NULL when nothing. */

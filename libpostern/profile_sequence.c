@@ -20,9 +20,15 @@ static bool clashes(const struct profile_reading *s, bool rolling)
 	return s->line != 0 && q->ports > 0 && sequence_is_rolling(q) != rolling;
 }
 
+/* Other ports, of the same kind and id. */
+static struct carrier_sequence anew(const struct carrier_sequence *q)
+{
+	return (struct carrier_sequence){.id = q->id, .pieces = q->pieces};
+}
+
 int profile_read_sequence(struct profile_reading *s, char *value)
 {
-	struct carrier_sequence fresh = {.pieces = s->p->settings.sequence.ports.pieces};
+	struct carrier_sequence fresh = anew(&s->p->settings.sequence.ports);
 	char *rest = NULL;
 
 	if (clashes(s, false))
@@ -73,7 +79,7 @@ static void settle(struct sequence_settings *q)
 int profile_read_sequence_range(struct profile_reading *s, char *value)
 {
 	struct sequence_settings *q = &s->p->settings.sequence;
-	struct carrier_sequence fresh = {.pieces = q->ports.pieces};
+	struct carrier_sequence fresh = anew(&q->ports);
 
 	if (clashes(s, true))
 		return profile_complain(s, "stands beside sequence: remove one");
@@ -93,6 +99,16 @@ int profile_read_sequence_count(struct profile_reading *s, char *value)
 		return profile_complain(s, "must be a number from 5 to 32");
 	q->count = (uint8_t)n;
 	settle(q);
+	return 0;
+}
+
+int profile_read_sequence_id(struct profile_reading *s, char *value)
+{
+	uint16_t id;
+
+	if (profile_read_number(value, &id) < 0 || id > SEQUENCE_ID_MAX)
+		return profile_complain(s, "must be a number from 1 to 63");
+	s->p->settings.sequence.ports.id = (uint8_t)id;
 	return 0;
 }
 

@@ -93,6 +93,7 @@ static enum event_kind event_of(enum journal_event e)
 		return EVENT_UNBANNED;
 	case JOURNAL_ANSWERED:
 	case JOURNAL_CHALLENGED:
+	case JOURNAL_DROPPED:
 		break;
 	}
 	return EVENTS;
@@ -215,6 +216,17 @@ void audit_address(struct core *c, const struct address *a, const char *client,
 	snprintf(r.client, sizeof(r.client), "%s", client);
 	snprintf(r.reason, sizeof(r.reason), "%s", why);
 	add(c, &r);
+}
+
+const char *audit_along(const struct core *c, const struct route *r, char out[static ALONG_BYTES])
+{
+	char names[SEQUENCE_NAMES_BYTES];
+
+	out[0] = '\0';
+	if (r->carrier == CARRIER_SEQUENCE)
+		snprintf(out, ALONG_BYTES, " sequence=%s",
+		    sequence_names(&c->realm->config, r->along, names));
+	return out;
 }
 
 void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why)

@@ -12,7 +12,7 @@ _Static_assert(sizeof(((struct copies *)0)->key) == crypto_shorthash_KEYBYTES, "
 static uint64_t sum_of(const struct copies *cs, const struct msg_knock *m)
 {
 	uint8_t bytes[sizeof(m->client) + sizeof(m->client_port) + sizeof(m->carrier) +
-		      KNOCK_PLAIN_MAX];
+		      sizeof(m->along) + KNOCK_PLAIN_MAX];
 	uint64_t sum = 0;
 	size_t len = 0;
 
@@ -21,6 +21,8 @@ static uint64_t sum_of(const struct copies *cs, const struct msg_knock *m)
 	memcpy(bytes + len, &m->client_port, sizeof(m->client_port));
 	len += sizeof(m->client_port);
 	bytes[len++] = m->carrier;
+	memcpy(bytes + len, &m->along, sizeof(m->along));
+	len += sizeof(m->along);
 	memcpy(bytes + len, m->plain, m->plain_len);
 	len += m->plain_len;
 	crypto_shorthash((uint8_t *)&sum, bytes, len, cs->key);

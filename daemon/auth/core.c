@@ -12,6 +12,8 @@ enum {
 	JUNK_LOG_BURST = 10,
 	JUNK_LOG_MS = 10000,
 	STORE_LOG_BURST = 2,
+	STRAY_LOG_BURST = 5, /* messages along another's sequence */
+	STRAY_LOG_MS = 60000,
 	FLUSH_MS = 50, /* how long a result may wait for somebody else's commit */
 	SWEEP_MS = 500,
 	/* Of many sessions that end at once so many are ended before others get their turn. */
@@ -40,6 +42,7 @@ struct core *core_new(const struct auth_world *w, struct realm *realm)
 	randombytes_buf(c->try_key, sizeof(c->try_key));
 	c->junk_log = limit_of(JUNK_LOG_BURST, JUNK_LOG_MS);
 	c->store_log = limit_of(STORE_LOG_BURST, JUNK_LOG_MS);
+	c->stray_log = limit_of(STRAY_LOG_BURST, STRAY_LOG_MS);
 	c->send_log = limit_of(JUNK_LOG_BURST, JUNK_LOG_MS);
 	c->slots = calloc(QUEUE_MAX, sizeof(*c->slots));
 	if (!c->slots)

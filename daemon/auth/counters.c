@@ -10,6 +10,7 @@ static const char *const names[AUTH_COUNTERS] = {
     [COUNT_LABEL] = "label",
     [COUNT_ENVELOPE] = "envelope",
     [COUNT_CARRIER] = "carrier",
+    [COUNT_SEQUENCE] = "sequence",
     [COUNT_REPLAY] = "replay",
     [COUNT_REPEAT] = "repeat",
     [COUNT_DUPLICATE] = "duplicate",

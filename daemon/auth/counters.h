@@ -17,6 +17,7 @@ enum auth_counter {
 	COUNT_LABEL,	 /* label's MAC does not hold */
 	COUNT_ENVELOPE,	 /* not one that this client may use */
 	COUNT_CARRIER,	 /* nor one that it may knock by */
+	COUNT_SEQUENCE,	 /* nor one that it may knock along */
 	COUNT_REPLAY,	 /* t is not greater than the mark */
 	COUNT_REPEAT,	 /* the same message waits already */
 	COUNT_DUPLICATE, /* the same packet, seen by another capture */

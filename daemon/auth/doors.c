@@ -83,16 +83,18 @@ static void open_failed(struct core *c, struct job *j, enum verdict v, const cha
 	job_finish(c, j, v, reason);
 }
 
-static void log_granted(const struct job *j, const struct step *st, uint32_t seconds)
+static void log_granted(
+    const struct core *c, const struct job *j, const struct step *st, uint32_t seconds)
 {
-	char from[ADDRESS_TEXT], admit[PREFIX_TEXT];
+	char from[ADDRESS_TEXT], admit[PREFIX_TEXT], along[ALONG_BYTES];
 
 	log_info("granted",
 	    "client=%s service=%s port=%u address=%s from=%s hold_s=%u session=%016llx again=%s "
-	    "attempt=%016llx",
+	    "attempt=%016llx%s",
 	    j->client, st->r.service, st->r.port, prefix_text(&st->r.admit, admit),
 	    address_text(&j->x.route.client, from), seconds, (unsigned long long)st->session,
-	    st->fresh ? "no" : "yes", (unsigned long long)j->key.id);
+	    st->fresh ? "no" : "yes", (unsigned long long)j->key.id,
+	    audit_along(c, &j->x.route, along));
 }
 
 /* s, whose door had a yes, was looked for and is closed: there must be another one. */
@@ -127,7 +129,7 @@ static void opened(struct core *c, const struct ask *a, enum door_status status,
 	}
 	if (s) {
 		add_door(c, j, s, seconds);
-		log_granted(j, &j->step[a->step], j->reply.door[j->reply.doors - 1].seconds);
+		log_granted(c, j, &j->step[a->step], j->reply.door[j->reply.doors - 1].seconds);
 	}
 	count(&c->counters, j->step[a->step].fresh ? COUNT_OPENED : COUNT_EXTENDED);
 	j->at++;

@@ -200,7 +200,7 @@ struct core {
 	struct counters counters;
 	struct copies copies;
 	struct strikes *strikes; /* of addresses */
-	struct log_limit junk_log, store_log, send_log;
+	struct log_limit junk_log, store_log, send_log, stray_log;
 	/* queue */
 	struct knock *slots, *free, *queue;
 	unsigned queued;
@@ -269,6 +269,9 @@ void audit_client(struct core *c, const struct client *cl, enum journal_event e)
 /* Of an address; client is "" where none has to do with it. */
 void audit_address(struct core *c, const struct address *a, const char *client,
     enum journal_event e, const char *why);
+/* For the log: " sequence=alpha", along which a message came; "": by another carrier. Returns out. */
+enum { ALONG_BYTES = sizeof(" sequence=") + SEQUENCE_NAMES_BYTES };
+const char *audit_along(const struct core *c, const struct route *r, char out[static ALONG_BYTES]);
 /* A session is over. */
 void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why);
 /* In a transaction: where the journal goes on. 0, or -1: the store failed. */

@@ -61,21 +61,22 @@ static void log_challenged(const struct job *j)
 }
 
 /* Doors that were opened have a line each already. */
-static void log_answered(const struct job *j)
+static void log_answered(const struct core *c, const struct job *j)
 {
-	char from[ADDRESS_TEXT], said[LOG_QUOTE_MAX], exit_status[sizeof(" exit=255")] = "";
+	char from[ADDRESS_TEXT], along[ALONG_BYTES], said[LOG_QUOTE_MAX],
+	    exit_status[sizeof(" exit=255")] = "";
 
 	if (j->kind == JOB_OPEN && j->reply.doors > 0)
 		return;
 	if (j->reply.has_exit_status)
 		snprintf(exit_status, sizeof(exit_status), " exit=%u", j->reply.exit_status);
 	log_info("answered",
-	    "client=%s from=%s verb=%s verdict=%s reason=%s attempt=%016llx what=%s%s%s", j->client,
-	    address_text(&j->x.route.client, from), j->verb == 0 ? "-" : verb_word(j->verb),
-	    verdict_word(j->reply.verdict),
+	    "client=%s from=%s verb=%s verdict=%s reason=%s attempt=%016llx what=%s%s%s%s",
+	    j->client, address_text(&j->x.route.client, from),
+	    j->verb == 0 ? "-" : verb_word(j->verb), verdict_word(j->reply.verdict),
 	    log_quote(said, j->reply.reason, strlen(j->reply.reason)),
 	    (unsigned long long)j->key.id, j->what[0] ? j->what : "-", exit_status,
-	    j->kind == JOB_KNOWN ? " again=yes" : "");
+	    audit_along(c, &j->x.route, along), j->kind == JOB_KNOWN ? " again=yes" : "");
 }
 
 static void complete_reply(struct core *c, struct job *j)
@@ -128,7 +129,7 @@ void job_finish(struct core *c, struct job *j, enum verdict v, const char *reaso
 		ban_lift(c, j);
 	if (j->acted)
 		keep_result_later(c, &j->key, &j->reply);
-	log_answered(j);
+	log_answered(c, j);
 	audit_job(c, j);
 	answer_send(c, &j->x, &j->reply);
 	job_free(c, j);

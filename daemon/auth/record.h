@@ -67,6 +67,7 @@ enum journal_event {
 	JOURNAL_RESUMED,   /* by the administrator */
 	JOURNAL_BANNED,	   /* an address */
 	JOURNAL_UNBANNED,
+	JOURNAL_DROPPED, /* a client's message, in silence */
 };
 
 enum {

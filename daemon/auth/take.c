@@ -121,6 +121,32 @@ static bool is_copy(struct core *c, const struct msg_knock *m, uint32_t capture)
 	return true;
 }
 
+/*
+ * A client's own message, along a sequence that is not its own: silence, as
+ * for a stranger. Nothing is spent, since who copies packets could have sent
+ * them there. Whoever gave the client another is told, of what is new and at
+ * a limited rate, or copies could fill the journal.
+ */
+static void go_astray(struct core *c, const struct knock *k, const struct client *cl)
+{
+	char names[SEQUENCE_NAMES_BYTES], why[REASON_MAX + 1], from[ADDRESS_TEXT];
+	uint64_t mark, missed = 0;
+
+	count(&c->counters, COUNT_SEQUENCE);
+	if (keep_mark(c, k->veiled.label.cid, &mark) < 0) {
+		store_failed(c);
+		return;
+	}
+	if (!freshness_newer(mark, k->veiled.label.t) ||
+	    !log_allowed(&c->stray_log, c->w.boot_ms(c->w.arg), &missed))
+		return;
+	sequence_names(&c->realm->config, k->route.along, names);
+	log_info("dropped", "why=sequence client=%s from=%s sequence=%s missed=%llu", cl->name,
+	    address_text(&k->route.client, from), names, (unsigned long long)missed);
+	snprintf(why, sizeof(why), "along a sequence that is not its own: %.100s", names);
+	audit_address(c, &k->route.client, cl->name, JOURNAL_DROPPED, why);
+}
+
 static bool passes(struct core *c, struct knock *k, const struct msg_knock *m, uint32_t capture)
 {
 	const struct envelope *e;
@@ -154,6 +180,10 @@ static bool passes(struct core *c, struct knock *k, const struct msg_knock *m, u
 	}
 	if (is_copy(c, m, capture))
 		return false;
+	if (k->route.carrier == CARRIER_SEQUENCE && !client_may_knock_along(cl, k->route.along)) {
+		go_astray(c, k, cl);
+		return false;
+	}
 	return k->veiled.kind == e->request ? first_passes(c, k) : answer_passes(c, k);
 }
 

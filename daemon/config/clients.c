@@ -341,6 +341,11 @@ bool client_may_knock_by(const struct client *c, enum carrier_id carrier)
 	return c->carriers == 0 || (c->carriers >> carrier & 1) != 0;
 }
 
+bool client_may_knock_along(const struct client *c, uint64_t sequences)
+{
+	return ((c->sequences != 0 ? c->sequences : 1) & sequences) != 0;
+}
+
 size_t clients_openpgp(const struct clients *cs)
 {
 	return cs->openpgp;

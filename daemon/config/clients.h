@@ -11,6 +11,7 @@
  *   max-hold=SECONDS   challenge (must always prove itself)   disabled
  *   hours=mon-fri@08:00-18:00 (repeated; UTC)   doors=N (at once)
  *   carrier=udp|tcp|icmp|http|sequence (repeated)
+ *   sequence=alpha (repeated; without it the one that has no name)
  *   pin=KIB:PASSES:SALT:HASH   totp=SECRET[:DIGITS] (see factors.h)
  *   openpgp=FINGERPRINT (of its OpenPGP key, which it must use then)
  *   envelope=openpgp|any (any: it may use its other keys instead)
@@ -66,6 +67,7 @@ struct client {
 	uint8_t hours_len;
 	uint8_t doors_max;   /* at once; 0: CLIENT_DOORS_MAX */
 	uint8_t carriers;    /* bit i: of enum carrier_id; 0: all */
+	uint64_t sequences;  /* bit i: the one with id i; 0: the one without a name */
 	int64_t expires_s;   /* seconds since 1970, 0 never */
 	uint32_t max_hold_s; /* 0: the service's */
 	char *openpgp;	     /* fingerprint in upper case; NULL: it has none */
@@ -107,6 +109,8 @@ bool client_has_command(const struct client *c, unsigned command);
 /* May it knock with this kind of envelope, the one that is OpenPGP's or the other? */
 bool client_may_use(const struct client *c, bool openpgp);
 bool client_may_knock_by(const struct client *c, enum carrier_id carrier);
+/* By the carrier sequence, along one of these? Bits as above. */
+bool client_may_knock_along(const struct client *c, uint64_t sequences);
 /* How many have an OpenPGP key. */
 size_t clients_openpgp(const struct clients *cs);
 /* 40 or 64 hexadecimal digits; lower case is made upper. */

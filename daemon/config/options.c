@@ -256,6 +256,18 @@ static void take_carrier(const struct reading *g, const char *value)
 	fault(g, value, "is not known; carrier= can be udp, tcp, icmp, http or sequence");
 }
 
+static void take_sequence(const struct reading *g, const char *value)
+{
+	int i = config_sequence(g->config, value);
+
+	if (i < 0)
+		fault(g, value,
+		    "is not a sequence of posternd.conf; name it there, or take sequence= away "
+		    "here");
+	else
+		g->client->sequences |= UINT64_C(1) << g->config->sequence[i].id;
+}
+
 /* What is wrong with these two is told without them: they are secret. */
 static void take_pin(const struct reading *g, const char *value)
 {
@@ -305,6 +317,7 @@ static const struct option {
     {"doors", true, false, take_doors},
     {"challenge", false, false, take_challenge},
     {"carrier", true, true, take_carrier},
+    {"sequence", true, true, take_sequence},
     {"pin", true, false, take_pin},
     {"totp", true, false, take_totp},
     {"openpgp", true, false, take_openpgp},
@@ -350,6 +363,9 @@ void options_parse(
 		return;
 	if (c->address == ADDRESS_LIST && c->admit_len == 0)
 		fault(&g, "address=list", "needs a list; add admit=PREFIX");
+	if (c->sequences != 0 && !client_may_knock_by(c, CARRIER_SEQUENCE))
+		fault(&g, "sequence",
+		    "does nothing when carrier= names others alone; add carrier=sequence");
 	if (c->any_envelope && c->openpgp == NULL)
 		fault(
 		    &g, "envelope", "does nothing without an OpenPGP key; add openpgp=FINGERPRINT");

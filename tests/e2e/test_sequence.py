@@ -79,6 +79,57 @@ def test_other_ports_after_a_reload(house):
     assert "dport { 9, 77, 1234, 4099, 7001, 22222, 31000, 60001 }" in rules
 
 
+NAMED = {
+    "alpha": {"id": 1, "ports": [8001, 18181, 8765, 29876, 1111], "pieces": ["udp", "clean"]},
+    "night": {"id": 2, "range": "23000-28999", "count": 6, "pieces": ["udp", "clean"]},
+    "noon": {"id": 63, "range": "23000-28999", "count": 6, "pieces": ["udp", "clean"]},
+}
+
+
+def rolling(house, name):
+    return sequence.rolling_ports(house.card.doors, 23000, 28999, 6, time.time(), id_=NAMED[name]["id"])
+
+
+def dropped(house):
+    return [(row["client"], row["reason"]) for row in house.postern.ctl_json("log")["log"] if row["event"] == "dropped"]
+
+
+@pytest.mark.house(start=False, alice=False, **LISTED)
+def test_sequences_with_names(house):
+    """Each client along its own, listed or rolling, and along no other's."""
+    house.postern.sequences = NAMED
+    house.postern.write_config()
+    house.postern.start()
+    for name, kind in (("alpha", "udp"), ("night", "clean")):
+        user = User(house.client, name)
+        user.capability = "net_raw"
+        user.import_profile(house.postern.add_client(f"u-{name}", sequence=name, carrier="sequence"))
+        house.postern.reload_and_wait()
+        done = user.postern("open", "--carrier=sequence", f"--pieces={kind}", f"u-{name}", "ssh")
+        assert done.returncode == GRANTED, done.stdout + done.stderr
+        assert house.sshd.login(house.client, v4("server"))
+        assert house.postern.log_lines(f"granted.*client=u-{name} .*sequence={name}$")
+        house.postern.ctl("close", "--client", f"u-{name}")
+        assert not house.is_open()
+    cards = {name: house.postern.enrol(name, "service=ssh", f"sequence={name}") for name in NAMED}
+    house.postern.reload_and_wait()
+    ports = {"alpha": NAMED["alpha"]["ports"], "night": rolling(house, "night"), "noon": rolling(house, "noon")}
+    for mine, others, kind in (
+        ("night", ("alpha", "noon"), "udp"),
+        ("alpha", ("noon", None), "clean"),
+        (None, ("alpha",), "udp"),
+    ):
+        card = cards[mine] if mine else house.card
+        for other in others:
+            silent = Sequencer(house.client, card, ports[other] if other else PORTS, kind)
+            assert silent.open(seconds=0.3) is None, (mine, other)
+        assert dropped(house)[-1] == (mine or "bob", f"along a sequence that is not its own: {others[-1] or '-'}")
+        assert not house.postern.doors()
+        assert Sequencer(house.client, card, ports[mine] if mine else PORTS, kind).open().verdict == "ok"
+        house.postern.ctl("close", "--client", mine or "bob")
+    assert len(dropped(house)) == house.postern.counter("auth.sequence") == 5
+
+
 @pytest.mark.parametrize("kind", ["udp", "clean"])
 @pytest.mark.house(start=False, alice=False, sshd=False)
 def test_ports_in_use_are_told(house, kind):
@@ -96,6 +147,9 @@ def test_ports_in_use_are_told(house, kind):
         if kind != "udp":
             used.listen()
         assert "uses port 23456, one of the sequence" in notes()
+        house.postern.sequences = {"night": {"id": 1, "range": "23000-24000", "pieces": kind}}
+        house.postern.write_config()
+        assert "uses port 23456, one of sequence night" in notes()
     house.postern.directives |= {"sequence_range": "20000-40000"}
     house.postern.write_config()
     assert ("name resolution" in notes()) == (kind == "udp")

@@ -83,6 +83,7 @@ struct lab {
 	uint32_t generation;
 	uint32_t capture; /* that what is delivered comes from; 0: unknown */
 	const char *config_text, *options;
+	uint64_t along; /* what is delivered comes along these sequences; 0: by udp */
 	unsigned clients;
 	struct lab_client client[LAB_CLIENTS];
 	/* the monitor */

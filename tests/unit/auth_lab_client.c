@@ -48,6 +48,11 @@ static struct envelope_keys keys_of(const struct lab *l, const struct lab_client
 	    .own = &c->keys, .peer = l->server.public, .psk = c->derived.psk, .pgp = &c->pgp};
 }
 
+static enum carrier_id carrier_of(const struct lab *l)
+{
+	return l->along != 0 ? CARRIER_SEQUENCE : CARRIER_UDP;
+}
+
 static void wrap(struct lab *l, struct lab_message *m, enum kind kind, uint64_t t,
     const uint8_t *body, size_t len)
 {
@@ -56,17 +61,17 @@ static void wrap(struct lab *l, struct lab_message *m, enum kind kind, uint64_t 
 
 	memcpy(v.label.cid, m->client->cid, CID_BYTES);
 	v.label.t = t;
-	label_sign(&v.label, m->client->derived.label, kind, CARRIER_UDP, body, len);
+	label_sign(&v.label, m->client->derived.label, kind, carrier_of(l), body, len);
 	door_keys_derive(&keys, l->door_key[m->door_key]);
 	m->len = (uint16_t)veil_length_client(veil_need(kind, len), VEIL_ROOM);
-	veil_seal(&keys.to_server, CARRIER_UDP, &v, m->veil, m->len);
+	veil_seal(&keys.to_server, carrier_of(l), &v, m->veil, m->len);
 }
 
 static struct lab_message m1_at(
     struct lab *l, struct lab_client *c, const uint8_t *plain, size_t plain_len, uint64_t t)
 {
 	struct lab_message m = {.client = c, .from = c->address, .port = c->port};
-	struct envelope_bind bind = {.carrier = CARRIER_UDP};
+	struct envelope_bind bind = {.carrier = carrier_of(l)};
 	struct envelope_keys keys = keys_of(l, c);
 	uint8_t body[BODY_MAX];
 	int len;
@@ -158,7 +163,8 @@ int lab_deliver(struct lab *l, const struct lab_message *m)
 	    .client_port = m->port,
 	    .server_port = LAB_PORT,
 	    .request_len = m->len,
-	    .carrier = CARRIER_UDP};
+	    .along = l->along,
+	    .carrier = (uint8_t)carrier_of(l)};
 	struct address server = server_address(&m->from);
 	struct door_keys keys;
 	struct veiled v;
@@ -170,7 +176,7 @@ int lab_deliver(struct lab *l, const struct lab_message *m)
 		door_keys_derive(&keys, l->door_key[i]);
 		if (!veil_gate_ok(&keys.to_server, m->veil, m->len))
 			continue;
-		len = veil_open(&keys.to_server, CARRIER_UDP, m->veil, m->len, k.plain, &v);
+		len = veil_open(&keys.to_server, carrier_of(l), m->veil, m->len, k.plain, &v);
 		k.door_key = (uint8_t)i;
 	}
 	if (len < 0)
@@ -206,7 +212,7 @@ bool lab_read(struct lab *l, struct lab_message *m, const struct lab_packet *p, 
 		return false;
 	/* From where the knock was sent to, or no NAT and no client takes it. */
 	assert_true(address_equal(&p->from, &server) && p->from_port == LAB_PORT);
-	if (veil_open(&door.to_client, CARRIER_UDP, p->veil, p->len, plain, &v) < 0)
+	if (veil_open(&door.to_client, carrier_of(l), p->veil, p->len, plain, &v) < 0)
 		return false;
 	if (v.kind == e->challenge)
 		len = e->open_challenge(&trial, &keys, v.body, v.body_len, reply, sizeof(reply));

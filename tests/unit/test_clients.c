@@ -15,7 +15,9 @@
 enum { SAID_MAX = 8192 };
 
 static char said[SAID_MAX];
-static struct config config = {.services = 3};
+static struct config config = {.services = 3,
+    .sequences = 2,
+    .sequence = {{.id = 0}, {.name = "alpha", .id = 7}, {.name = "beta", .id = 63}}};
 
 struct fixture {
 	struct clients *clients;
@@ -380,6 +382,28 @@ static void test_carriers(void **state)
 	    "sequence\n");
 }
 
+static void test_sequences(void **state)
+{
+	struct fixture *f = *state;
+	const struct client *c = only(f, "sequence=beta,sequence=alpha");
+
+	assert_true(client_may_knock_along(c, UINT64_C(1) << 63));
+	assert_true(client_may_knock_along(c, 1 << 7 | 1 << 3));
+	assert_false(client_may_knock_along(c, 1 << 0 | 1 << 3));
+	c = only(f, NULL);
+	assert_true(client_may_knock_along(c, 1));
+	assert_false(client_may_knock_along(c, ~UINT64_C(1)));
+	assert_fault(f, "sequence=gamma",
+	    "c:7: bob: \"gamma\" is not a sequence of posternd.conf; name it there, or take "
+	    "sequence= away here\n");
+	assert_fault(f, "sequence=alpha,carrier=udp",
+	    "c:7: bob: \"sequence\" does nothing when carrier= names others alone; add "
+	    "carrier=sequence\n");
+	assert_fault(f, "sequence=",
+	    "c:7: bob: \"\" is not a sequence of posternd.conf; name it there, or take sequence= "
+	    "away here\n");
+}
+
 /* They are secret: no fault may have them in it. */
 static void test_factors(void **state)
 {
@@ -453,6 +477,7 @@ int main(void)
 	    WITH_CLIENTS(test_openpgp),
 	    WITH_CLIENTS(test_hours_and_doors),
 	    WITH_CLIENTS(test_carriers),
+	    WITH_CLIENTS(test_sequences),
 	    WITH_CLIENTS(test_factors),
 	    WITH_CLIENTS(test_options_are_wiped),
 	    WITH_CLIENTS(test_many),

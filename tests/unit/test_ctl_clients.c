@@ -84,6 +84,46 @@ static void test_add_writes_both_halves(void **state)
 	profile_free(p);
 }
 
+/* With sequences that have names, and none without. */
+static void test_a_sequence_of_its_own(void **state)
+{
+	struct lab *l = *state;
+	const char *text;
+	json_t *row;
+
+	lab_write(l, "posternd.conf",
+	    "service ssh { proto = tcp port = 22 }\n"
+	    "sequence alpha { id = 4 ports = {7001, 7002, 7003, 7004, 7005} pieces = clean }\n"
+	    "sequence night { id = 5 range = 20000-20999 }\n",
+	    0644);
+	assert_int_equal(add(l, "alice"), CTL_USAGE);
+	assert_true(lab_said(l, "errors", "give it one with --sequence NAME"));
+	assert_false(lab_exists(l, "p.profile"));
+	assert_int_equal(lab_run(l, "client", "add", "alice", "--service", "ssh", "--server",
+			     "h.example", "--sequence", "none", NULL),
+	    CTL_USAGE);
+	assert_int_equal(
+	    lab_run(l, "client", "add", "alice", "--service", "ssh", "--server", "h.example",
+		"--sequence", "night", "--sequence", "alpha", "--output", "-", NULL),
+	    CTL_OK);
+	text = json_string_value(json_object_get(output_model(l->ctl.out), "profile"));
+	assert_non_null(strstr(text, "sequence-id = 4\nsequence = 7001 7002 7003 7004 7005\n"
+				     "sequence-pieces = clean\n"));
+	assert_non_null(strstr(lab_read(l, "clients"), "sequence=night,sequence=alpha"));
+	assert_int_equal(lab_run(l, "client", "add", "bob", "--service", "ssh", "--server",
+			     "h.example", "--sequence", "night", "--output", "-", NULL),
+	    CTL_OK);
+	text = json_string_value(json_object_get(output_model(l->ctl.out), "profile"));
+	assert_non_null(strstr(text, "sequence-id = 5\nsequence-range = 20000-20999\n"
+				     "sequence-count = 8\nsequence-pieces = udp\n"));
+	assert_non_null(strstr(text, "carrier = sequence\n"));
+	assert_int_equal(lab_run(l, "client", "list", NULL), CTL_OK);
+	row = json_array_get(json_object_get(output_model(l->ctl.out), "clients"), 0);
+	row = json_object_get(row, "sequences");
+	assert_int_equal(json_array_size(row), 2);
+	assert_string_equal(json_string_value(json_array_get(row, 1)), "night");
+}
+
 static void test_the_profile_has_the_servers_keys(void **state)
 {
 	struct lab *l = *state;
@@ -468,6 +508,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    IN_LAB(test_add_writes_both_halves),
+	    IN_LAB(test_a_sequence_of_its_own),
 	    IN_LAB(test_the_profile_has_the_servers_keys),
 	    IN_LAB(test_add_tells_the_daemon),
 	    IN_LAB(test_add_that_is_refused_leaves_nothing),

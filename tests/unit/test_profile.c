@@ -133,6 +133,14 @@ static void sequences_are_read(void **state)
 	assert_int_equal(q->dummies_min, 3);
 	assert_int_equal(q->dummies_max, 3);
 	assert_int_equal(q->gap_ms, 5);
+	assert_int_equal(q->ports.id, 0);
+	profile_free(p);
+	p = parse_good(FIRST NEEDED "sequence-id = 63\nsequence-pieces = tcp\n"
+				    "sequence-range = 20000-29999\n");
+	q = &p->settings.sequence;
+	assert_int_equal(q->ports.id, 63);
+	assert_int_equal(q->ports.pieces, SEQUENCE_TCP);
+	assert_int_equal(q->ports.ports, 8);
 	profile_free(p);
 }
 

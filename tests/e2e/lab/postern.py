@@ -28,9 +28,9 @@ def service(name, proto, port, hold, max_hold, **more):
     )
 
 
-def source(name, **more):
+def section(word, name, **more):
     lines = "".join(f"  {k} = {quoted(v)}\n" for k, v in more.items())
-    return f'source "{name}" {{\n{lines}}}\n'
+    return f'{word} "{name}" {{\n{lines}}}\n'
 
 
 def quoted(value):
@@ -55,6 +55,7 @@ class Postern:
         self.directives = {"interface": ["eth0"], "udp-port": self.PORT, "log": "stderr", **directives}
         self.services = list(services)
         self.sources = {}  # name: directives; instead of the plain ones
+        self.sequences = {}  # the same, beside the plain one
         self.write_config()
 
     def _folders(self):
@@ -68,7 +69,8 @@ class Postern:
         if self.sources:
             directives = {k: v for k, v in directives.items() if k not in ("interface", "capture", "capture-file")}
         lines = "".join(f"{name} = {quoted(value)}\n" for name, value in directives.items())
-        lines += "".join(source(name, **more) for name, more in self.sources.items())
+        lines += "".join(section("source", name, **more) for name, more in self.sources.items())
+        lines += "".join(section("sequence", name, **more) for name, more in self.sequences.items())
         return lines + "".join(
             service(*s) if isinstance(s, tuple) else service(**s) for s in self.services
         )
