@@ -29,7 +29,7 @@ static void print_service(const json_t *door)
 {
 	const char *service = get_text(door, "service");
 
-	if (service && json_is_null(json_object_get(door, "port")))
+	if (service[0] && json_is_null(json_object_get(door, "port")))
 		printf("%s (%s random)", service, get_text(door, "protocol"));
 	else if (service[0])
 		printf(
