@@ -1,7 +1,6 @@
 /* command - see command.h. */
 #include "command.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -16,26 +15,33 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "command_session.h"
 #include "log.h"
 
 enum {
 	READ_CHUNK = 4096,
 	READS_A_TURN = 16, /* a flood must not hold up a door */
 	OPEN_FILES = 1024,
+	PROCESSES = 1024, /* of its user, all of them together; root has as many as it wants */
 	STANDARD_VARIABLES = 5,
 	STANDARD_VARIABLE_MAX = USER_HOME_MAX + sizeof("LOGNAME="),
 	SIGNAL_BASE = 128,
 	UNSTARTED_STATUS = 127,
-	STAT_MAX = 512,
-	DECIMAL = 10,
 };
 
 struct slot {
 	struct commands *all;
 	pid_t pid; /* 0: free */
 	int pidfd, output;
+	uint64_t until_ms; /* CLOCK_MONOTONIC */
 	bool timed_out;
 	struct command_end end;
+};
+
+/* What a command left behind in its session, until its time is over. */
+struct remains {
+	struct commands *all;
+	pid_t leader; /* dead, and not waited for yet; 0: free */
 };
 
 struct commands {
@@ -43,6 +49,7 @@ struct commands {
 	command_done *done;
 	void *arg;
 	struct slot slot[COMMANDS_MAX];
+	struct remains left[COMMANDS_MAX];
 };
 
 /* --- in the child, between fork and exec --- */
@@ -78,8 +85,10 @@ static void reset_signals(void)
 static void set_limits(void)
 {
 	const struct rlimit no_core = {0, 0}, files = {OPEN_FILES, OPEN_FILES};
+	const struct rlimit processes = {PROCESSES, PROCESSES};
 
-	if (setrlimit(RLIMIT_CORE, &no_core) || setrlimit(RLIMIT_NOFILE, &files))
+	if (setrlimit(RLIMIT_CORE, &no_core) || setrlimit(RLIMIT_NOFILE, &files) ||
+	    setrlimit(RLIMIT_NPROC, &processes))
 		give_up("setrlimit");
 }
 
@@ -166,75 +175,12 @@ static void read_output(void *arg)
 	}
 }
 
-/* The session of a process, the fourth word after its name, which ends with the last ')'. 0: none. */
-static long session_in(const char *stat)
-{
-	enum { PARENT, GROUP, SESSION, WORDS };
-	const char *at = strrchr(stat, ')');
-	long word[WORDS];
-	char *end;
-
-	if (!at || strlen(at) < sizeof(") S "))
-		return 0;
-	at += sizeof(") S ") - 1;
-	for (int i = PARENT; i < WORDS; i++, at = end) {
-		word[i] = strtol(at, &end, DECIMAL);
-		if (end == at)
-			return 0;
-	}
-	return word[SESSION];
-}
-
-static long session_of(const char *pid)
-{
-	char path[sizeof("/proc//stat") + NAME_MAX], text[STAT_MAX];
-	ssize_t n;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	(void)close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	return session_in(text);
-}
-
-/* Held before it is looked at: whoever gets its number after it is not meant. */
-static void kill_if_of(pid_t leader, const char *pid)
-{
-	const int held = pidfd_open((pid_t)strtol(pid, NULL, DECIMAL), 0);
-
-	if (held < 0)
-		return;
-	if (session_of(pid) == leader)
-		(void)pidfd_send_signal(held, SIGKILL, NULL, 0);
-	(void)close(held);
-}
-
-/* Those that changed their group inside of the session, too; and one that has not made its session yet. */
-static void kill_session(pid_t leader)
-{
-	DIR *proc = opendir("/proc");
-	const struct dirent *e;
-
-	(void)kill(leader, SIGKILL);
-	(void)kill(-leader, SIGKILL);
-	if (!proc)
-		return;
-	while ((e = readdir(proc)) != NULL)
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
-			kill_if_of(leader, e->d_name);
-	(void)closedir(proc);
-}
-
 static void time_is_over(void *arg)
 {
 	struct slot *s = arg;
 
 	s->timed_out = true;
-	kill_session(s->pid);
+	command_session_kill(s->pid);
 }
 
 static void release(struct slot *s)
@@ -249,17 +195,53 @@ static void release(struct slot *s)
 	s->pid = 0;
 }
 
-static void judge(struct slot *s, int status)
+static void judge(struct slot *s, const siginfo_t *how)
 {
-	if (WIFEXITED(status)) {
+	if (how->si_code == CLD_EXITED) {
 		s->end.outcome = COMMAND_ENDED;
-		s->end.exit_status = (uint8_t)WEXITSTATUS(status);
+		s->end.exit_status = (uint8_t)how->si_status;
 	} else {
 		s->end.outcome = COMMAND_SIGNALED;
-		s->end.exit_status = (uint8_t)(SIGNAL_BASE + WTERMSIG(status));
+		s->end.exit_status = (uint8_t)(SIGNAL_BASE + how->si_status);
 	}
 	if (s->timed_out)
 		s->end.outcome = COMMAND_TIMEOUT;
+}
+
+static void end_session(pid_t leader)
+{
+	command_session_kill(leader);
+	(void)waitpid(leader, NULL, 0);
+}
+
+static void end_remains(void *arg)
+{
+	struct remains *r = arg;
+
+	loop_cancel(r->all->loop, end_remains, r);
+	end_session(r->leader);
+	r->leader = 0;
+}
+
+/*
+ * A daemon that it has just started may be about to leave the session, so
+ * nothing is killed before the time. Its leader keeps the session's number.
+ */
+static void leave_behind(const struct slot *s)
+{
+	const uint64_t now = clock_mono_ms(), left = s->until_ms > now ? s->until_ms - now : 0;
+	struct commands *all = s->all;
+
+	if (!s->timed_out && command_session_has_more(s->pid))
+		for (size_t i = 0; i < COMMANDS_MAX; i++) {
+			struct remains *r = &all->left[i];
+
+			if (r->leader != 0 || loop_timer(all->loop, left, end_remains, r) != 0)
+				continue;
+			r->leader = s->pid;
+			return;
+		}
+	end_session(s->pid);
 }
 
 static void ended(void *arg)
@@ -267,13 +249,15 @@ static void ended(void *arg)
 	struct slot *s = arg;
 	struct commands *all = s->all;
 	struct command_end end;
-	int status = 0;
+	siginfo_t how = {.si_pid = 0};
 
-	if (waitpid(s->pid, &status, WNOHANG) != s->pid)
+	if (waitid(P_PID, (id_t)s->pid, &how, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+	    how.si_pid != s->pid)
 		return;
 	read_output(s); /* what lies in the pipe is its last word, whoever else holds the pipe */
-	judge(s, status);
+	judge(s, &how);
 	end = s->end;
+	leave_behind(s);
 	release(s);
 	all->done(all->arg, &end);
 }
@@ -282,14 +266,14 @@ static int watch(struct slot *s, uint32_t timeout_s)
 {
 	struct loop *l = s->all->loop;
 
+	s->until_ms = clock_mono_ms() + (uint64_t)timeout_s * MS_PER_S;
 	s->pidfd = pidfd_open(s->pid, 0);
 	if (s->pidfd >= 0 && loop_watch(l, s->pidfd, ended, s) == 0 &&
 	    loop_watch(l, s->output, read_output, s) == 0 &&
 	    loop_timer(l, (uint64_t)timeout_s * MS_PER_S, time_is_over, s) == 0)
 		return 0;
 	log_error("command_failed", "error=\"%s\"", strerror(errno));
-	kill_session(s->pid);
-	(void)waitpid(s->pid, NULL, 0);
+	end_session(s->pid);
 	release(s);
 	return -1;
 }
@@ -311,10 +295,8 @@ static int start(struct slot *s, const struct command_order *o)
 	(void)close(pipe_ends[1]);
 	if (s->pid < 0 || fcntl(s->output, F_SETFL, O_NONBLOCK)) {
 		log_error("command_failed", "error=\"%s\"", strerror(errno));
-		if (s->pid > 0) {
-			kill_session(s->pid);
-			(void)waitpid(s->pid, NULL, 0);
-		}
+		if (s->pid > 0)
+			end_session(s->pid);
 		s->pid = 0;
 		(void)close(s->output);
 		s->output = -1;
@@ -340,6 +322,8 @@ struct commands *commands_new(struct loop *loop, command_done *done, void *arg)
 	*cs = (struct commands){.loop = loop, .done = done, .arg = arg};
 	for (size_t i = 0; i < COMMANDS_MAX; i++)
 		cs->slot[i] = (struct slot){.all = cs, .pidfd = -1, .output = -1};
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		cs->left[i].all = cs;
 	return cs;
 }
 
@@ -350,10 +334,11 @@ void commands_free(struct commands *cs)
 	for (size_t i = 0; i < COMMANDS_MAX; i++) {
 		struct slot *s = &cs->slot[i];
 
+		if (cs->left[i].leader != 0)
+			end_remains(&cs->left[i]);
 		if (s->pid == 0)
 			continue;
-		kill_session(s->pid);
-		(void)waitpid(s->pid, NULL, 0);
+		end_session(s->pid);
 		release(s);
 	}
 	free(cs);

@@ -7,8 +7,8 @@
  * A command has a session of its own, a clean environment, no input, limits,
  * and a time. What it writes is read to the end and kept up to a bound, so
  * that neither a flood nor a full pipe holds anybody up. When its time is over
- * its whole session is killed; what left the session (a daemon that it
- * started) is left alone, as is everything when the command ends by itself.
+ * its whole session is killed, also when the command itself has ended before;
+ * what left the session (a daemon that it started) is left alone.
  */
 #ifndef POSTERN_MONITOR_COMMAND_H
 #define POSTERN_MONITOR_COMMAND_H

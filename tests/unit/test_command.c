@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -33,6 +34,13 @@ static void done(void *arg, const struct command_end *end)
 	l->ended++;
 	if (commands_running(l->commands) == 0)
 		loop_stop(l->loop);
+}
+
+static void stop(void *arg)
+{
+	const struct lab *l = arg;
+
+	loop_stop(l->loop);
 }
 
 static int setup(void **state)
@@ -212,6 +220,29 @@ static void test_a_hang_is_killed_with_all_its_session(void **state)
 	}
 }
 
+/* It forks for as long as it can, and the first of them is over at once. */
+static void test_what_it_left_in_its_session_ends_in_time(void **state)
+{
+	struct lab *l = *state;
+	const uint64_t begin = clock_mono_ms();
+	char text[COMMAND_OUTPUT_KEPT + 1] = "";
+	int pid = 0;
+
+	shell(l, "sleep 1000 & echo $!", 1);
+	assert_int_equal(l->last.outcome, COMMAND_ENDED);
+	memcpy(text, l->last.output, l->last.output_len);
+	assert_int_equal(sscanf(text, "%d", &pid), 1);
+	assert_true(is_alive(pid)); /* time passes in the loop alone */
+	assert_int_equal(commands_running(l->commands), 0);
+	assert_int_equal(loop_timer(l->loop, 1100, stop, l), 0);
+	assert_int_equal(loop_run(l->loop), 0);
+	while (is_alive(pid)) { /* SIGKILL was sent: it is under way */
+		assert_true(clock_mono_ms() - begin < PATIENCE_S * 1000);
+		(void)usleep(1000);
+	}
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left to be waited for */
+}
+
 /* A daemon that it leaves behind holds neither us nor the answer. */
 static void test_what_stays_behind_holds_nobody(void **state)
 {
@@ -257,6 +288,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_a_flood_is_read_and_cut, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_a_hang_is_killed_with_all_its_session, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_what_it_left_in_its_session_ends_in_time, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_stays_behind_holds_nobody, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_more_than_so_many_run, setup, teardown),
 	};
