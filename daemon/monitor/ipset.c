@@ -174,7 +174,7 @@ static bool rules_differ(const struct ipset *s, size_t i)
 {
 	char *present = xt_save(&xt_families[i]),
 	     *ours = present ? ipset_rules_ours(present) : NULL;
-	const bool differ = !ours || strcmp(ours, s->rules[i]) != 0;
+	const bool differ = !ours || strcmp(ours, s->rules[i]) != 0 || !ipset_rules_stand(present);
 
 	free(ours);
 	free(present);

@@ -69,18 +69,31 @@ struct writing {
 
 /* --- what iptables-save says --- */
 
+static const char *next_line(const char *at)
+{
+	at += strcspn(at, "\n");
+	return at + (*at == '\n');
+}
+
+/* Where the lines of a table begin, which end with those of the next; "": there is none. */
+static const char *table_in(const char *saved, const char *table)
+{
+	const size_t name = strlen(table);
+
+	for (const char *at = saved; *at != '\0'; at = next_line(at))
+		if (*at == '*' && strncmp(at + 1, table, name) == 0 && at[1 + name] == '\n')
+			return next_line(at);
+	return "";
+}
+
 /* Is there such a line in the table? */
 static bool has_line(const char *saved, const char *table, const char *line)
 {
-	const size_t len = strlen(line), name = strlen(table);
-	bool here = false;
+	const size_t len = strlen(line);
 
-	for (const char *at = saved; *at != '\0'; at += strcspn(at, "\n"), at += *at == '\n') {
-		if (*at == '*')
-			here = strncmp(at + 1, table, name) == 0 && at[1 + name] == '\n';
-		else if (here && strncmp(at, line, len) == 0 && strchr("\n ", at[len]))
+	for (const char *at = table_in(saved, table); *at != '\0' && *at != '*'; at = next_line(at))
+		if (strncmp(at, line, len) == 0 && strchr("\n ", at[len]))
 			return true;
-	}
 	return false;
 }
 
@@ -92,10 +105,34 @@ static bool has_jump(const char *saved, const struct jump *j)
 	return has_line(saved, j->table, line);
 }
 
+/* Is the first rule of that chain the one? */
+static bool leads(const char *saved, const struct jump *j)
+{
+	char line[LINE_BYTES], head[LINE_BYTES];
+	const char *at = table_in(saved, j->table);
+
+	(void)snprintf(line, sizeof(line), "-A %s -j %s\n", j->from, j->to);
+	(void)snprintf(head, sizeof(head), "-A %s ", j->from);
+	for (; *at != '\0' && *at != '*'; at = next_line(at))
+		if (strncmp(at, head, strlen(head)) == 0)
+			return strncmp(at, line, strlen(line)) == 0;
+	return false;
+}
+
+/* A chain without rules is as good anywhere. */
+static bool does_nothing(const char *saved, const struct jump *j)
+{
+	char line[LINE_BYTES];
+
+	(void)snprintf(line, sizeof(line), "-A %s", j->to);
+	return !has_line(saved, j->table, line);
+}
+
 bool ipset_rules_stand(const char *present)
 {
 	for (size_t i = 0; i < JUMPS; i++)
-		if (!has_jump(present, &jumps[i]))
+		if (!has_jump(present, &jumps[i]) ||
+		    (!leads(present, &jumps[i]) && !does_nothing(present, &jumps[i])))
 			return false;
 	return true;
 }
@@ -378,9 +415,15 @@ static void write_filter(const struct writing *w)
 /* First of all, so that no rule of somebody else's lets anything by. */
 static void write_jumps(FILE *out, const char *table, const char *present)
 {
-	for (size_t i = 0; i < JUMPS; i++)
-		if (strcmp(jumps[i].table, table) == 0 && !has_jump(present, &jumps[i]))
-			fprintf(out, "-I %s -j %s\n", jumps[i].from, jumps[i].to);
+	for (size_t i = 0; i < JUMPS; i++) {
+		const struct jump *j = &jumps[i];
+
+		if (strcmp(j->table, table) != 0 || leads(present, j))
+			continue;
+		if (has_jump(present, j))
+			fprintf(out, "-D %s -j %s\n", j->from, j->to);
+		fprintf(out, "-I %s -j %s\n", j->from, j->to);
+	}
 }
 
 void ipset_rules_write(FILE *out, const struct config *c, bool v4, const char *present)

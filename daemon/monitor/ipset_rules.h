@@ -33,12 +33,13 @@
 
 /*
  * Fill the chains of one family, each table in one step; present is what
- * iptables-save has to say now, by which a jump that is missing is added.
+ * iptables-save has to say now, by which a jump that is missing is added, and
+ * one that is not the first rule of its chain is made that.
  */
 void ipset_rules_write(FILE *out, const struct config *c, bool v4, const char *present);
 /* Take away what present has of ours. */
 void ipset_rules_write_removal(FILE *out, const char *present);
-/* Are the jumps to all our chains there? */
+/* Are the jumps to all our chains there, each before what others have in that chain? */
 bool ipset_rules_stand(const char *present);
 /* The lines of iptables-save's that are ours, tables named; to be freed. */
 char *ipset_rules_ours(const char *saved);

@@ -147,6 +147,7 @@ TOUCHES = {
     "rule": ("iptables", "-t", "mangle", "-D", "postern-port", "4"),
     "jump": ("ip6tables", "-t", "mangle", "-F", "PREROUTING"),
     "ports": ("ipset", "flush", "postern-tcp"),
+    "rank": ("iptables", "-t", "mangle", "-I", "PREROUTING", "-p", "tcp", "--dport", "22", "-j", "ACCEPT"),
 }
 
 

@@ -204,6 +204,49 @@ static void test_a_jump_is_added_once(void **state)
 	free(text);
 }
 
+/* All of our jumps, in the way that iptables-save has it; before are the rules in front of that of mangle. */
+static char *all_jumps(const char *before, const char *rest)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	fprintf(out,
+	    "*raw\n-A PREROUTING -j postern-raw\n-A OUTPUT -j postern-replies\nCOMMIT\n"
+	    "*mangle\n%s-A PREROUTING -j postern-guard\n-A OUTPUT -j postern-cuts\n"
+	    "-A postern-guard -i lo -j RETURN\n-A postern-cuts -j DROP\nCOMMIT\n"
+	    "*filter\n-A INPUT -j other\n-A INPUT -j postern-silence\n"
+	    "-A FORWARD -j postern-silence\n%sCOMMIT\n",
+	    before, rest);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void test_a_jump_comes_before_what_others_have(void **state)
+{
+	struct config c = config_of(SILENCE_DROP);
+	char *stands = all_jumps("-A OUTPUT -o lo -j ACCEPT\n", ""), *text;
+	char *late = all_jumps("-A PREROUTING -p tcp -m tcp --dport 22 -j ACCEPT\n", "");
+	char *answers = all_jumps("", "-A postern-silence -p tcp -j REJECT\n");
+
+	(void)state;
+	assert_false(ipset_rules_stand(stands)); /* that of OUTPUT comes late */
+	free(stands);
+	stands = all_jumps("", "");
+	assert_true(ipset_rules_stand(stands)); /* a chain that is empty may stand anywhere */
+	assert_false(ipset_rules_stand(answers));
+	assert_false(ipset_rules_stand(late));
+	text = rules(&c, true, late);
+	has(text, "-D PREROUTING -j postern-guard\n-I PREROUTING -j postern-guard\n");
+	has(text, "-D INPUT -j postern-silence\n-I INPUT -j postern-silence\n");
+	has_not(text, "PREROUTING -j postern-raw");
+	free(text);
+	free(stands);
+	free(late);
+	free(answers);
+}
+
 static void test_removal_is_of_what_is_there(void **state)
 {
 	char *text = rules(NULL, true, saved);
@@ -236,6 +279,7 @@ int main(void)
 	    cmocka_unit_test(test_names_of_sets),
 	    cmocka_unit_test(test_pieces_of_all_sequences),
 	    cmocka_unit_test(test_a_jump_is_added_once),
+	    cmocka_unit_test(test_a_jump_comes_before_what_others_have),
 	    cmocka_unit_test(test_removal_is_of_what_is_there),
 	    cmocka_unit_test(test_ours_are_told_apart),
 	};
