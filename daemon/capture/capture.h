@@ -62,7 +62,10 @@ struct capture_want {
 	size_t buffer_bytes; /* room for frames that wait for us */
 	/* The netfilter group or queue to read; 0: the daemon's own, CONFIG_NFLOG_GROUP and the like. */
 	uint16_t number;
-	uint16_t udp_port; /* udp: the knock port */
+	uint16_t udp_port; /* udp and xdp: the knock port */
+	/* xdp: those of the other carriers that its program knows; 0, false: not in use. */
+	uint16_t tcp_port;
+	bool icmp;
 	/* tcpdump: whom it runs as, the user that we become ourselves. */
 	uid_t uid;
 	gid_t gid;
@@ -120,12 +123,11 @@ struct capture_method {
 	 */
 	enum capture_status (*tick)(void *self);
 	/*
-	 * The ports and door keys in force from now on, the current one first;
-	 * borrowed. For a method that checks the gate itself, else NULL. Until
-	 * they come it hands over whatever matches.
+	 * The door keys in force from now on, the current one first; borrowed.
+	 * For a method that checks the gate itself, else NULL. Until they come
+	 * it hands over whatever matches.
 	 */
-	void (*keys)(void *self, const struct carrier_ports *ports, const struct veil_keys *key,
-	    unsigned keys);
+	void (*keys)(void *self, const struct veil_keys *key, unsigned keys);
 	/*
 	 * Take no new frames: read() then yields what has come before. For a
 	 * method that keeps frames from the others, else NULL: those hear what

@@ -64,6 +64,8 @@ static enum capture_status open_source(
 	    .buffer_bytes = JAIL_BUFFER_BYTES,
 	    .number = (uint16_t)(CONFIG_NFLOG_GROUP + a->turn),
 	    .udp_port = c->udp_port,
+	    .tcp_port = c->tcp_port,
+	    .icmp = c->icmp != 0,
 	    .uid = uid,
 	    .gid = gid,
 	    .verdicts = judges(r->method) ? FD_VERDICT : 0,

@@ -99,7 +99,7 @@ int sift_keys(struct sift *s, struct msg_keys *keys)
 void sift_tell(const struct sift *s, const struct capture_method *method, void *source)
 {
 	if (method->keys != NULL)
-		method->keys(source, &s->ports, s->key, s->keys);
+		method->keys(source, s->key, s->keys);
 }
 
 /* From multicast or broadcast addresses nobody can answer, and no client sends there. */

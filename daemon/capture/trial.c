@@ -147,13 +147,15 @@ static void run_method(struct reader *r, const struct trial_plan *p)
 {
 	struct capture_want want = p->want;
 
+	if (p->method->keys != NULL) /* it looks at what would be a knock */
+		want.udp_port = p->port;
 	want.verdicts = p->verdicts > 0 ? FD_VERDICT_OF_TRIAL : 0;
 	if (jail_open(p->method, &want, &r->source) != CAPTURE_UP ||
 	    jail_enter(p->method, p->uid, p->gid,
 		p->verdicts > 0 ? FD_VERDICT_OF_TRIAL : FD_LOG_OF_TRIAL) != 0)
 		return;
 	if (p->method->keys != NULL && p->key != NULL)
-		p->method->keys(r->source, &(struct carrier_ports){.udp = p->port}, p->key, 1);
+		p->method->keys(r->source, p->key, 1);
 	read_on(r);
 }
 

@@ -70,6 +70,9 @@ struct place {
 	__u64 to[2]; /* the destination, as struct xdp_address */
 };
 
+/* Frozen by the kernel when we are loaded: constants to the verifier, and to whoever has the map. */
+const volatile struct xdp_fixed fixed SEC(".rodata") = {0};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -328,58 +331,54 @@ static __always_inline int step(struct place *p, __u32 head)
 	return 0;
 }
 
-static __always_inline int find_in_udp(
-    const struct xdp_md *frame, const struct xdp_setting *s, struct place *p)
+static __always_inline int find_in_udp(const struct xdp_md *frame, struct place *p)
 {
 	const __u8 *data = (const __u8 *)(long)frame->data;
 	const __u8 *end = (const __u8 *)(long)frame->data_end;
 	const struct udphdr *udp = (const struct udphdr *)(data + p->at);
 
-	if (data + p->at + sizeof(*udp) > end || udp->dest != s->udp_port_be ||
-	    s->udp_port_be == 0 || bpf_ntohs(udp->len) != p->len)
+	if (data + p->at + sizeof(*udp) > end || udp->dest != fixed.udp_port_be ||
+	    fixed.udp_port_be == 0 || bpf_ntohs(udp->len) != p->len)
 		return -1;
 	return step(p, sizeof(*udp));
 }
 
 /* The first segment of a connection. Without a payload it is no knock. */
-static __always_inline int find_in_tcp(
-    const struct xdp_md *frame, const struct xdp_setting *s, struct place *p)
+static __always_inline int find_in_tcp(const struct xdp_md *frame, struct place *p)
 {
 	const __u8 *data = (const __u8 *)(long)frame->data;
 	const __u8 *end = (const __u8 *)(long)frame->data_end;
 	const __u8 *head = data + p->at;
 	const struct tcphdr *tcp = (const struct tcphdr *)head;
 
-	if (head + sizeof(*tcp) > end || tcp->dest != s->tcp_port_be || s->tcp_port_be == 0 ||
+	if (head + sizeof(*tcp) > end || tcp->dest != fixed.tcp_port_be || fixed.tcp_port_be == 0 ||
 	    (head[TCP_FLAGS_AT] & TCP_FLAGS) != TCP_SYN || tcp->doff < 5)
 		return -1;
 	return step(p, tcp->doff * 4U);
 }
 
-static __always_inline int find_in_icmp(
-    const struct xdp_md *frame, const struct xdp_setting *s, struct place *p)
+static __always_inline int find_in_icmp(const struct xdp_md *frame, struct place *p)
 {
 	const __u8 *data = (const __u8 *)(long)frame->data;
 	const __u8 *end = (const __u8 *)(long)frame->data_end;
 	const __u8 *type = data + p->at;
 
-	if (!s->icmp || type + ICMP_HEAD_BYTES > end ||
+	if (!fixed.icmp || type + ICMP_HEAD_BYTES > end ||
 	    *type != (p->proto == IPPROTO_ICMP ? ICMP_ECHO : ICMP6_ECHO))
 		return -1;
 	return step(p, ICMP_HEAD_BYTES);
 }
 
-static __always_inline int find_veil(
-    const struct xdp_md *frame, const struct xdp_setting *s, struct place *p)
+static __always_inline int find_veil(const struct xdp_md *frame, struct place *p)
 {
 	switch (p->proto) {
 	case IPPROTO_UDP:
-		return find_in_udp(frame, s, p);
+		return find_in_udp(frame, p);
 	case IPPROTO_TCP:
-		return find_in_tcp(frame, s, p);
+		return find_in_tcp(frame, p);
 	case IPPROTO_ICMP:
 	case PROTO_ICMPV6:
-		return find_in_icmp(frame, s, p);
+		return find_in_icmp(frame, p);
 	default:
 		return -1;
 	}
@@ -389,31 +388,29 @@ static __always_inline int find_veil(
  * UDP's knock port is ours alone. A TCP port may have a service behind it, and
  * an echo request is answered by the kernel, knock or not: what is none goes on.
  */
-static __always_inline int refuse(
-    const struct xdp_control *c, const struct place *p, enum xdp_counter why)
+static __always_inline int refuse(const struct place *p, enum xdp_counter why)
 {
-	if (p->proto != IPPROTO_UDP || c->answers)
+	if (p->proto != IPPROTO_UDP || fixed.answers)
 		return XDP_PASS;
 	count(why);
 	return XDP_DROP;
 }
 
-static __always_inline int judge(
-    struct xdp_md *frame, const struct xdp_control *c, const struct place *p)
+static __always_inline int judge(struct xdp_md *frame, const struct place *p)
 {
 	int holds;
 
 	if (p->len < XDP_VEIL_LEAST || p->len > XDP_VEIL_MOST)
-		return refuse(c, p, XDP_COUNT_LENGTH);
+		return refuse(p, XDP_COUNT_LENGTH);
 	holds = gate_holds(frame, p->at, p->len);
 	if (holds < 0) /* lengths that lie */
 		return XDP_PASS;
 	if (!holds)
-		return refuse(c, p, XDP_COUNT_GATE);
+		return refuse(p, XDP_COUNT_GATE);
 	if (hand_over(frame, p->at + p->len) != 0)
 		count(XDP_COUNT_LOST);
-	return c->answers || (p->proto != IPPROTO_UDP && p->proto != IPPROTO_TCP) ? XDP_PASS
-										  : XDP_DROP;
+	return fixed.answers || (p->proto != IPPROTO_UDP && p->proto != IPPROTO_TCP) ? XDP_PASS
+										     : XDP_DROP;
 }
 
 SEC("xdp.frags")
@@ -431,9 +428,9 @@ int postern_gate(struct xdp_md *frame)
 		return XDP_PASS;
 	if (type == bpf_htons(ETH_P_IP) ? find_v4(frame, at, &p) : find_v6(frame, at, &p))
 		return XDP_PASS;
-	if (find_veil(frame, in_force(c), &p) != 0 || !is_own(p.to[0], p.to[1]))
+	if (find_veil(frame, &p) != 0 || !is_own(p.to[0], p.to[1]))
 		return XDP_PASS;
-	return judge(frame, c, &p);
+	return judge(frame, &p);
 }
 
 const char terms[] SEC("license") = "ISC";

@@ -10,6 +10,13 @@
  * the program away; the guard in the firewall's table stands behind it all the
  * time.
  *
+ * What of the program is ours to write stays so in the jail, for keys are
+ * rotated and addresses change: whoever takes this process can have the
+ * program drop all datagrams to the knock port of UDP that come by the
+ * interface, those to other hosts included, and nothing else: other ports and
+ * protocols it never drops, and it hands nothing over but what the SipHash of
+ * a key holds for.
+ *
  * One program at an interface: a second xdp there, also our own successor, has
  * to wait until the first one is gone.
  */
@@ -111,9 +118,13 @@ static enum capture_status find_interface(struct xdp *s)
 	return CAPTURE_UP;
 }
 
-static enum capture_status load(struct xdp *s, size_t ring_bytes)
+static enum capture_status load(struct xdp *s, const struct capture_want *want, size_t ring_bytes)
 {
-	int status = xdp_load(&s->program, ring_bytes);
+	const struct xdp_fixed fixed = {.udp_port_be = htons(want->udp_port),
+	    .tcp_port_be = htons(want->tcp_port),
+	    .icmp = want->icmp,
+	    .answers = want->answers};
+	int status = xdp_load(&s->program, &fixed, ring_bytes);
 
 	if (status == 0)
 		return CAPTURE_UP;
@@ -125,9 +136,8 @@ static enum capture_status load(struct xdp *s, size_t ring_bytes)
 	    "JIT (log-level = debug says why); use capture = afpacket");
 }
 
-static enum capture_status learn_host(struct xdp *s, bool answers)
+static enum capture_status learn_host(struct xdp *s)
 {
-	s->program.control->answers = answers;
 	s->own = xdp_own_open(s->program.control->own);
 	if (s->own == NULL)
 		return refuse(CAPTURE_BROKEN, s, "addresses", strerror(errno));
@@ -200,9 +210,9 @@ static enum capture_status xdp_open(void **self, const struct capture_want *want
 	if (status == CAPTURE_UP)
 		status = capture_afpacket.open(&s->slow, &slow);
 	if (status == CAPTURE_UP)
-		status = load(s, want->buffer_bytes - slow.buffer_bytes);
+		status = load(s, want, want->buffer_bytes - slow.buffer_bytes);
 	if (status == CAPTURE_UP)
-		status = learn_host(s, want->answers);
+		status = learn_host(s);
 	if (status == CAPTURE_UP)
 		status = join_descriptors(s);
 	if (status == CAPTURE_UP)
@@ -233,17 +243,14 @@ static void add_key(struct xdp_setting *setting, const uint8_t gate[static SHORT
 }
 
 /* Into the setting that is not in force; then they change places. */
-static void xdp_keys(
-    void *self, const struct carrier_ports *ports, const struct veil_keys *key, unsigned keys)
+static void xdp_keys(void *self, const struct veil_keys *key, unsigned keys)
 {
 	struct xdp *s = self;
 	struct xdp_control *c = s->program.control;
 	uint32_t next = c->active == 1 ? 2 : 1;
 	struct xdp_setting *setting = &c->setting[next - 1];
 
-	*setting = (struct xdp_setting){.udp_port_be = htons(ports->udp),
-	    .tcp_port_be = htons(ports->tcp),
-	    .icmp = ports->icmp};
+	*setting = (struct xdp_setting){.keys = 0};
 	for (unsigned i = 0; i < keys && i < XDP_KEYS_MAX; i++)
 		add_key(setting, key[i].gate);
 	__atomic_store_n(&c->active, next, __ATOMIC_RELEASE);

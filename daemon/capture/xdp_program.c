@@ -77,6 +77,14 @@ static int resize(const struct bpf_object *object, const char *name, uint32_t en
 	return map != NULL ? bpf_map__set_max_entries(map, entries) : -ENOENT;
 }
 
+/* libbpf has the kernel freeze this one when it is loaded. */
+static int fix(const struct bpf_object *object, const struct xdp_fixed *fixed)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
+
+	return map != NULL ? bpf_map__set_initial_value(map, fixed, sizeof(*fixed)) : -ENOENT;
+}
+
 static int find_parts(struct xdp_program *p)
 {
 	const struct bpf_program *program =
@@ -91,7 +99,7 @@ static int find_parts(struct xdp_program *p)
 	return p->control != NULL && p->counts != NULL ? 0 : -errno;
 }
 
-int xdp_load(struct xdp_program *p, size_t ring_bytes)
+int xdp_load(struct xdp_program *p, const struct xdp_fixed *fixed, size_t ring_bytes)
 {
 	const struct bpf_object_open_opts opts = {.sz = sizeof(opts), .object_name = "postern"};
 	int cpus = libbpf_num_possible_cpus();
@@ -108,6 +116,8 @@ int xdp_load(struct xdp_program *p, size_t ring_bytes)
 	status = resize(p->object, "counts", p->cpus);
 	if (status == 0)
 		status = resize(p->object, "ring", ring_size(ring_bytes));
+	if (status == 0)
+		status = fix(p->object, fixed);
 	if (status == 0)
 		status = bpf_object__load(p->object);
 	return status == 0 ? find_parts(p) : status;

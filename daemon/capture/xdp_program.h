@@ -25,10 +25,12 @@ struct xdp_program {
 
 /*
  * Load it, with room for ring_bytes (made a power of two that fits) of frames.
- * Until control->active is set, it lets everything pass. Returns 0; or -errno,
+ * Until control->active is set, it lets everything pass. What fixed says holds
+ * as long as the program lives. Returns 0; or -errno,
  * with libbpf's and the kernel's reasons in the log at level debug.
  */
-int xdp_load(struct xdp_program *p, size_t ring_bytes) __attribute__((warn_unused_result));
+int xdp_load(struct xdp_program *p, const struct xdp_fixed *fixed, size_t ring_bytes)
+    __attribute__((warn_unused_result));
 
 /*
  * In the driver if it can, else before the network stack. *mode becomes

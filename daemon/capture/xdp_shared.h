@@ -19,12 +19,18 @@ enum {
 	XDP_FRAME_MOST = XDP_HEADS_MOST + XDP_VEIL_MOST + 6, /* a multiple of 8 */
 };
 
-struct xdp_setting {
-	__u64 key[XDP_KEYS_MAX][2]; /* SipHash's k0 and k1 */
-	__u32 keys;
+/* Given when the program is loaded, and nobody's to change from then on. */
+struct xdp_fixed {
 	__u16 udp_port_be; /* 0: not in use */
 	__u16 tcp_port_be;
-	__u32 icmp;
+	__u16 icmp;
+	__u16
+	    answers; /* not 0: hand knocks over and let all pass, since closed ports answer here */
+};
+
+struct xdp_setting {
+	__u64 key[XDP_KEYS_MAX][2]; /* SipHash's k0 and k1 */
+	__u64 keys;
 };
 
 /* IPv4 as ::ffff:a.b.c.d, bytes as on the wire. All zeros: the slot is free. */
@@ -32,12 +38,15 @@ struct xdp_address {
 	__u64 half[2];
 };
 
-/* Written by us through memory, read by the program. */
+/*
+ * Written by us through memory, read by the program. In the jail, too: keys are
+ * rotated, and addresses come and go. So it decides only what becomes of frames
+ * that struct xdp_fixed lets the program look at.
+ */
 struct xdp_control {
 	__u32 active; /* 0: no keys yet, everything passes; else setting[active - 1] is in force */
 	__u16 mac[3]; /* of the interface, its bytes as on the wire */
-	__u16
-	    answers; /* not 0: hand knocks over and let all pass, since closed ports answer here */
+	__u16 unused;
 	struct xdp_setting setting[2];
 	/* This host's own: each stands within XDP_OWN_PROBES slots from xdp_slot() on. */
 	struct xdp_address own[XDP_OWN_SLOTS];

@@ -2,8 +2,10 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -43,22 +45,23 @@ static void set_keys(struct scene *s, unsigned keys)
 {
 	struct xdp_setting *setting = &s->program.control->setting[0];
 
-	setting->udp_port_be = htons(FRAME_PORT);
-	setting->tcp_port_be = htons(FRAME_PORT);
-	setting->icmp = 1;
 	setting->keys = keys;
 	for (unsigned i = 0; i < keys; i++)
 		memcpy(setting->key[i], s->key[i].gate, SHORT_KEY_BYTES);
 	s->program.control->active = 1;
 }
 
-static int start(void **state)
+static int load(void **state, bool answers)
 {
+	const struct xdp_fixed fixed = {.udp_port_be = htons(FRAME_PORT),
+	    .tcp_port_be = htons(FRAME_PORT),
+	    .icmp = 1,
+	    .answers = answers};
 	struct scene *s = calloc(1, sizeof(*s));
 	int status;
 
 	assert_non_null(s);
-	status = xdp_load(&s->program, RING_BYTES);
+	status = xdp_load(&s->program, &fixed, RING_BYTES);
 	if (status != 0)
 		fail_msg("xdp_load: %s", strerror(-status));
 	live_run("ip addr flush dev lo && ip addr add 198.51.100.1/32 dev lo && "
@@ -71,6 +74,16 @@ static int start(void **state)
 	secret_random(s->key, sizeof(s->key));
 	*state = s;
 	return 0;
+}
+
+static int start(void **state)
+{
+	return load(state, false);
+}
+
+static int start_where_ports_answer(void **state)
+{
+	return load(state, true);
 }
 
 static int stop(void **state)
@@ -255,9 +268,10 @@ static void knows_the_keys_in_force(void **state)
 	assert_int_equal(run(s, &f[1]), XDP_DROP);
 	assert_int_equal(s->handed, 1);
 	s->program.control->setting[1] = s->program.control->setting[0];
-	s->program.control->setting[1].udp_port_be = htons(53);
+	s->program.control->setting[1].keys = 0;
 	s->program.control->active = 2;
-	assert_int_equal(run(s, &f[0]), XDP_PASS);
+	assert_int_equal(run(s, &f[0]), XDP_DROP);
+	assert_int_equal(s->handed, 0);
 }
 
 /* Of other hosts behind us, or of other machines on this one: not ours to drop, nor to take. */
@@ -434,7 +448,6 @@ static void takes_nothing_away_where_ports_answer(void **state)
 	struct xdp_counts n;
 
 	set_keys(s, 1);
-	s->program.control->answers = 1;
 	make_veil(s, 0, segment + 20, 500);
 	for (size_t i = 0; i < COUNT_OF(expectations); i++) {
 		make(&f, &expectations[i], segment + 20, 500);
@@ -450,6 +463,27 @@ static void takes_nothing_away_where_ports_answer(void **state)
 	assert_int_equal(s->handed, 1);
 	xdp_count(&s->program, &n);
 	assert_int_equal(n.of[XDP_COUNT_GATE] + n.of[XDP_COUNT_LENGTH], 0);
+}
+
+/* Whoever has the process has the descriptors, and may map what they are of. */
+static void nobody_changes_what_it_looks_at(void **state)
+{
+	struct scene *s = *state;
+	const int fd = bpf_object__find_map_fd_by_name(s->program.object, ".rodata");
+	const struct xdp_fixed other = {.udp_port_be = htons(53)};
+	const uint32_t zero = 0;
+	uint8_t veil[500];
+	struct frame f;
+
+	assert_true(fd >= 0);
+	assert_ptr_equal(
+	    mmap(NULL, sizeof(other), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &other, BPF_ANY), -EPERM);
+	set_keys(s, 0);
+	make_veil(s, 0, veil, sizeof(veil));
+	make(&f, &plain, veil, sizeof(veil));
+	assert_int_equal(run(s, &f), XDP_DROP);
 }
 
 static void counts_what_finds_no_room(void **state)
@@ -486,7 +520,9 @@ int main(void)
 	    TEST(takes_a_first_segment),
 	    TEST(hears_an_echo_request),
 	    TEST(survives_lies),
-	    TEST(takes_nothing_away_where_ports_answer),
+	    cmocka_unit_test_setup_teardown(
+		takes_nothing_away_where_ports_answer, start_where_ports_answer, stop),
+	    TEST(nobody_changes_what_it_looks_at),
 	    TEST(counts_what_finds_no_room),
 	};
 
