@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture.h"
@@ -138,6 +139,31 @@ static void check_users(const struct config *c, const char *path, struct report 
 	users_free(&users);
 }
 
+/* It may be there later, on a disk that is not mounted yet say: so this is a warning. */
+static void check_program(
+    const char *program, const char *what, const char *path, unsigned line, struct report *r)
+{
+	struct stat st;
+
+	if (program[0] == '\0')
+		return;
+	if (stat(program, &st) != 0)
+		report_warning(r, path, line, "%s: %s: %s; install it, or name another", what,
+		    program, strerror(errno));
+	else if (!S_ISREG(st.st_mode) || (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
+		report_warning(
+		    r, path, line, "%s: %s: not a program that can be run", what, program);
+}
+
+static void check_programs(const struct config *c, const char *path, struct report *r)
+{
+	for (unsigned i = 0; i < c->commands; i++)
+		check_program(c->command[i].run.at[0], "run", path, c->command[i].line, r);
+	check_program(c->event_script, "event-script", path, 0, r);
+	if (strcmp(c->firewall, "exec") == 0)
+		check_program(c->firewall_script, "firewall-script", path, 0, r);
+}
+
 int check_all(const char *path, const char *dir)
 {
 	struct report r = {.say = say};
@@ -148,6 +174,7 @@ int check_all(const char *path, const char *dir)
 		abort();
 	if (read_config(c, path, &r) == 0) {
 		(void)!check_methods(c, path, &r);
+		check_programs(c, path, &r);
 		check_users(c, path, &r);
 		clients = check_clients(c, dir, &r);
 		check_key(dir, c->server_key, 1, &r);

@@ -175,6 +175,17 @@ def test_check_is_quiet_about_what_is_right(house):
     assert done.returncode == 0
 
 
+def test_check_warns_of_a_program_that_is_not_there(house):
+    text = house.postern.config_text()
+    lines = ['command "x" { run = {"/no/such"}  user = nobody }', 'event-script = /etc']
+    house.postern.write_config("\n".join([text, *lines, ""]))
+    done = posternd(house, "--check", "-c", house.postern.config)
+    at = len(text.splitlines()) + 2
+    assert done.returncode == 0
+    assert f"posternd.conf:{at}: warning: run: /no/such: No such file or directory; install it" in done.stderr
+    assert "warning: event-script: /etc: not a program" in done.stderr
+
+
 def test_print_config_reads_back_the_same(house):
     first = posternd(house, "--print-config", "-c", house.postern.config)
     assert first.returncode == 0
