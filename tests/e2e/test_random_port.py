@@ -130,6 +130,22 @@ def test_what_a_door_is_called(house):
     assert unheard.stdout == "" and "an answer tells it" in unheard.stderr
 
 
+def test_keep_tells_another_port(house):
+    """A new address is a new session; the same one for longer is no news."""
+    kept = house.carol.start("keep", "carol", "-4", "--hold", "2")
+    kept.wait_line(f"is open for {C4}")
+    until(lambda: len(house.postern.log_lines("granted client=carol.* again=yes")) > 0, 5, "the next knock")
+    assert kept.output().count("open for") == 1
+    try:
+        for verb, address in ("del", C4), ("add", "10.88.0.9"):
+            house.client.ip("addr", verb, f"{address}/24", "dev", "eth0")
+        kept.wait_line("is open for 10.88.0.9")
+    finally:
+        for verb, address in ("del", "10.88.0.9"), ("add", C4):
+            house.client.ip("addr", verb, f"{address}/24", "dev", "eth0")
+        kept.stop()
+
+
 def test_forms_of_a_door(house):
     (port,) = open_doors(house, "-4", "--single-use").values()
     assert [open_at(house.client, S4, port) for _ in range(2)] == ["open", "silent"]
