@@ -29,7 +29,9 @@ static void print_service(const json_t *door)
 {
 	const char *service = get_text(door, "service");
 
-	if (service[0] && json_is_null(json_object_get(door, "port")))
+	if (service[0] && strcmp(get_text(door, "protocol"), "0") == 0)
+		printf("%s (gateway)", service);
+	else if (service[0] && json_is_null(json_object_get(door, "port")))
 		printf("%s (%s random)", service, get_text(door, "protocol"));
 	else if (service[0])
 		printf(

@@ -59,7 +59,12 @@ static void put_services(struct room *r, const struct profile_parts *p)
 
 		if (!client_has_service(p->client, i))
 			continue;
-		put(r, "service = %s %s ", s->name, s->proto == IPPROTO_TCP ? "tcp" : "udp");
+		put(r, "service = %s ", s->name);
+		if (service_is_gateway(s)) {
+			put(r, "gateway\n");
+			continue;
+		}
+		put(r, "%s ", s->proto == IPPROTO_TCP ? "tcp" : "udp");
 		if (service_is_random(s))
 			put(r, "random\n");
 		else

@@ -156,7 +156,7 @@ POSTERN_API void postern_set_ask(struct postern *p,
 
 struct postern_service {
 	const char *name;
-	uint8_t protocol; /* IANA: 6 tcp, 17 udp */
+	uint8_t protocol; /* IANA: 6 tcp, 17 udp; 0: a gateway, which has no port either */
 	uint16_t port;	  /* 0: random; the door has it */
 };
 

@@ -9,7 +9,7 @@
 #include "knock.h"
 
 /*
- * By its port; or, where that is random, by its place: the doors are in the order of the services
+ * By its port; or, where that is random or there is none, by its place: the doors are in the order of the services
  * that were named, each for every address. A list has no such order, and one name at most that can be.
  */
 static const char *name_of(
@@ -17,7 +17,8 @@ static const char *name_of(
 {
 	const unsigned admits = q->admits > 0 ? q->admits : 1;
 	const struct port *port = &r->door[i].port;
-	const char *name = profile_service_name(p, port->proto, port->number);
+	const char *name =
+	    port->number != 0 ? profile_service_name(p, port->proto, port->number) : NULL;
 	const struct postern_service *s = NULL;
 
 	if (name)
@@ -238,7 +239,7 @@ static bool asks_random(const struct postern_profile *p, const struct request *q
 	for (unsigned i = 0; q->verb == VERB_OPEN && i < q->services; i++) {
 		const struct postern_service *s = profile_service(p, q->service[i]);
 
-		if (s && s->port == 0)
+		if (s && s->port == 0 && s->protocol != 0)
 			return true;
 	}
 	return false;

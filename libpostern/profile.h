@@ -95,7 +95,7 @@ size_t profile_rekey(const char *text, size_t len, const uint8_t current[static 
 
 /* What the server calls a service, by what it guards (0: a random port); NULL when the profile does not say. */
 const char *profile_service_name(const struct postern_profile *p, uint8_t protocol, uint16_t port);
-/* That with a random port, if there is one and no more of this protocol; else NULL. */
+/* That with a random port, or the gateway (protocol 0), if there is one and no more; else NULL. */
 const struct postern_service *profile_only_random(
     const struct postern_profile *p, uint8_t protocol);
 /* The service of that name; NULL when the profile has none. */

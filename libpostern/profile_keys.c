@@ -135,14 +135,15 @@ static int read_service(struct profile_reading *s, char *value)
 
 	for (int i = 0; i < SERVICE_WORDS; i++)
 		word[i] = strtok_r(i == 0 ? value : NULL, " \t", &rest);
-	if (!word[2] || strtok_r(NULL, " \t", &rest))
+	const bool gateway = word[1] && !word[2] && strcmp(word[1], "gateway") == 0;
+	if ((!word[2] && !gateway) || strtok_r(NULL, " \t", &rest))
 		return profile_complain(s, "must be NAME PROTOCOL PORT, like 'ssh tcp 22'");
 	if (!name_is_valid(word[0]))
 		return profile_complain(s, "the name must be 1 to 32 of a-z, 0-9, '-' and '_'");
-	int protocol = protocol_of(word[1]);
+	int protocol = gateway ? 0 : protocol_of(word[1]);
 	if (protocol < 0)
 		return profile_complain(s, "the protocol must be tcp or udp");
-	if (strcmp(word[2], "random") != 0 && profile_read_number(word[2], &port) < 0)
+	if (!gateway && strcmp(word[2], "random") != 0 && profile_read_number(word[2], &port) < 0)
 		return profile_complain(s, "the port must be a number from 1 to 65535, or random");
 	if (p->services == PROFILE_SERVICES_MAX)
 		return profile_complain(s, "more than 256 services: remove some");

@@ -7,7 +7,7 @@ import time
 import pytest
 from lab import connect, until
 from lab.network import v4
-from lab.user import DENIED, GRANTED, NO_ANSWER, USAGE
+from lab.user import DENIED, GRANTED, NO_ANSWER, USAGE, User
 from test_firewall_backend import serve
 
 S4, S6 = v4("server"), "fd88::1"
@@ -341,3 +341,9 @@ def test_out_through_a_gateway(inner):
     assert inner.postern.sessions()[0]["port"] == 0
     knock(inner, "close", "alice", "net")
     assert connect.tcp(inner.client, "10.99.0.5", 5432) == "silent"
+    # A client whose profile knows of it calls it by its name.
+    gina = User(inner.client, "gina")
+    gina.import_profile(inner.postern.add_client("gina", services=("ssh", "net"), server="server.lab"))
+    inner.postern.reload_and_wait()
+    assert "net (gateway) is open" in gina.postern("open", "gina", "-4").stdout
+    assert "net (gateway) for another" in gina.postern("list", "gina", "-4").stdout

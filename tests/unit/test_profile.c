@@ -76,12 +76,12 @@ static void reads_all_of_it(void **state)
 	profile_free(p);
 }
 
-static void knows_services_at_random_ports(void **state)
+static void knows_services_without_a_port_of_their_own(void **state)
 {
 	(void)state;
 	struct postern_profile *p =
 	    parse_good(FIRST NEEDED "service = db tcp random\nservice = ssh tcp 22\n"
-				    "service = vpn udp random\n");
+				    "service = vpn udp random\nservice = net gateway\n");
 
 	assert_int_equal(p->service[0].port, 0);
 	assert_string_equal(profile_service_name(p, 6, 0), "db");
@@ -89,6 +89,7 @@ static void knows_services_at_random_ports(void **state)
 	assert_null(profile_service(p, "web"));
 	assert_ptr_equal(profile_only_random(p, 6), &p->service[0]);
 	assert_ptr_equal(profile_only_random(p, 17), &p->service[2]);
+	assert_ptr_equal(profile_only_random(p, 0), &p->service[3]);
 	p->service[1].port = 0;
 	assert_null(profile_only_random(p, 6));
 	profile_free(p);
@@ -227,6 +228,8 @@ static const struct {
     {FIRST NEEDED "gap = 1001\n", "a.postern:11: gap: must be the longest pause"},
     {FIRST NEEDED "carrier = sequence\n", "a.postern: sequence: is missing, and the carrier"},
     {FIRST NEEDED "service = ssh tcp\n", "a.postern:11: service: must be NAME PROTOCOL PORT"},
+    {FIRST NEEDED "service = ssh\n", "a.postern:11: service: must be NAME PROTOCOL PORT"},
+    {FIRST NEEDED "service = net gateway 22\n", "a.postern:11: service: the protocol must be"},
     {FIRST NEEDED "service = ssh tcp 22 23\n", "a.postern:11: service: must be NAME PROTOCOL PORT"},
     {FIRST NEEDED "service = SSH tcp 22\n", "a.postern:11: service: the name must be"},
     {FIRST NEEDED "service = ssh sctp 22\n",
@@ -378,7 +381,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_all_of_it),
-	    cmocka_unit_test(knows_services_at_random_ports),
+	    cmocka_unit_test(knows_services_without_a_port_of_their_own),
 	    cmocka_unit_test(defaults_are_those_of_the_manual),
 	    cmocka_unit_test(sequences_are_read),
 	    cmocka_unit_test(presets_are_lines_of_their_own),
