@@ -6,31 +6,28 @@
  * not here: the configuration refuses them (firewalls.c).
  *
  * Nothing tells of changes to iptables, so every few seconds what stands is
- * compared with what we put there.
+ * compared with what we put there (ipset_look.h). Doors need no tool.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "firewall_ops.h"
 #include "ipset_doors.h"
 #include "ipset_link.h"
+#include "ipset_look.h"
 #include "ipset_ports.h"
 #include "ipset_rules.h"
 #include "ipset_sets.h"
 #include "log.h"
 #include "xt_tool.h"
 
-enum { LOOK_S = 3 };
-
 struct ipset {
 	struct firewall base; /* first, so that the one can be made the other */
 	struct nft_link link;
-	int timer;
+	struct ipset_look look;
+	struct xt_tools tools;
 	/* What we put there; NULL before that. */
 	char *rules[XT_FAMILIES];
 	struct ipset_ports tcp, udp;
@@ -55,22 +52,18 @@ static void ipset_stop(struct firewall *f)
 
 	forget_rules(s);
 	nft_link_close(&s->link);
-	if (s->timer >= 0)
-		(void)close(s->timer);
+	ipset_look_close(&s->look);
 	free(s);
 }
 
 static struct firewall *ipset_start(const struct config *c)
 {
-	const struct itimerspec often = {{LOOK_S, 0}, {LOOK_S, 0}};
 	struct ipset *s = calloc(1, sizeof(*s));
 
 	(void)c;
 	if (!s)
 		return NULL;
-	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (s->timer < 0 || timerfd_settime(s->timer, 0, &often, NULL) != 0 ||
-	    nft_link_open(&s->link) != 0) {
+	if (ipset_look_open(&s->look) != 0 || nft_link_open(&s->link) != 0) {
 		log_error("firewall", "netlink=\"%s\" need=\"CAP_NET_ADMIN, a kernel with ipset\"",
 		    strerror(errno));
 		ipset_stop(&s->base);
@@ -84,7 +77,7 @@ static struct firewall *ipset_start(const struct config *c)
 /* The rules of one family, and how the tool tells of them from then on. */
 static int put_rules(struct ipset *s, const struct config *c, size_t i)
 {
-	char *present = xt_save(&xt_families[i]), *text = NULL;
+	char *present = xt_save(&s->tools, &xt_families[i]), *text = NULL;
 	size_t size;
 	FILE *out = present ? open_memstream(&text, &size) : NULL;
 	int rc = -1;
@@ -92,10 +85,10 @@ static int put_rules(struct ipset *s, const struct config *c, size_t i)
 	if (!out)
 		goto out;
 	ipset_rules_write(out, c, xt_families[i].v4, present);
-	if (fclose(out) != 0 || xt_restore(&xt_families[i], text) != 0)
+	if (fclose(out) != 0 || xt_restore(&s->tools, &xt_families[i], text) != 0)
 		goto out;
 	free(present);
-	present = xt_save(&xt_families[i]);
+	present = xt_save(&s->tools, &xt_families[i]);
 	if (present) {
 		free(s->rules[i]);
 		s->rules[i] = ipset_rules_ours(present);
@@ -155,8 +148,10 @@ static enum firewall_status ipset_list_doors(struct firewall *f, firewall_door_f
 static enum firewall_status ipset_ensure(struct firewall *f, const struct config *c)
 {
 	struct ipset *s = state_of(f);
+	const bool armed = arm(s, c) == 0;
 
-	if (arm(s, c) != 0)
+	ipset_look_again(&s->look, armed);
+	if (!armed)
 		return FIREWALL_FAILED;
 	/* No rule asks the others any more: where one stays, its doors are closed all the same. */
 	(void)!ipset_doors_drop(&s->link, c);
@@ -167,46 +162,58 @@ static enum firewall_status ipset_ensure(struct firewall *f, const struct config
 
 static int ipset_watch_fd(const struct firewall *f)
 {
-	return ((const struct ipset *)f)->timer;
+	return ipset_look_fd(&((const struct ipset *)f)->look);
 }
 
-static bool rules_differ(const struct ipset *s, size_t i)
+static bool rules_differ(const struct ipset *s)
 {
-	char *present = xt_save(&xt_families[i]),
-	     *ours = present ? ipset_rules_ours(present) : NULL;
-	const bool differ = !ours || strcmp(ours, s->rules[i]) != 0 || !ipset_rules_stand(present);
+	bool differ = false;
 
-	free(ours);
-	free(present);
+	for (size_t i = 0; i < XT_FAMILIES; i++) {
+		const char *present = s->look.saved[i];
+		char *ours = ipset_rules_ours(present);
+
+		differ = differ || !s->rules[i] || strcmp(ours, s->rules[i]) != 0 ||
+			 !ipset_rules_stand(present);
+		free(ours);
+	}
 	return differ;
+}
+
+static bool ports_differ(struct ipset *s)
+{
+	return !ipset_ports_same(&s->link, IPSET_TCP, &s->tcp) ||
+	       !ipset_ports_same(&s->link, IPSET_UDP, &s->udp);
 }
 
 static bool ipset_changed(struct firewall *f)
 {
 	struct ipset *s = state_of(f);
-	uint64_t turns;
 
-	if (read(s->timer, &turns, sizeof(turns)) != sizeof(turns))
+	switch (ipset_look_turn(&s->look, &s->tools)) {
+	case IPSET_LOOK_GOES_ON:
 		return false;
-	for (size_t i = 0; i < XT_FAMILIES; i++)
-		if (!s->rules[i] || rules_differ(s, i))
-			return true;
-	return !ipset_ports_same(&s->link, IPSET_TCP, &s->tcp) ||
-	       !ipset_ports_same(&s->link, IPSET_UDP, &s->udp);
+	case IPSET_LOOK_BEGINS:
+	case IPSET_LOOK_FAILED:
+		return ports_differ(s);
+	case IPSET_LOOK_IS_DONE:
+		return rules_differ(s);
+	}
+	return false;
 }
 
 /* --- taking it away --- */
 
-static int remove_rules(const struct xt_family *f)
+static int remove_rules(struct ipset *s, const struct xt_family *f)
 {
-	char *present = xt_save(f), *text = NULL;
+	char *present = xt_save(&s->tools, f), *text = NULL;
 	size_t size;
 	FILE *out = present ? open_memstream(&text, &size) : NULL;
 	int rc = -1;
 
 	if (out) {
 		ipset_rules_write_removal(out, present);
-		rc = fclose(out) == 0 ? xt_restore(f, text) : -1;
+		rc = fclose(out) == 0 ? xt_restore(&s->tools, f, text) : -1;
 	}
 	free(present);
 	free(text);
@@ -221,7 +228,7 @@ static enum firewall_status ipset_remove(struct firewall *f)
 
 	forget_rules(s);
 	for (size_t i = 0; i < XT_FAMILIES; i++)
-		failed |= remove_rules(&xt_families[i]);
+		failed |= remove_rules(s, &xt_families[i]);
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && failed == 0; i++)
 		failed |= ipset_take_away(&s->link, sets[i]);
 	if (failed == 0)
@@ -255,7 +262,7 @@ static enum firewall_status ipset_read(struct firewall *f, struct firewall_state
 		return FIREWALL_FAILED;
 	}
 	for (size_t i = 0; i < XT_FAMILIES; i++) {
-		char *present = xt_save(&xt_families[i]);
+		char *present = xt_save(&s->tools, &xt_families[i]);
 
 		if (!present)
 			return FIREWALL_FAILED;
@@ -271,9 +278,10 @@ static enum firewall_status ipset_read(struct firewall *f, struct firewall_state
 
 static enum firewall_status ipset_show(struct firewall *f, FILE *out)
 {
-	(void)f;
+	struct ipset *s = state_of(f);
+
 	for (size_t i = 0; i < XT_FAMILIES; i++) {
-		char *present = xt_save(&xt_families[i]);
+		char *present = xt_save(&s->tools, &xt_families[i]);
 		char *ours = present ? ipset_rules_ours(present) : NULL;
 
 		if (ours)

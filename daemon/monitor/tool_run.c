@@ -34,23 +34,6 @@ static _Noreturn void become_tool(
 	_exit(TOOL_MISSING);
 }
 
-static int wait_for(pid_t pid)
-{
-	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-	int status = -1;
-
-	/* Before the wait, while the number is still its own. */
-	if (end.fd < 0 || poll(&end, 1, TOOL_PATIENCE_MS) != 1) {
-		(void)kill(-pid, SIGKILL);
-		(void)kill(pid, SIGKILL);
-	}
-	if (end.fd >= 0)
-		(void)close(end.fd);
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return TOOL_KILLED;
-	return WEXITSTATUS(status);
-}
-
 /* What it reads: memory that nobody waits at. */
 static int input_file(const char *text)
 {
@@ -91,24 +74,63 @@ static char *text_of(int fd)
 	return text;
 }
 
+static void shut(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+int tool_start(
+    struct tool *t, const char *const argv[], const char *const environment[], const char *input)
+{
+	static const char *const plain[] = {TOOL_PATH, NULL};
+	int in = input_file(input);
+
+	*t = (struct tool){.end = -1, .out = output_file()};
+	if (in >= 0 && t->out >= 0)
+		t->pid = fork();
+	if (t->pid == 0 && in >= 0 && t->out >= 0)
+		become_tool(argv, environment ? environment : plain, in, t->out);
+	if (t->pid > 0)
+		t->end = pidfd_open(t->pid, 0);
+	shut(&in);
+	return t->pid > 0 ? 0 : -1;
+}
+
+bool tool_has_ended(const struct tool *t, int patience_ms)
+{
+	struct pollfd end = {.fd = t->end, .events = POLLIN};
+
+	return t->end >= 0 && poll(&end, 1, patience_ms) == 1;
+}
+
+int tool_end(struct tool *t, int patience_ms, char **said)
+{
+	int status = -1, result = TOOL_KILLED;
+
+	if (t->pid > 0) {
+		/* Before the wait, while the number is still its own. */
+		if (!tool_has_ended(t, patience_ms)) {
+			(void)kill(-t->pid, SIGKILL);
+			(void)kill(t->pid, SIGKILL);
+		}
+		if (waitpid(t->pid, &status, 0) == t->pid && WIFEXITED(status))
+			result = WEXITSTATUS(status);
+	}
+	if (said)
+		*said = text_of(t->out);
+	shut(&t->end);
+	shut(&t->out);
+	t->pid = 0;
+	return result;
+}
+
 int tool_run(
     const char *const argv[], const char *const environment[], const char *input, char **said)
 {
-	static const char *const plain[] = {TOOL_PATH, NULL};
-	int in = input_file(input), out = output_file(), status = TOOL_KILLED;
-	pid_t pid = -1;
+	struct tool t;
 
-	if (in >= 0 && out >= 0)
-		pid = fork();
-	if (pid == 0)
-		become_tool(argv, environment ? environment : plain, in, out);
-	if (pid > 0)
-		status = wait_for(pid);
-	if (said)
-		*said = text_of(out);
-	if (in >= 0)
-		(void)close(in);
-	if (out >= 0)
-		(void)close(out);
-	return status;
+	(void)!tool_start(&t, argv, environment, input); /* then its end says it */
+	return tool_end(&t, TOOL_PATIENCE_MS, said);
 }

@@ -5,6 +5,9 @@
 #ifndef POSTERN_MONITOR_TOOL_RUN_H
 #define POSTERN_MONITOR_TOOL_RUN_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 enum {
 	TOOL_PATIENCE_MS = 5000,
 	TOOL_SAID_MAX = 4 << 20, /* bytes of output; it cannot write more */
@@ -25,5 +28,23 @@ enum {
  */
 int tool_run(const char *const argv[], const char *const environment[], const char *input,
     char **said) __attribute__((warn_unused_result));
+
+/*
+ * The same in two steps, so that nobody needs to wait: what is between them is
+ * the caller's to bound.
+ */
+struct tool {
+	pid_t pid; /* 0: none runs */
+	int end;   /* readable when it has ended; -1: that cannot be watched */
+	int out;
+};
+
+/* Returns 0; -1: it could not be started. tool_end() in any case. */
+int tool_start(struct tool *t, const char *const argv[], const char *const environment[],
+    const char *input) __attribute__((warn_unused_result));
+/* Waits for its end so long, but takes nothing. */
+bool tool_has_ended(const struct tool *t, int patience_ms);
+/* Wait so long, then kill it. said and result as of tool_run(). */
+int tool_end(struct tool *t, int patience_ms, char **said) __attribute__((warn_unused_result));
 
 #endif

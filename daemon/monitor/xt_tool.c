@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "tool_run.h"
 
-enum { MS = 1000 };
+enum {
+	MS = 1000,
+	HUNG_MS = 2 * TOOL_PATIENCE_MS, /* in one reload or so, we wait for it once */
+};
 
 const struct xt_family xt_families[XT_FAMILIES] = {
     {true, "/usr/sbin/iptables-save", "/usr/sbin/iptables-restore"},
@@ -28,28 +32,74 @@ static void tell_tool(const char *tool, int status, const char *said)
 		    log_quote(quoted, said, strcspn(said, "\n")));
 }
 
-char *xt_save(const struct xt_family *f)
+static void note_hung(struct xt_tools *t, const char *tool)
 {
-	const char *const argv[] = {f->save, NULL};
-	char *said;
-	int status = tool_run(argv, NULL, "", &said);
+	t->hung = tool;
+	t->hung_until_ms = clock_mono_ms() + HUNG_MS;
+}
 
+/* Returns the exit status; TOOL_KILLED and logged when it hung a moment ago. */
+static int run(struct xt_tools *t, const char *const argv[], const char *input, char **said)
+{
+	int status;
+
+	*said = NULL;
+	if (clock_mono_ms() < t->hung_until_ms) {
+		log_error("firewall", "tool=%s: not run, since tool=%s hung a moment ago", argv[0],
+		    t->hung);
+		return TOOL_KILLED;
+	}
+	status = tool_run(argv, NULL, input, said);
+	if (status == TOOL_KILLED)
+		note_hung(t, argv[0]);
+	if (status != 0)
+		tell_tool(argv[0], status, *said);
+	return status;
+}
+
+static char *text_or_null(int status, char *said)
+{
 	if (status == 0)
 		return said;
-	tell_tool(f->save, status, said);
 	free(said);
 	return NULL;
 }
 
+char *xt_save(struct xt_tools *t, const struct xt_family *f)
+{
+	const char *const argv[] = {f->save, NULL};
+	char *said;
+	const int status = run(t, argv, "", &said);
+
+	return text_or_null(status, said);
+}
+
 /* Waits for others that hold the lock less long than we wait for it. */
-int xt_restore(const struct xt_family *f, const char *text)
+int xt_restore(struct xt_tools *t, const struct xt_family *f, const char *text)
 {
 	const char *const argv[] = {f->restore, "-w", "3", "--noflush", NULL};
 	char *said;
-	int status = tool_run(argv, NULL, text, &said);
+	const int status = run(t, argv, text, &said);
 
-	if (status != 0)
-		tell_tool(f->restore, status, said);
 	free(said);
 	return status == 0 ? 0 : -1;
+}
+
+int xt_save_start(struct tool *run, const struct xt_family *f)
+{
+	const char *const argv[] = {f->save, NULL};
+
+	return tool_start(run, argv, NULL, "");
+}
+
+char *xt_save_end(struct xt_tools *t, struct tool *run, const struct xt_family *f)
+{
+	char *said;
+	const int status = tool_end(run, 0, &said);
+
+	if (status == TOOL_KILLED)
+		note_hung(t, f->save);
+	if (status != 0)
+		tell_tool(f->save, status, said);
+	return text_or_null(status, said);
 }

@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from lab import connect, until
+from lab import connect, stays, until
 from lab.backend import Backend
 from lab.house import House
 from lab.network import v4, v6
@@ -161,8 +161,7 @@ def test_what_somebody_took_away_is_noticed_and_put_back(scene):
         for server in (S4, S6):
             assert answers(scene, server, scene.attacker) == ("silent", None)
     assert is_open(scene, S4)  # the door outlived it all
-    time.sleep(LOOK - 1.5)  # at least one look
-    assert scene.backend.do("changed") == "no"  # what we did ourselves is no change
+    stays(lambda: scene.backend.do("changed") == "no", LOOK, "what we did ourselves is no change")
 
 
 def test_rules_of_others_go_on(scene):
@@ -206,6 +205,29 @@ def test_the_whole_way_and_the_end_of_everything(house):
     assert house.is_open()  # doors outlive it
     house.postern.kill_all()
     until(house.all_closed, 9, "the end of the door without us")
+
+
+def test_a_tool_that_hangs_holds_nobody_up(tmp_path):
+    """The look kills it, tells it and goes on later; doors need none; a reload ends and says why it failed."""
+    fake = tmp_path / "xtables"
+    fake.write_text("#!/bin/sh\nexec sleep 60\n")
+    fake.chmod(0o755)
+    with House(firewall="ipset") as house:
+        pid = house.postern.process.pid
+        house.server.run("nsenter", "-t", pid, "-m", "mount", "--bind", fake, XTABLES)
+        waits = []
+        while not house.postern.log_lines("iptables-save: did not end"):
+            begin = time.monotonic()
+            assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
+            waits.append(time.monotonic() - begin)
+            assert house.is_open() and sum(waits) < 20
+            time.sleep(0.5)
+        assert max(waits) < 3
+        begin = time.monotonic()
+        assert house.postern.ctl("reload", check=False).returncode != 0
+        assert time.monotonic() - begin < 8
+        assert "iptables-save" in house.postern.log().split("reloading")[-1]
+        assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
 
 
 @pytest.mark.parametrize("capture", ["nflog", "nfqueue", "udp"])
