@@ -15,7 +15,10 @@ extern char **environ;
 
 enum { QUESTION_MAX = 128, LINE_MAX_BYTES = 1024, HEX = 16 };
 
-/* One line, without its end. Returns 0; -1: there is none, it is longer, or stop (-1: none) was in it. */
+/*
+ * One line, without its end. Returns 0; -1: there is none, it is longer, or what stops a person was
+ * in it: the byte stop, or, where there is one, a signal that is caught. stop -1: nothing does.
+ */
 static int read_line(int fd, char *out, size_t size, int stop)
 {
 	size_t len = 0;
@@ -24,7 +27,7 @@ static int read_line(int fd, char *out, size_t size, int stop)
 
 	do {
 		n = read(fd, &byte, 1);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR && stop < 0)
 			continue;
 		if (n <= 0 || byte == '\n')
 			break;

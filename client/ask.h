@@ -12,7 +12,7 @@
 
 #include "postern.h"
 
-/* For postern_set_ask(); arg is not used. */
+/* For postern_set_ask(); arg is not used. A signal that is caught ends the wait at the terminal: nobody says it. */
 int ask_person(void *arg, enum postern_secret what, const char *profile, char *out, size_t size);
 
 /* The first line of a file, or of standard input where it is "-". Returns 0; -1 with errno (EMSGSIZE: longer). */

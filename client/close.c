@@ -118,9 +118,24 @@ static int close_all(struct knocking *k, const struct settings *s, json_t *model
 	return status;
 }
 
+int knocking_close(struct knocking *k, struct postern *p, const struct settings *s, json_t *model)
+{
+	const struct postern_service *service;
+	json_t *closed = json_array();
+
+	model_set(model, "closed", closed);
+	int status = knocking_load(k, p, s->operand[0], model);
+	if (status == POSTERN_OK && s->operands > 1)
+		return close_services(k, s, model, closed);
+	for (size_t i = 0;
+	     status == POSTERN_OK && (service = postern_profile_service(k->profile, i)); i++)
+		status = close_service(k, s, service->name, model, closed);
+	return status;
+}
+
 int command_close(struct postern *p, const struct settings *s, json_t *model)
 {
-	struct knocking k;
+	struct knocking k = {.lib = p};
 	json_t *closed = json_array();
 
 	model_set(model, "closed", closed);

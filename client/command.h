@@ -48,6 +48,7 @@ struct settings {
 	const char *profile;	     /* connect */
 	const char *line;	     /* run */
 	const char *pin_file, *code;
+	const char *pin;    /* keep: read already, once for all its knocks */
 	const char *output; /* cover show */
 	unsigned operands;
 	char **operand;

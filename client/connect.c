@@ -180,7 +180,6 @@ static int find_profile(
 {
 	if (s->profile)
 		return knocking_load(k, p, s->profile, model);
-	*k = (struct knocking){.lib = p};
 	int status = postern_profile_find(p, s->operand[0], port, &k->profile);
 	return status == POSTERN_OK ? status : model_status(model, p, status);
 }
@@ -315,7 +314,7 @@ static int go_through(
 int command_connect(struct postern *p, const struct settings *s, json_t *model)
 {
 	struct reserved r = {.sock = -1};
-	struct knocking k;
+	struct knocking k = {.lib = p};
 	uint16_t port = 0;
 
 	if (!read_port(s->operand[1], &port) && is_number(s->operand[1]))

@@ -5,11 +5,9 @@
 #include "ask.h"
 #include "model.h"
 
-enum { PIN_LINE = 64 };
-
 int knocking_load(struct knocking *k, struct postern *p, const char *profile, json_t *model)
 {
-	*k = (struct knocking){.lib = p};
+	k->lib = p;
 	int status = postern_profile_load(p, profile, &k->profile);
 	if (status != POSTERN_OK) {
 		model_set(model, "profile", model_text(profile));
@@ -50,6 +48,15 @@ static int set_travel(struct postern_profile *profile, const struct settings *s)
 	return status;
 }
 
+int knocking_read_pin(const struct settings *s, char pin[static PIN_LINE], json_t *model)
+{
+	if (ask_file(s->pin_file, pin, PIN_LINE) == 0)
+		return POSTERN_OK;
+	explicit_bzero(pin, PIN_LINE);
+	return model_error(
+	    model, POSTERN_BAD_ARGUMENT, "there is no PIN to be read in the file of --pin-file");
+}
+
 /* What the person said beforehand. */
 static int set_user(struct knocking *k, const struct settings *s, json_t *model)
 {
@@ -58,11 +65,13 @@ static int set_user(struct knocking *k, const struct settings *s, json_t *model)
 
 	if (s->code)
 		status = postern_knock_code(k->knock, s->code);
+	if (status == POSTERN_OK && s->pin)
+		status = postern_knock_pin(k->knock, s->pin);
 	if (status != POSTERN_OK || !s->pin_file)
 		return status == POSTERN_OK ? status : model_status(model, k->lib, status);
-	if (ask_file(s->pin_file, pin, sizeof(pin)) < 0)
-		return model_error(model, POSTERN_BAD_ARGUMENT,
-		    "there is no PIN to be read in the file of --pin-file");
+	status = knocking_read_pin(s, pin, model);
+	if (status != POSTERN_OK)
+		return status;
 	status = postern_knock_pin(k->knock, pin);
 	explicit_bzero(pin, sizeof(pin));
 	return status == POSTERN_OK ? status : model_status(model, k->lib, status);
@@ -80,7 +89,8 @@ int knocking_make(
 		status = set_common(k->knock, s);
 	if (status != POSTERN_OK)
 		return model_status(model, k->lib, status);
-	return set_user(k, s, model);
+	/* Nothing else asks for a person; and a file that can be read but once has it once. */
+	return verb == POSTERN_OPEN || verb == POSTERN_RUN ? set_user(k, s, model) : POSTERN_OK;
 }
 
 int knocking_run(struct knocking *k, json_t *model)
@@ -88,7 +98,7 @@ int knocking_run(struct knocking *k, json_t *model)
 	const struct postern_answer *a;
 	json_t *answers = json_array();
 
-	int status = postern_knock_run(k->knock);
+	int status = k->ending ? ending_run(k->ending, k->knock) : postern_knock_run(k->knock);
 	for (size_t i = 0; (a = postern_knock_answer(k->knock, i)); i++)
 		(void)json_array_append_new(answers, model_answer(a, k->named));
 	model_set(model, "answers", answers);

@@ -4,7 +4,7 @@
 
 int command_list(struct postern *p, const struct settings *s, json_t *model)
 {
-	struct knocking k;
+	struct knocking k = {.lib = p};
 	int status = knocking_load(&k, p, s->operand[0], model);
 
 	if (status == POSTERN_OK)

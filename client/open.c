@@ -75,7 +75,7 @@ int knocking_open(struct knocking *k, struct postern *p, const struct settings *
 
 int command_open(struct postern *p, const struct settings *s, json_t *model)
 {
-	struct knocking k;
+	struct knocking k = {.lib = p};
 	int status = knocking_open(&k, p, s, model);
 
 	knocking_end(&k);

@@ -58,7 +58,7 @@ static int tell(const struct knocking *k, json_t *model)
 
 int command_run(struct postern *p, const struct settings *s, json_t *model)
 {
-	struct knocking k;
+	struct knocking k = {.lib = p};
 
 	if ((s->line != NULL) == (s->operands > 1))
 		return model_error(model, POSTERN_BAD_ARGUMENT,

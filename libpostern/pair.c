@@ -1,6 +1,6 @@
 #include "pair.h"
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, MS_PER_S = 1000, REST_PARTS = 3 };
 
 static bool is_done(const struct exchange *x)
 {
@@ -52,9 +52,27 @@ static bool is_mute(const struct pair *p, unsigned i)
 	       !p->side[i]->challenged;
 }
 
+/* How long the doors that x was granted are open if nobody does anything, in ms; UINT64_MAX: it was not told. */
+static uint64_t rest_ms(const struct exchange *x)
+{
+	const struct reply *r = &x->reply;
+	uint64_t rest_s = r->idle_s > 0 ? r->idle_s : UINT64_MAX / MS_PER_S;
+
+	for (unsigned i = 0; x->outcome == EXCHANGE_REPLIED && i < r->doors; i++)
+		rest_s = r->door[i].seconds < rest_s ? r->door[i].seconds : rest_s;
+	return rest_s * MS_PER_S;
+}
+
+/* A door that is open for a moment is of no use to who is told of it when it is over. */
 static uint64_t grace_end(const struct pair *p, unsigned i)
 {
-	return p->begun_ns[i] + (uint64_t)PAIR_GRACE_MS * NS_PER_MS;
+	const uint64_t most = p->begun_ns[i] + (uint64_t)PAIR_GRACE_MS * NS_PER_MS;
+	const uint64_t part_ms = rest_ms(p->side[1 - i]) / REST_PARTS;
+
+	if (!p->settled[1 - i] || part_ms >= PAIR_GRACE_MS)
+		return most;
+	const uint64_t end = p->ended_ns[1 - i] + part_ms * NS_PER_MS;
+	return end < most ? end : most;
 }
 
 /* Side i has just ended: what is that to the other? */
@@ -63,6 +81,7 @@ static void settle_end(struct pair *p, unsigned i, uint64_t now_ns)
 	struct exchange *other = sibling(p, i);
 
 	p->settled[i] = true;
+	p->ended_ns[i] = now_ns;
 	if (!other || is_done(other))
 		return;
 	if ((p->any && exchange_granted(p->side[i])) || exchange_is_final(p->side[i])) {

@@ -16,7 +16,8 @@ enum {
 	PAIR_DELAY_MS = 50,	 /* the second family begins so much later */
 	PAIR_DELAY_ANY_MS = 300, /* or so, where one family is enough */
 	PAIR_WAIT_MS = 450,	 /* its first wait: see pair_begin() */
-	PAIR_GRACE_MS = 3500, /* how long a mute family is waited for once the other was granted */
+	PAIR_GRACE_MS =
+	    3500, /* how long a mute family is waited for once the other was granted, or a third of its door's rest */
 };
 
 struct pair {
@@ -25,7 +26,8 @@ struct pair {
 	bool any;			 /* one granted is enough */
 	uint64_t lasts_ns;		 /* how long the first family's message is on its way out */
 	uint64_t begun_ns[PAIR_MAX];
-	bool settled[PAIR_MAX]; /* its end was noticed */
+	bool settled[PAIR_MAX];	     /* its end was noticed ... */
+	uint64_t ended_ns[PAIR_MAX]; /* ... then */
 	uint64_t newest_t;
 };
 

@@ -5,7 +5,7 @@ import socket
 import time
 
 import pytest
-from lab import connect, until
+from lab import connect, nft, until
 from lab.network import v4
 from lab.user import DENIED, GRANTED, NO_ANSWER, USAGE, User
 from test_firewall_backend import serve
@@ -204,12 +204,91 @@ def test_keep_follows_an_address(house):
 
 @SPARE
 def test_keep_waits_for_a_server(house):
+    """And is done soon when told to end while there is none; at once when told twice."""
     begin(house)
     house.postern.stop()
+    for signals in (1, 2):
+        kept = house.alice.start("keep", "alice", "ssh", "-4")
+        until(lambda: house.client.run("ss", "-Hun").stdout.strip(), 5, "a knock on its way")
+        begun = time.monotonic()
+        for _ in range(signals):
+            kept.signal(2)
+            time.sleep(0.1)
+        assert kept.popen.wait(10) == (NO_ANSWER if signals == 1 else -2)
+        assert time.monotonic() - begun < (3 if signals == 1 else 1)
+        assert ("closes when its time is over" in kept.output()) == (signals == 1)
     kept = house.alice.start("keep", "alice", "ssh", "-4", "--retries", "0")
     kept.wait_line("no answer")
     house.postern.start()
     kept.wait_line("is open", 20)
+    kept.signal(15)
+    assert kept.popen.wait(10) == 0
+
+
+DEAF_BY_V6 = """table ip6 deaf {
+    chain c {
+        type filter hook input priority 0; policy accept;
+        meta l4proto udp drop
+    }
+}"""
+
+
+@SPARE
+def test_keep_holds_an_idle_door_open_that_nobody_uses(house):
+    """Also where the other family is silent, which takes its time to find out."""
+    begin(house)
+    nft.load(house.client, DEAF_BY_V6)
+    kept = house.alice.start("keep", "alice", "quiet")
+    kept.wait_line("tcp 2200 is open")
+    for _ in range(4 * IDLE):
+        time.sleep(0.5)
+        assert {session["port"] for session in house.postern.sessions()} == {2200}, kept.output()
+    assert len(re.findall("is open", kept.output())) == 1
+    kept.signal(2)
+    kept.wait_line("closed quiet")
+
+
+@SPARE
+def test_keep_without_answers(house):
+    """It cannot know the rest of a door, and does not knock all the time for that."""
+    begin(house)
+    serve(house.server)
+    knock(house, "ping", "alice", "-4")
+    kept = house.alice.start("keep", "alice", "ssh", "-4", "--confirm", "none")
+    kept.wait_line("comes through")
+    time.sleep(4)
+    assert len(house.postern.log_lines("granted client=alice")) == 2  # the second, for a time that is known
+    assert len(house.postern.log_lines("answered client=alice .*verb=open")) <= 4  # some were repeated
+    kept.signal(2)
+    until(lambda: not house.postern.sessions(), 3, "the door's end")
+    kept.popen.wait(10)
+
+
+@SPARE
+def test_keep_ends_where_knocking_on_is_no_use(house):
+    begin(house)
+    command = house.postern.bin / "ctl/posternctl", "-c", house.postern.config, "client", "pin", "alice"
+    house.postern.host.run(*command, stdin="sesame\n")
+    right, wrong = ((house.alice.home / name) for name in ("right", "wrong"))
+    for path in (right, wrong):
+        path.write_text("sesame\n" if path is right else "wrong\n")
+        house.alice.give(path)
+    struck = house.postern.stats()["auth.strike"]
+    for words, status, why in (
+        (("ssh", f"--pin-file={wrong}"), DENIED, "the PIN or the one-time code is wrong"),
+        (("ssh",), DENIED, "asks for a PIN, and nobody said it"),
+        (("nothing", f"--pin-file={right}"), DENIED, "this client may not do that"),
+        (("ssh", "--code", "123456"), USAGE, "a one-time code is good once"),
+        (("ssh", "--single-use"), USAGE, "cannot be held open"),
+    ):
+        done = house.alice.postern("keep", "alice", *words, timeout=10)
+        assert (done.returncode, why in done.stderr) == (status, True), (words, done.stdout, done.stderr)
+    assert house.postern.stats()["auth.strike"] == struck + 2
+    # A PIN that can be read but once is kept.
+    kept = house.alice.start("keep", "alice", "quiet", "-4", f"--pin-file={right}")
+    kept.wait_line("is open")
+    right.unlink()
+    until(lambda: len(house.postern.log_lines("granted client=alice")) >= 3, 10, "two more knocks")
     kept.signal(15)
     assert kept.popen.wait(10) == 0
 

@@ -87,6 +87,19 @@ static void a_dead_family_is_waited_for_a_little_while(void **state)
 	assert_true(s->now_ns == 3502 * ms); /* it began at 2 ms */
 }
 
+/* A door for three seconds would be gone by then. */
+static void nor_longer_than_the_door_allows(void **state)
+{
+	struct sim *s = *state;
+
+	s->server.hold_s = 3;
+	s->dead[1] = true;
+	sim_run(s, 0);
+	assert_granted(s, 0);
+	assert_int_equal(s->side[1]->outcome, EXCHANGE_SILENCE);
+	assert_true(s->now_ns == 1002 * ms);
+}
+
 static void a_dead_first_family_does_not_hold_up_the_second(void **state)
 {
 	struct sim *s = *state;
@@ -317,6 +330,7 @@ int main(void)
 	    TEST(the_second_goes_when_the_first_is_answered),
 	    TEST(or_fifty_milliseconds_later),
 	    TEST(a_dead_family_is_waited_for_a_little_while),
+	    TEST(nor_longer_than_the_door_allows),
 	    TEST(a_dead_first_family_does_not_hold_up_the_second),
 	    TEST(two_dead_ones_get_all_their_knocks),
 	    TEST(a_refusal_does_not_end_the_other),
