@@ -102,11 +102,11 @@ struct control_record {
 	char what[CONTROL_TEXT_MAX];
 	char reason[CONTROL_TEXT_MAX];
 	char arguments[CONTROL_ARGUMENTS_MAX];
-	uint8_t from[16], admit[16];
+	uint8_t from[16], admit[16], second[16];
 	uint8_t has_from, has_admit, admit_len;
+	uint8_t has_second, second_len;
 	uint8_t sessions;
 	uint8_t has_exit_status, exit_status;
-	uint8_t unused[2];
 };
 
 struct control_page {

@@ -22,6 +22,7 @@ enum {
 	FOLLOW_MS = 300,
 	DECIMAL = 10,
 	HEX_TEXT = 17,
+	ADMITS_TEXT = 2 * PREFIX_TEXT + 1,
 	TIME_TEXT = sizeof("2026-11-22T05:01:27.123Z") + 16,
 };
 
@@ -58,11 +59,21 @@ static const char *hex_text(uint64_t id, char out[static HEX_TEXT])
 	return out;
 }
 
+static const char *admits_text(const struct control_record *r, char out[static ADMITS_TEXT])
+{
+	const struct prefix first = {.addr = address_v6(r->admit), .len = r->admit_len};
+	const struct prefix second = {.addr = address_v6(r->second), .len = r->second_len};
+	char one[PREFIX_TEXT], other[PREFIX_TEXT];
+
+	(void)snprintf(out, ADMITS_TEXT, "%s%s%s", prefix_text(&first, one),
+	    r->has_second ? "," : "", r->has_second ? prefix_text(&second, other) : "");
+	return out;
+}
+
 static void fill_row(json_t *row, const struct control_record *r)
 {
 	const struct address from = address_v6(r->from);
-	const struct prefix admit = {.addr = address_v6(r->admit), .len = r->admit_len};
-	char text[PREFIX_TEXT + ADDRESS_TEXT + TIME_TEXT];
+	char text[ADMITS_TEXT + ADDRESS_TEXT + TIME_TEXT];
 	json_t *sessions;
 	unsigned i;
 
@@ -74,7 +85,7 @@ static void fill_row(json_t *row, const struct control_record *r)
 	row_text(row, "what", or_null(r->what));
 	row_text(row, "verdict", or_null(r->verdict));
 	row_text(row, "reason", or_null(r->reason));
-	row_text(row, "address", r->has_admit ? prefix_text(&admit, text) : NULL);
+	row_text(row, "address", r->has_admit ? admits_text(r, text) : NULL);
 	sessions = row_list(row, "sessions");
 	for (i = 0; i < r->sessions && i < CONTROL_RECORD_SESSIONS; i++)
 		list_text(sessions, hex_text(r->session[i], text));

@@ -252,17 +252,19 @@ enum event_kind {
 	EVENTS,
 };
 
-enum { EVENT_WORD_BYTES = 20, EVENT_TEXT_BYTES = 200 };
+enum { EVENT_WORD_BYTES = 20, EVENT_TEXT_BYTES = 200, EVENT_SESSIONS = 8, EVENT_ADMITS = 2 };
 
 /* Texts are printable and ended by NUL, and what follows is zeros. */
 struct msg_event {
 	struct ipc_head head;
 	uint64_t time_ns; /* CLOCK_REALTIME */
-	uint64_t session; /* 0: none */
-	uint32_t event;	  /* enum event_kind */
-	uint8_t has_address;
+	uint64_t session[EVENT_SESSIONS];
+	uint32_t event; /* enum event_kind */
+	uint8_t has_address, admits, sessions;
 	uint8_t unused[3];
-	uint8_t address[16]; /* v4-mapped for IPv4 */
+	uint8_t admit_len[EVENT_ADMITS];
+	uint8_t address[16]; /* whence it came, or else the first of admit; v4-mapped for IPv4 */
+	uint8_t admit[EVENT_ADMITS][16]; /* whom its doors are for */
 	char client[COMMAND_CLIENT_BYTES];
 	char verdict[EVENT_WORD_BYTES];
 	char what[EVENT_TEXT_BYTES];

@@ -18,6 +18,8 @@ enum {
 	PORT_TEXT = sizeof("255/65535"),
 };
 
+_Static_assert((int)EVENT_ADMITS == (int)ADMITS_MAX, "message.h and request.h agree");
+_Static_assert((int)EVENT_SESSIONS == (int)JOURNAL_SESSIONS, "message.h and record.h agree");
 _Static_assert((int)COMMAND_CLIENT_BYTES > (int)CONFIG_NAME_MAX, "message.h and config.h agree");
 
 struct late_entry {
@@ -105,11 +107,16 @@ static void tell_script(struct core *c, const struct journal_record *r)
 	    .time_ns = r->time_ns,
 	    .event = event_of(r->event),
 	    .has_address = r->has_from || r->has_admit,
-	    .session = r->sessions > 0 ? r->session[0] : 0};
+	    .admits = (uint8_t)(r->has_admit + r->has_second),
+	    .admit_len = {r->admit.len, r->second.len},
+	    .sessions = r->sessions};
 
 	if (m.event == EVENTS || c->realm->config.event_script[0] == '\0' || !c->w.event)
 		return;
 	memcpy(m.address, r->has_from ? r->from.b : r->admit.addr.b, sizeof(m.address));
+	memcpy(m.admit[0], r->admit.addr.b, sizeof(m.admit[0]));
+	memcpy(m.admit[1], r->second.addr.b, sizeof(m.admit[1]));
+	memcpy(m.session, r->session, sizeof(m.session));
 	memcpy(m.client, r->client, strlen(r->client));
 	if (r->verdict != JOURNAL_NO_VERDICT)
 		snprintf(
@@ -165,6 +172,17 @@ static struct journal_record record_of(const struct job *j, enum journal_event e
 	return r;
 }
 
+/* A request names two at most: it has a step for each of them and each service. */
+static void add_admits(struct journal_record *r, const struct job *j)
+{
+	r->has_admit = true;
+	r->admit = j->step[0].r.admit;
+	for (unsigned i = 1; i < j->steps && !r->has_second; i++) {
+		r->second = j->step[i].r.admit;
+		r->has_second = !prefix_equal(&r->second, &r->admit);
+	}
+}
+
 void audit_job(struct core *c, const struct job *j)
 {
 	struct journal_record r = record_of(j, JOURNAL_ANSWERED);
@@ -174,8 +192,7 @@ void audit_job(struct core *c, const struct job *j)
 	memcpy(r.reason, j->reply.reason, sizeof(r.reason));
 	if (j->kind == JOB_OPEN && j->reply.doors > 0) {
 		r.event = JOURNAL_GRANTED;
-		r.has_admit = true;
-		r.admit = j->step[0].r.admit;
+		add_admits(&r, j);
 		for (unsigned i = 0; i < j->reply.doors && i < JOURNAL_SESSIONS; i++)
 			r.session[r.sessions++] = j->reply.door[i].session;
 	}

@@ -273,6 +273,9 @@ size_t journal_record_encode(const struct journal_record *r,
 	write_text(&w, r->what);
 	write_text(&w, r->reason);
 	write_text(&w, r->arguments);
+	write_u8(&w, r->has_second);
+	write_bytes(&w, r->second.addr.b, ADDRESS_BYTES);
+	write_u8(&w, r->second.len);
 	return finish(&w, key);
 }
 
@@ -303,6 +306,14 @@ static void read_journal_head(struct reader *r, struct journal_record *out)
 		r->failed = true;
 }
 
+static void read_journal_rest(struct reader *r, struct journal_record *out)
+{
+	read_text(r, out->arguments, sizeof(out->arguments));
+	out->has_second = read_u8(r) != 0;
+	read_bytes(r, out->second.addr.b, ADDRESS_BYTES);
+	out->second.len = read_u8(r);
+}
+
 int journal_record_decode(struct journal_record *out, const uint8_t key[static STORE_KEY_BYTES],
     const uint8_t *bytes, size_t len)
 {
@@ -318,8 +329,8 @@ int journal_record_decode(struct journal_record *out, const uint8_t key[static S
 	read_text(&r, out->client, sizeof(out->client));
 	read_text(&r, out->what, sizeof(out->what));
 	read_text(&r, out->reason, sizeof(out->reason));
-	if (r.left != 0) /* records of before had none */
-		read_text(&r, out->arguments, sizeof(out->arguments));
+	if (r.left != 0) /* records of before end here */
+		read_journal_rest(&r, out);
 	journal_key(out->number, at);
 	return r.failed || r.left != 0 || out->number == 0 || memcmp(at, key, sizeof(at)) != 0
 		   ? -E_FORMAT

@@ -85,12 +85,12 @@ struct journal_record {
 	enum journal_event event;
 	uint8_t verdict; /* enum verdict, or JOURNAL_NO_VERDICT */
 	uint8_t verb;	 /* enum verb; 0: none, or it could not be read */
-	bool has_from, has_admit, has_exit_status;
-	uint8_t exit_status; /* of a command */
-	struct address from; /* whoever knocked */
-	struct prefix admit; /* whom the door is for, the first of them */
-	uint64_t attempt;    /* 0: none */
-	uint8_t sessions;    /* how many of session[] */
+	bool has_from, has_admit, has_second, has_exit_status;
+	uint8_t exit_status;	     /* of a command */
+	struct address from;	     /* whoever knocked */
+	struct prefix admit, second; /* whom the doors are for */
+	uint64_t attempt;	     /* 0: none */
+	uint8_t sessions;	     /* how many of session[] */
 	uint64_t session[JOURNAL_SESSIONS];
 	char client[CONFIG_NAME_MAX + 1];
 	char what[JOURNAL_WHAT_MAX + 1]; /* services and ports, or a command; with commas between */

@@ -56,9 +56,12 @@ void page_record(const struct journal_record *r, struct control_record *out)
 	put(out->arguments, sizeof(out->arguments), r->arguments);
 	memcpy(out->from, r->from.b, sizeof(out->from));
 	memcpy(out->admit, r->admit.addr.b, sizeof(out->admit));
+	memcpy(out->second, r->second.addr.b, sizeof(out->second));
 	out->has_from = r->has_from;
 	out->has_admit = r->has_admit;
 	out->admit_len = r->admit.len;
+	out->has_second = r->has_second;
+	out->second_len = r->second.len;
 	out->sessions = r->sessions;
 	out->has_exit_status = r->has_exit_status;
 	out->exit_status = r->exit_status;

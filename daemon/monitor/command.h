@@ -23,7 +23,7 @@
 enum {
 	COMMANDS_MAX = 16,	   /* that run at the same time */
 	COMMAND_WORDS_MAX = 24,	   /* argv without its NULL */
-	COMMAND_VARIABLES_MAX = 8, /* of the caller's */
+	COMMAND_VARIABLES_MAX = 9, /* of the caller's */
 	COMMAND_VARIABLE_MAX = 256,
 	COMMAND_OUTPUT_KEPT = 1024,
 };

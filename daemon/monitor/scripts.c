@@ -83,12 +83,31 @@ static const char *word_of(uint32_t event)
 	return words[event];
 }
 
+static struct prefix admit_of(const struct msg_event *m, unsigned i)
+{
+	return (struct prefix){.addr = address_v6(m->admit[i]), .len = m->admit_len[i]};
+}
+
+/* The lists in it. */
+static bool are_sound(const struct msg_event *m)
+{
+	if (m->admits > EVENT_ADMITS || m->sessions > EVENT_SESSIONS)
+		return false;
+	for (unsigned i = 0; i < m->admits; i++) {
+		const struct prefix p = admit_of(m, i);
+
+		if (!prefix_is_canonical(&p))
+			return false;
+	}
+	return true;
+}
+
 static bool is_sound(const struct msg_event *m)
 {
 	return m->event < EVENTS && is_text(m->client, sizeof(m->client)) &&
 	       (m->client[0] == '\0' || config_is_name(m->client)) &&
 	       is_text(m->verdict, sizeof(m->verdict)) && is_text(m->what, sizeof(m->what)) &&
-	       is_text(m->reason, sizeof(m->reason)) && m->has_address <= 1;
+	       is_text(m->reason, sizeof(m->reason)) && m->has_address <= 1 && are_sound(m);
 }
 
 static void add(struct surroundings *s, const char *name, const char *value)
@@ -98,11 +117,36 @@ static void add(struct surroundings *s, const char *name, const char *value)
 	s->list[++s->n] = NULL;
 }
 
+static void add_admits(struct surroundings *s, const struct msg_event *m)
+{
+	char text[EVENT_ADMITS * (PREFIX_TEXT + 1)] = "", one[PREFIX_TEXT];
+	size_t at = 0;
+
+	for (unsigned i = 0; i < m->admits; i++) {
+		const struct prefix p = admit_of(m, i);
+
+		at += (size_t)snprintf(
+		    text + at, sizeof(text) - at, "%s%s", i > 0 ? "," : "", prefix_text(&p, one));
+	}
+	add(s, "ADMIT", text);
+}
+
+static void add_sessions(struct surroundings *s, const struct msg_event *m)
+{
+	char text[EVENT_SESSIONS * sizeof("0123456789abcdef")] = "";
+	size_t at = 0;
+
+	for (unsigned i = 0; i < m->sessions; i++)
+		at += (size_t)snprintf(
+		    text + at, sizeof(text) - at, "%s%016" PRIx64, i > 0 ? "," : "", m->session[i]);
+	add(s, "SESSION", text);
+}
+
 static void surround(struct surroundings *s, const struct msg_event *m)
 {
 	const struct address a = address_v6(m->address);
 	const time_t t = (time_t)(m->time_ns / NS_PER_S);
-	char text[ADDRESS_TEXT + sizeof("2026-11-22T05:01:27Z") + sizeof("0123456789abcdef")] = "";
+	char text[ADDRESS_TEXT + sizeof("2026-11-22T05:01:27Z")] = "";
 	struct tm tm = {.tm_isdst = 0};
 
 	(void)gmtime_r(&t, &tm);
@@ -114,10 +158,8 @@ static void surround(struct surroundings *s, const struct msg_event *m)
 	add(s, "VERDICT", m->verdict);
 	add(s, "WHAT", m->what);
 	add(s, "REASON", m->reason);
-	text[0] = '\0';
-	if (m->session != 0)
-		(void)snprintf(text, sizeof(text), "%016" PRIx64, m->session);
-	add(s, "SESSION", text);
+	add_admits(s, m);
+	add_sessions(s, m);
 }
 
 int scripts_tell(

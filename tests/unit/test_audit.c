@@ -410,6 +410,8 @@ static void test_bytes_and_back(void **state)
 	memset(r.what, 'w', JOURNAL_WHAT_MAX);
 	memset(r.reason, 0xff, REASON_MAX);
 	memset(r.arguments, 'a', JOURNAL_ARGUMENTS_MAX);
+	r.has_second = true;
+	assert_int_equal(prefix_parse("2001:db8::/32", &r.second), 0);
 	memset(r.client, 'c', CONFIG_NAME_MAX);
 	for (unsigned i = 0; i < JOURNAL_SESSIONS; i++)
 		r.session[i] = i + 1;
@@ -421,6 +423,7 @@ static void test_bytes_and_back(void **state)
 	assert_string_equal(back.what, r.what);
 	assert_string_equal(back.reason, r.reason);
 	assert_string_equal(back.arguments, r.arguments);
+	assert_true(back.has_second && prefix_equal(&back.second, &r.second));
 	assert_string_equal(back.client, r.client);
 	assert_memory_equal(back.session, r.session, sizeof(r.session));
 	for (size_t cut = 0; cut < len; cut++)

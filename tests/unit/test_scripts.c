@@ -72,8 +72,11 @@ static struct msg_event event(void)
 	struct msg_event m = {.head = {MSG_EVENT, sizeof(m)},
 	    .event = EVENT_GRANTED,
 	    .time_ns = UINT64_C(1767225600000000000),
-	    .session = 0xabc,
+	    .session = {0xabc, 0xdef},
+	    .sessions = 2,
 	    .has_address = 1,
+	    .admits = 2,
+	    .admit_len = {24, 128},
 	    .client = "alice",
 	    .verdict = "ok",
 	    .what = "ssh,$(touch /tmp/postern-no)",
@@ -82,6 +85,10 @@ static struct msg_event event(void)
 
 	assert_int_equal(address_parse("198.51.100.7", &a), 0);
 	memcpy(m.address, a.b, sizeof(m.address));
+	assert_int_equal(address_parse("203.0.113.0", &a), 0);
+	memcpy(m.admit[0], a.b, sizeof(m.admit[0]));
+	assert_int_equal(address_parse("2001:db8::7", &a), 0);
+	memcpy(m.admit[1], a.b, sizeof(m.admit[1]));
 	return m;
 }
 
@@ -119,10 +126,11 @@ static void test_tells_it_in_the_environment(void **state)
 	(void)fclose(f);
 	assert_string_equal(got, "0\n"
 				 "POSTERN_ADDRESS=198.51.100.7\n"
+				 "POSTERN_ADMIT=203.0.113.0/24,2001:db8::7\n"
 				 "POSTERN_CLIENT=alice\n"
 				 "POSTERN_EVENT=granted\n"
 				 "POSTERN_REASON=; id `id`\n"
-				 "POSTERN_SESSION=0000000000000abc\n"
+				 "POSTERN_SESSION=0000000000000abc,0000000000000def\n"
 				 "POSTERN_TIME=2026-01-01T00:00:00Z\n"
 				 "POSTERN_VERDICT=ok\n"
 				 "POSTERN_WHAT=ssh,$(touch /tmp/postern-no)\n"
@@ -161,6 +169,18 @@ static void test_what_no_auth_says(void **state)
 	assert_int_equal(tell(l, &m), -1);
 	m = event();
 	m.verdict[10] = 'x'; /* behind its end */
+	assert_int_equal(tell(l, &m), -1);
+	m = event();
+	m.admits = EVENT_ADMITS + 1;
+	assert_int_equal(tell(l, &m), -1);
+	m = event();
+	m.admit[0][15] = 1; /* host bits */
+	assert_int_equal(tell(l, &m), -1);
+	m = event();
+	m.admit_len[0] = 33;
+	assert_int_equal(tell(l, &m), -1);
+	m = event();
+	m.sessions = EVENT_SESSIONS + 1;
 	assert_int_equal(tell(l, &m), -1);
 	m = event();
 	l->config.event_script[0] = '\0';
