@@ -136,7 +136,7 @@ static int read_service(struct profile_reading *s, char *value)
 	for (int i = 0; i < SERVICE_WORDS; i++)
 		word[i] = strtok_r(i == 0 ? value : NULL, " \t", &rest);
 	const bool gateway = word[1] && !word[2] && strcmp(word[1], "gateway") == 0;
-	if ((!word[2] && !gateway) || strtok_r(NULL, " \t", &rest))
+	if (!word[1] || (!word[2] && !gateway) || strtok_r(NULL, " \t", &rest))
 		return profile_complain(s, "must be NAME PROTOCOL PORT, like 'ssh tcp 22'");
 	if (!name_is_valid(word[0]))
 		return profile_complain(s, "the name must be 1 to 32 of a-z, 0-9, '-' and '_'");
