@@ -1,5 +1,6 @@
 """What a client may ask of a door, and of a server beside doors: with the real programs."""
 
+import json
 import re
 import socket
 import time
@@ -369,6 +370,26 @@ def test_a_slow_command_runs_once(house):
     assert state(house, 22) == "open"
     waiting.wait_line("over", 20)
     assert (house.folder / "mark").read_text() == "once\n"
+
+
+SHELL_FORMS = """; @|& @|&& @|PIPE @|PIPEPIPE @|`@`|$(@)|NL@|CRNL@|'; @; '|"; @; "|\\; @|x;@#|aNL@NL|<(@)|>(@)|{ @; }|(@)|!@|PIPE&@|;;@|exec @|eval @|$'@'|-e @""".replace("NL", "\n").replace("CR", "\r").split("|")
+SHELL_LINES = ("touch MARK", "touch${IFS}MARK", ">MARK", "/usr/bin/touch MARK")
+
+
+@SPARE
+def test_no_argument_reaches_a_shell(house):
+    """A hundred strings that a shell would do something with, to a command that takes anything."""
+    mark = house.folder / "shell-was-here"
+    show = 'command "show" { run = {"/usr/bin/printf", "<%s>"}  arguments = {".*"}  user = root }\n'
+    house.postern.directives["client-rate"] = 1000
+    begin(house, "command=show", show)
+    strings = [form.replace("PIPE", "|").replace("@", line.replace("MARK", str(mark)))
+               for form in SHELL_FORMS for line in SHELL_LINES]
+    assert len(strings) == len(set(strings)) == 100
+    for string in strings:
+        told = json.loads(knock(house, "run", "alice", "-4", "--json", "show", "--", string))
+        assert told["output"].replace("\\x0d", "\r") == f"<{string}>", string
+        assert not mark.exists(), string
 
 
 @SPARE
