@@ -16,6 +16,7 @@ enum message_type {
 	MSG_KNOCK = 1,
 	MSG_CAPTURE_READY, /* packets are being seen from now on */
 	MSG_CAPTURE_STATS, /* answer to MSG_STATS_QUERY, and unasked before exit */
+	MSG_TRAPPED,	   /* a segment that came to a trap */
 	/* auth to capture */
 	MSG_KEYS,
 	MSG_STATS_QUERY,
@@ -73,6 +74,17 @@ struct msg_knock {
 	uint16_t plain_len;
 	uint8_t is_tcp;			    /* sequence: its pieces are SYNs */
 	uint8_t plain[KNOCK_PLAIN_MAX + 5]; /* rounded so that the struct has no padding */
+};
+
+/* A TCP segment to a guarded port without a door: nothing of it is proven. */
+struct msg_trapped {
+	struct ipc_head head;
+	uint8_t client[16], server[16];
+	uint32_t seq, ack;
+	uint32_t ifindex;
+	uint16_t client_port, server_port;
+	uint8_t flags; /* as in its header */
+	uint8_t unused[7];
 };
 
 struct
@@ -249,6 +261,7 @@ enum event_kind {
 	EVENT_RESUMED,
 	EVENT_BANNED,
 	EVENT_UNBANNED,
+	EVENT_TRAPPED,
 	EVENTS,
 };
 
@@ -278,8 +291,8 @@ struct msg_event {
  */
 struct msg_source {
 	struct ipc_head head;
-	uint32_t id; /* given to none before */
-	uint32_t unused;
+	uint32_t id;		      /* given to none before */
+	uint32_t trap;		      /* 1: it hears no knocks, but what comes to traps */
 	char name[SOURCE_NAME_BYTES]; /* of the source; ended by NUL */
 };
 

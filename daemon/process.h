@@ -25,6 +25,7 @@
  *
  *             monitor <-> auth      doors, bans, descriptors, reload (message.h)
  *             capture  -> auth      knocks; auth -> capture: keys, ports
+ *                                   one for traps: segments, and it has no keys
  *             capture  -> monitor   by nfqueue alone: verdicts (verdict.h)
  *             auth <-> openpgp      messages to open, challenges to seal
  *             children -> monitor   log records

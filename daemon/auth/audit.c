@@ -93,6 +93,8 @@ static enum event_kind event_of(enum journal_event e)
 		return EVENT_BANNED;
 	case JOURNAL_UNBANNED:
 		return EVENT_UNBANNED;
+	case JOURNAL_TRAPPED:
+		return EVENT_TRAPPED;
 	case JOURNAL_ANSWERED:
 	case JOURNAL_CHALLENGED:
 	case JOURNAL_DROPPED:
@@ -244,6 +246,15 @@ const char *audit_along(const struct core *c, const struct route *r, char out[st
 		snprintf(out, ALONG_BYTES, " sequence=%s",
 		    sequence_names(&c->realm->config, r->along, names));
 	return out;
+}
+
+void audit_trapped(struct core *c, const struct address *a, const char *service)
+{
+	struct journal_record r = {
+	    .event = JOURNAL_TRAPPED, .verdict = JOURNAL_NO_VERDICT, .has_from = true, .from = *a};
+
+	snprintf(r.what, sizeof(r.what), "%s", service);
+	add(c, &r);
 }
 
 void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why)

@@ -37,6 +37,7 @@ struct core *core_new(const struct auth_world *w, struct realm *realm)
 	c->peers = peers_new(realm->clients, realm->config.client_rate, realm->config.client_burst);
 	c->sessions = sessions_new();
 	c->strikes = strikes_new();
+	c->traps = traps_new();
 	c->journal_next = 1;
 	randombytes_buf(c->copies.key, sizeof(c->copies.key));
 	randombytes_buf(c->try_key, sizeof(c->try_key));
@@ -74,6 +75,7 @@ void core_free(struct core *c)
 	keep_free(c);
 	sessions_free(c->sessions);
 	strikes_free(c->strikes);
+	traps_free(c->traps);
 	peers_free(c->peers);
 	realm_free(c->realm);
 	free(c->slots);

@@ -57,6 +57,8 @@ bool core_has_room(const struct core *c);
 /* From the capture of that number, 0: unknown. Returns 0, or -E_FORMAT: no honest capture sends this, end it. */
 int core_receive(struct core *c, const struct msg_knock *m, uint32_t capture)
     __attribute__((warn_unused_result));
+/* From the capture of a trap. Returns 0, or -E_FORMAT: no honest one sends this, end it. */
+int core_trapped(struct core *c, const struct msg_trapped *m) __attribute__((warn_unused_result));
 /* Returns true when there is work left for another turn at once. */
 bool core_turn(struct core *c);
 /* Returns 0, or -E_STATE: nothing was asked that this answers. */

@@ -64,6 +64,11 @@ static const char *const names[AUTH_COUNTERS] = {
     [COUNT_BAN_STRIKE] = "ban-strike",
     [COUNT_BANNED] = "banned",
     [COUNT_UNBANNED] = "unbanned",
+    [COUNT_TRAP_SEEN] = "trap.seen",
+    [COUNT_TRAP_ANSWER] = "trap.answer",
+    [COUNT_TRAP_RATE] = "trap.rate",
+    [COUNT_TRAP_FORGED] = "trap.forged",
+    [COUNT_TRAPPED] = "trapped",
     [COUNT_EVENT_LOST] = "event-lost",
     [COUNT_JOURNAL_LOST] = "journal-lost",
 };

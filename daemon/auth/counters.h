@@ -63,6 +63,11 @@ enum auth_counter {
 	COUNT_BAN_STRIKE,   /* what was tried from an address that is proven */
 	COUNT_BANNED,	    /* addresses, for that */
 	COUNT_UNBANNED,	    /* before the time */
+	COUNT_TRAP_SEEN,    /* segments that came to traps */
+	COUNT_TRAP_ANSWER,  /* that were answered */
+	COUNT_TRAP_RATE,    /* that were not, for there were too many */
+	COUNT_TRAP_FORGED,  /* that acknowledge what we never sent there */
+	COUNT_TRAPPED,	    /* connections that were completed */
 	COUNT_EVENT_LOST,   /* that no script was told of: the monitor had no room */
 	COUNT_JOURNAL_LOST, /* records that the store could not keep */
 	AUTH_COUNTERS,

@@ -186,6 +186,7 @@ struct tried {
 	uint8_t repeats; /* of the two */
 };
 
+struct trap_book;   /* trap.c */
 struct late_result; /* keep.c */
 struct late_session;
 struct late_entry; /* audit.c */
@@ -200,6 +201,7 @@ struct core {
 	struct counters counters;
 	struct copies copies;
 	struct strikes *strikes; /* of addresses */
+	struct trap_book *traps;
 	struct log_limit junk_log, store_log, send_log, stray_log;
 	/* queue */
 	struct knock *slots, *free, *queue;
@@ -272,6 +274,8 @@ void audit_address(struct core *c, const struct address *a, const char *client,
 /* For the log: " sequence=alpha", along which a message came; "": by another carrier. Returns out. */
 enum { ALONG_BYTES = sizeof(" sequence=") + SEQUENCE_NAMES_BYTES };
 const char *audit_along(const struct core *c, const struct route *r, char out[static ALONG_BYTES]);
+/* Somebody completed a connection to a service's trap. */
+void audit_trapped(struct core *c, const struct address *a, const char *service);
 /* A session is over. */
 void audit_session(struct core *c, const struct session *s, enum journal_event e, const char *why);
 /* In a transaction: where the journal goes on. 0, or -1: the store failed. */
@@ -299,6 +303,10 @@ void strike_tell(struct core *c, const struct job *j);
 void ban_strike(struct core *c, const struct address *from, const char *client, const char *why);
 /* Lifts the bans of whoever asks j, and of whom its doors are for. To come before these in the asks. */
 void ban_lift(struct core *c, const struct job *j);
+
+/* trap.c */
+struct trap_book *traps_new(void);
+void traps_free(struct trap_book *b);
 
 /* pgp.c: is there room for another message to be opened, one of this client at that? */
 bool pgp_has_place(const struct core *c, const struct knock *k);

@@ -268,6 +268,7 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 		take_abort(a);
 		return 0;
 	case MSG_KNOCK:
+	case MSG_TRAPPED:
 	case MSG_CAPTURE_READY:
 	case MSG_CAPTURE_STATS:
 	case MSG_KEYS:

@@ -68,6 +68,7 @@ enum journal_event {
 	JOURNAL_BANNED,	   /* an address */
 	JOURNAL_UNBANNED,
 	JOURNAL_DROPPED, /* a client's message, in silence */
+	JOURNAL_TRAPPED, /* a connection to a guarded port was completed */
 };
 
 enum {

@@ -12,6 +12,7 @@ enum {
 	SOURCES = 3 * CONFIG_CAPTURES_MAX, /* replaced captures live on for a while */
 	NAMES = 4 * CONFIG_SOURCES_MAX,	   /* of sources that were captured since we started */
 	DRAIN_MAX = 1024,		   /* messages of one capture a turn */
+	TRAP_DRAIN_MAX = 32,		   /* of a trap's: knocks come first */
 	STATS_PATIENCE_MS = 200,
 };
 
@@ -20,6 +21,7 @@ struct source {
 	int sock; /* -1: free */
 	uint32_t id;
 	char name[SOURCE_NAME_BYTES];
+	bool trap;  /* it hears no knocks, and has no keys */
 	bool ready; /* it said so */
 	bool asked; /* owes us its counters */
 	uint64_t last[CAPTURE_COUNTERS];
@@ -131,6 +133,7 @@ static void take_stats(struct source *s, const struct msg_capture_stats *m)
 union capture_message {
 	struct ipc_head head;
 	struct msg_knock knock;
+	struct msg_trapped trapped;
 	struct msg_plain plain;
 	struct msg_capture_stats stats;
 };
@@ -138,7 +141,10 @@ union capture_message {
 /* Returns NULL, or why the capture must have been taken. */
 static const char *take(struct source *s, const union capture_message *m, size_t len)
 {
-	if (m->head.type == MSG_KNOCK && len == sizeof(m->knock))
+	if (m->head.type == MSG_TRAPPED && len == sizeof(m->trapped) && s->trap)
+		return core_trapped(s->all->core, &m->trapped) == 0 ? NULL
+								    : "segment out of bounds";
+	if (m->head.type == MSG_KNOCK && len == sizeof(m->knock) && !s->trap)
 		return core_receive(s->all->core, &m->knock, s->id) == 0 ? NULL
 									 : "knock out of bounds";
 	if (m->head.type == MSG_CAPTURE_READY && len == sizeof(m->plain))
@@ -154,9 +160,10 @@ static void readable(void *arg)
 	struct source *s = arg;
 	union capture_message m;
 	const char *bad = NULL;
+	const unsigned most = s->trap ? TRAP_DRAIN_MAX : DRAIN_MAX;
 	int n = 1;
 
-	for (unsigned i = 0; i < DRAIN_MAX && s->sock >= 0 && core_has_room(s->all->core); i++) {
+	for (unsigned i = 0; i < most && s->sock >= 0 && core_has_room(s->all->core); i++) {
 		n = ipc_recv(s->sock, &m, sizeof(m), NULL, 0, NULL);
 		if (n <= 0)
 			break;
@@ -204,18 +211,20 @@ void sources_add(struct sources *ss, int sock, const struct msg_source *m)
 	}
 	s->sock = sock;
 	s->id = m->id;
+	s->trap = m->trap == 1;
 	s->ready = false;
 	s->asked = false;
 	memset(s->last, 0, sizeof(s->last));
 	memcpy(s->name, m->name, sizeof(s->name));
 	s->name[sizeof(s->name) - 1] = '\0';
-	send_keys(s);
+	if (!s->trap)
+		send_keys(s);
 }
 
 void sources_send_keys(struct sources *ss)
 {
 	for (unsigned i = 0; i < SOURCES; i++)
-		if (ss->source[i].sock >= 0)
+		if (ss->source[i].sock >= 0 && !ss->source[i].trap)
 			send_keys(&ss->source[i]);
 }
 

@@ -51,6 +51,18 @@ static bool judges(const struct capture_method *m)
 	return config_needs(m->name, 0) == NEED_NFQUEUE_0;
 }
 
+/* Of what the firewall logs, all is a trap's: there is nothing to filter. */
+static enum capture_status open_trap(struct run *r, const struct child_args *a)
+{
+	const struct capture_want want = {.source = r->interface,
+	    .filter = "",
+	    .buffer_bytes = JAIL_BUFFER_BYTES,
+	    .number = (uint16_t)(CONFIG_TRAP_GROUP + a->turn)};
+
+	r->trap = true;
+	return jail_open(r->method, &want, &r->source);
+}
+
 static enum capture_status open_source(
     struct run *r, const struct config *c, const struct child_args *a, uid_t uid, gid_t gid)
 {
@@ -128,7 +140,7 @@ static int open_drop_run(struct run *r, const struct config *c, const struct chi
 	}
 	if (sandbox_user(c->capture_user, &uid, &gid) != 0)
 		return CAPTURE_EXIT_CONFIG;
-	status = open_source(r, c, a, uid, gid);
+	status = c->source[a->index].trap ? open_trap(r, a) : open_source(r, c, a, uid, gid);
 	if (status != CAPTURE_UP)
 		return exit_status_of(status);
 	/* To auth, the log and who gives verdicts: what is above them are sources, where it shall only read. */

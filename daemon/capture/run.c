@@ -11,6 +11,7 @@
 #include "message.h"
 #include "process.h"
 #include "secret.h"
+#include "trapped.h"
 
 enum {
 	BATCH_FRAMES = 256, /* a turn of the loop; auth is heard in between */
@@ -28,10 +29,11 @@ struct process {
 	int exit_status;
 	uint64_t now_ms; /* when the turn began */
 	struct log_limit strangers, losses, drops;
-	uint64_t sieved;	/* frames that the sieve held back */
-	uint64_t untold;	/* strangers' packets since the last line about them */
-	uint64_t told_lost;	/* frames lost, as the last line about them said */
-	uint64_t told_dropped;	/* the same of those that the kernel dropped for us */
+	uint64_t trapped[CAPTURE_COUNTERS]; /* with.trap: what became of frames */
+	uint64_t sieved;		    /* frames that the sieve held back */
+	uint64_t untold;		    /* strangers' packets since the last line about them */
+	uint64_t told_lost;		    /* frames lost, as the last line about them said */
+	uint64_t told_dropped;		    /* the same of those that the kernel dropped for us */
 	struct msg_knock knock; /* here, since on the stack it would be zeroed for each frame */
 };
 
@@ -123,6 +125,22 @@ static bool on_frame(void *arg, const struct capture_frame *frame)
 	return false;
 }
 
+/* Nothing waits for auth here either: it takes a bounded number a turn, knocks first. */
+static bool on_trapped(void *arg, const struct capture_frame *frame)
+{
+	struct process *p = arg;
+	struct msg_trapped m;
+	enum capture_counter what = trapped_read(frame, &m);
+
+	if (!p->stopping && what == CAPTURE_MATCHED && ipc_send(p->with.peer, &m, NULL, 0) != 0) {
+		what = CAPTURE_QUEUE_FULL;
+		if (!would_block(errno))
+			peer_gone(p);
+	}
+	p->trapped[what]++;
+	return false;
+}
+
 static void source_status(struct process *p, enum capture_status status)
 {
 	if (status == CAPTURE_GONE)
@@ -141,7 +159,8 @@ static void on_readable(void *arg)
 	enum capture_status status;
 
 	p->now_ms = clock_mono_ms();
-	status = p->with.method->read(p->with.source, BATCH_FRAMES, on_frame, p);
+	status = p->with.method->read(
+	    p->with.source, BATCH_FRAMES, p->with.trap ? on_trapped : on_frame, p);
 	if (status != CAPTURE_UP)
 		source_status(p, status);
 }
@@ -188,7 +207,8 @@ static int send_stats(struct process *p)
 	struct msg_capture_stats m = {{MSG_CAPTURE_STATS, sizeof(m)}, {0}};
 	struct capture_stats kernel = {0};
 
-	memcpy(m.counter, sift_counters(p->with.sift), sizeof(m.counter));
+	memcpy(
+	    m.counter, p->with.trap ? p->trapped : sift_counters(p->with.sift), sizeof(m.counter));
 	p->with.method->stats(p->with.source, &kernel);
 	m.counter[CAPTURE_NOT_OURS] += p->sieved;
 	m.counter[CAPTURE_SEEN] = kernel.seen;
@@ -293,7 +313,8 @@ static int say_ready(const struct process *p)
 
 static int begin(struct process *p)
 {
-	if (say_ready(p) != 0 || loop_watch(p->with.loop, p->with.peer, on_peer, p) != 0 ||
+	if (say_ready(p) != 0 || (p->with.trap && start_reading(p) != 0) ||
+	    loop_watch(p->with.loop, p->with.peer, on_peer, p) != 0 ||
 	    loop_watch(p->with.loop, p->with.signals, on_signal, p) != 0 ||
 	    loop_timer(p->with.loop, TICK_MS, on_tick, p) != 0) {
 		log_error("capture_start", "interface=%s error=\"%s\"", p->with.interface,

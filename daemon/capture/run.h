@@ -18,6 +18,7 @@ struct run {
 	struct sift *sift;
 	const struct sieve *sieve; /* NULL: all frames pass */
 	struct loop *loop;
+	bool trap;   /* it hears no knocks, but what comes to traps: sift is not asked */
 	int peer;    /* auth */
 	int signals; /* readable when it is time to end */
 };
@@ -25,7 +26,7 @@ struct run {
 /*
  * Tell auth that frames are being seen, and serve until auth, the source or a
  * signal ends it; auth gets the last counters. Until the keys come, frames
- * wait in the ring. Returns the process's exit status, of enum capture_exit.
+ * wait in the ring, but for a trap's, which needs none. Returns the process's exit status, of enum capture_exit.
  */
 int run_capture(const struct run *r);
 

@@ -79,6 +79,13 @@ unsigned config_needs(const char *capture, unsigned turn)
 	return (t & BY_SOCKET) != 0 ? NEED_UDP : 0;
 }
 
+unsigned source_needs(const struct source_config *s, unsigned turn)
+{
+	if (s->trap)
+		return turn == 0 ? NEED_TRAP_0 : NEED_TRAP_1;
+	return config_needs(s->capture, turn);
+}
+
 static bool is_any(const struct source_config *s)
 {
 	return strcmp(s->interface, "any") == 0;
@@ -160,7 +167,7 @@ int config_sources_fault(const struct source_config *s, unsigned sources, unsign
 		if (fault_alone(&s[i], why) != 0)
 			return -1;
 		for (unsigned j = 0; j < i; j++) {
-			if (fault_together(&s[i], &s[j], why) != 0)
+			if (s[i].trap == s[j].trap && fault_together(&s[i], &s[j], why) != 0)
 				return -1;
 		}
 		if (processes > CONFIG_CAPTURES_MAX) {

@@ -364,6 +364,7 @@ static void check_whole(struct parse *p)
 	firewalls_check(c, &at);
 	check_script(p);
 	approvals_check(c, &at);
+	sections_trap(p->out, &at);
 	randoms_check(c, &at);
 	if (c->command_line_user[0] != '\0')
 		report_warning(p->r, p->name, slot_named(p->global, "command-line-user")->line,

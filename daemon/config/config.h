@@ -46,9 +46,16 @@ enum {
 	CONFIG_GUARDED_MAX = 4096, /* ports of all services together */
 	CONFIG_SEQUENCE_MAX = 32,
 	CONFIG_NFLOG_GROUP = 4477, /* where the firewall logs knocks for capture = nflog */
+	CONFIG_TRAP_GROUP = 4479,  /* where it logs what comes to a trap */
 };
 
 enum silence { SILENCE_DROP, SILENCE_CLOSED };
+/* What becomes of a TCP connection to a guarded port without a door. */
+enum trap {
+	TRAP_NONE,
+	TRAP_REPORT, /* completed, told and reset */
+	TRAP_TARPIT, /* completed, told and left hanging */
+};
 enum challenge_policy { CHALLENGE_DOUBT, CHALLENGE_ALWAYS };
 
 struct port_range {
@@ -92,6 +99,7 @@ struct service {
 	uint8_t cut;			   /* 1: with a door its connections end, too */
 	/* All doors of the service to single hosts are at least as narrow as this. */
 	uint32_t idle_s;       /* close after so long without traffic; 0: not for that */
+	uint8_t trap;	       /* enum trap */
 	uint8_t single_use;    /* 1: close behind the first connection */
 	uint8_t exact;	       /* 1: are for one source port, which the client names */
 	uint8_t min_prefix_v4; /* widest prefix that may be admitted; 32 and 128: hosts alone */
@@ -127,6 +135,7 @@ struct source_config {
 	char filter
 	    [CONFIG_FILTER_MAX]; /* pcap-filter(7), which packets must match, too; "": all do */
 	uint8_t workers;	 /* processes that share it */
+	bool trap;		 /* none of the file's: what the firewall logs for traps */
 	unsigned line;		 /* 0: there is no section */
 };
 
@@ -152,6 +161,8 @@ enum capture_need {
 	NEED_NFQUEUE_0 = 1 << 2, /* queue them for turn 0 */
 	NEED_NFQUEUE_1 = 1 << 3, /* or, never both at once, for turn 1 */
 	NEED_UDP = 1 << 4,	 /* let them come to a socket */
+	NEED_TRAP_0 = 1 << 5, /* log what comes to a trap, likewise to CONFIG_TRAP_GROUP + turn */
+	NEED_TRAP_1 = 1 << 6,
 };
 
 struct prefixes {
@@ -280,6 +291,10 @@ const char *sequence_names(
 int config_sequence(const struct config *c, const char *name);
 /* The bits of enum capture_need that a method needs in that turn (0 or 1). */
 unsigned config_needs(const char *capture, unsigned turn);
+/* The same of a source. */
+unsigned source_needs(const struct source_config *s, unsigned turn);
+/* Does a service ask for a trap? */
+bool config_has_trap(const struct config *c);
 /* Methods by number: its name or NULL; the number of a name or -1. */
 const char *config_capture_name(unsigned number);
 int config_capture(const char *name);
@@ -291,7 +306,7 @@ enum firewall_has {
 	FIREWALL_HAS_NARROW = 1 << 1,	/* doors for a single use, and for one source port */
 	FIREWALL_HAS_FORWARDS = 1 << 2, /* forwards and gateways */
 	FIREWALL_HAS_RULES = 1 << 3,	/* of its own, for what captures need (config.needs) */
-	FIREWALL_HAS_BANS = 1 << 7,
+	FIREWALL_HAS_BANS = 1 << 7,	/* and traps */
 };
 unsigned config_firewall_has(const struct config *c);
 /* Of the carriers in use, which does this method hear? SOME: udp alone. */

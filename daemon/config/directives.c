@@ -7,6 +7,8 @@ enum { DAY_S = 86400 };
 static const struct directive_word stores[] = {{"lmdb", 0}, {NULL, 0}};
 static const struct directive_word silences[] = {
     {"drop", SILENCE_DROP}, {"closed", SILENCE_CLOSED}, {NULL, 0}};
+static const struct directive_word traps[] = {
+    {"none", TRAP_NONE}, {"report", TRAP_REPORT}, {"tarpit", TRAP_TARPIT}, {NULL, 0}};
 static const struct directive_word challenges[] = {
     {"doubt", CHALLENGE_DOUBT}, {"always", CHALLENGE_ALWAYS}, {NULL, 0}};
 static const struct directive_word targets[] = {
@@ -135,6 +137,8 @@ const struct directive directives_service[] = {
 	"whether connections end together with the door that they came in through"},
     {"idle", DIRECTIVE_NUMBER, AT(service, idle_s), 0, 30 * DAY_S, "0", NULL,
 	"seconds without traffic after which a door closes; 0: time alone closes it"},
+    {"trap", DIRECTIVE_WORD, AT(service, trap), 0, 0, "none", traps,
+	"whether TCP connections without a door are completed, told and counted, and left hanging"},
     {"single-use", DIRECTIVE_WORD, AT(service, single_use), 0, 0, "no", answers,
 	"whether a door closes behind the first connection, whatever the client asks"},
     {"exact", DIRECTIVE_WORD, AT(service, exact), 0, 0, "no", answers,

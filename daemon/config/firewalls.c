@@ -63,6 +63,8 @@ static const char *lack(const struct service *s, unsigned traits)
 		return "exact";
 	if ((traits & FIREWALL_HAS_IDLE) == 0 && s->idle_s != 0)
 		return "idle";
+	if ((traits & FIREWALL_HAS_BANS) == 0 && s->trap != TRAP_NONE)
+		return "trap";
 	return (traits & CUTS) == 0 && s->cut ? "cut" : NULL;
 }
 

@@ -31,7 +31,9 @@ void config_print(const struct config *c, FILE *out)
 
 	print_global(c, out);
 	for (i = 0; i < c->sources && c->plain.interfaces == 0; i++)
-		print_section("source", c->source[i].name, directives_source, &c->source[i], out);
+		if (!c->source[i].trap)
+			print_section(
+			    "source", c->source[i].name, directives_source, &c->source[i], out);
 	for (i = 1; i <= c->sequences; i++)
 		print_section(
 		    "sequence", c->sequence[i].name, directives_sequence, &c->sequence[i], out);

@@ -1,6 +1,7 @@
 /* sections - see sections.h. */
 #include "sections.h"
 
+#include <netinet/in.h>
 #include <regex.h>
 #include <stddef.h>
 #include <string.h>
@@ -86,6 +87,10 @@ static void check_service(
 	if (s->proto == 0)
 		return;
 	check_forward(s, at);
+	if (s->trap != TRAP_NONE && s->proto != IPPROTO_TCP)
+		report_error(at->r, at->file, at->line_of(at->slots, "trap"),
+		    "trap: it completes connections of TCP, and the service is not of that; leave "
+		    "it out");
 	i = find_overlap(c, s);
 	if (i < 0)
 		return;
@@ -247,6 +252,32 @@ void sections_plain(struct config *c)
 	}
 	for (unsigned i = 0; i < c->sources; i++)
 		c->needs |= config_needs(c->source[i].capture, 0);
+}
+
+bool config_has_trap(const struct config *c)
+{
+	for (unsigned i = 0; i < c->services; i++)
+		if (c->service[i].trap != TRAP_NONE)
+			return true;
+	return false;
+}
+
+void sections_trap(struct config *c, const struct section_place *at)
+{
+	static const struct source_config trap = {
+	    .name = "trap", .interface = "any", .capture = "nflog", .workers = 1, .trap = true};
+
+	if (!config_has_trap(c))
+		return;
+	if (c->sources == CONFIG_SOURCES_MAX || config_source(c, trap.name) >= 0) {
+		report_error(at->r, at->file, 0,
+		    "trap: it takes a source named \"trap\" of its own, of %d that there can be; "
+		    "rename or leave out one of yours",
+		    CONFIG_SOURCES_MAX);
+		return;
+	}
+	c->source[c->sources++] = trap;
+	c->needs |= source_needs(&trap, 0);
 }
 
 /* ---- command ---- */

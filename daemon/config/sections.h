@@ -52,6 +52,9 @@ static inline const char *section_name(const union section_item *i)
 	return i->name;
 }
 
+/* One more source, where a service asks for a trap; when all others were checked. */
+void sections_trap(struct config *c, const struct section_place *at);
+
 /* What knocks travel by, once all directives and services are known. at: outside of sections. */
 void carriers_check(const struct config *c, const struct section_place *at);
 

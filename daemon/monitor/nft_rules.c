@@ -8,6 +8,7 @@
 #include "mark.h"
 #include "nft_forward.h"
 #include "nft_ban.h"
+#include "nft_trap.h"
 #include "nft_carriers.h"
 
 #define DOOR_KEY(family) family " saddr . meta l4proto . th dport"
@@ -114,8 +115,9 @@ static void write_datagrams(FILE *out, const struct config *c, enum nft_queueing
 	const int queue = nft_rules_queue(c);
 	const bool socket = (c->needs & NEED_UDP) != 0;
 	const bool drop = c->silence == SILENCE_DROP && !socket;
+	const unsigned needs = c->needs & ~(unsigned)(NEED_TRAP_0 | NEED_TRAP_1);
 
-	if (c->udp_port == 0 || (!drop && c->needs == 0))
+	if (c->udp_port == 0 || (!drop && needs == 0))
 		return;
 	nft_rules_write_copies(out, "knock", c->needs);
 	if (socket) /* and a flood shall not fill the table of connections */
@@ -242,6 +244,7 @@ static void write_guard(FILE *out, const struct config *c)
 	write_idle_doors(out, c);
 	write_rule(out, "guard", "meta nfproto 2 jump networks4");
 	write_rule(out, "guard", "meta nfproto 10 jump networks6");
+	nft_trap_write(out, c);
 	write_silence(out, c->silence);
 }
 

@@ -34,6 +34,7 @@
  *   banned...   who is banned, and what becomes of that; see nft_ban.h.
  *   guard       base chain after conntrack and before DNAT, so that a port
  *               published by DNAT is guarded by its outer number.
+ *   trap        see nft_trap.h.
  *   door        what happens to the first packet that fits a door.
  *   cuts        base chain for what this host sends: see cut.h.
  *   forwards, masquerades   see nft_forward.h.

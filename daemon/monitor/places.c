@@ -10,8 +10,7 @@ static const struct worker *who_queues(const struct sources *all)
 		const struct worker *w = &all->worker[i];
 
 		if (w->state == WORKER_FREE || !w->placed ||
-		    (config_needs(w->source.capture, w->turn) &
-			(NEED_NFQUEUE_0 | NEED_NFQUEUE_1)) == 0)
+		    (source_needs(&w->source, w->turn) & (NEED_NFQUEUE_0 | NEED_NFQUEUE_1)) == 0)
 			continue;
 		if (!best || (w->state == WORKER_READY) > (best->state == WORKER_READY) ||
 		    ((w->state == WORKER_READY) == (best->state == WORKER_READY) &&
@@ -30,11 +29,11 @@ static unsigned needs_of(const struct sources *all)
 		const struct worker *w = &all->worker[i];
 
 		if (w->state != WORKER_FREE && w->placed)
-			needs |= config_needs(w->source.capture, w->turn);
+			needs |= source_needs(&w->source, w->turn);
 	}
 	if (queues) {
 		needs &= ~(unsigned)(NEED_NFQUEUE_0 | NEED_NFQUEUE_1);
-		needs |= config_needs(queues->source.capture, queues->turn);
+		needs |= source_needs(&queues->source, queues->turn);
 	}
 	return needs;
 }
@@ -53,7 +52,7 @@ int sources_tell_needs(struct sources *all)
 
 static bool is_taken(const struct sources *all, const struct worker *w, unsigned turn)
 {
-	const unsigned needs = config_needs(w->source.capture, turn);
+	const unsigned needs = source_needs(&w->source, turn);
 
 	for (size_t i = 0; i < SOURCES_WORKERS; i++) {
 		const struct worker *o = &all->worker[i];
@@ -61,7 +60,7 @@ static bool is_taken(const struct sources *all, const struct worker *w, unsigned
 		if (o != w && worker_is_alive(o) && config_excludes(&w->source, &o->source))
 			return true;
 		if (o != w && worker_is_alive(o) && needs != NEED_UDP &&
-		    (needs & config_needs(o->source.capture, o->turn)) != 0)
+		    (needs & source_needs(&o->source, o->turn)) != 0)
 			return true;
 	}
 	return false;

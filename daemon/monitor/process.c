@@ -260,7 +260,8 @@ static const struct pgp_link_ops pgp_link_ops = {
 static int introduce(void *arg, const struct worker *w, int sock)
 {
 	struct monitor *m = arg;
-	struct msg_source msg = {.head = {MSG_SOURCE, sizeof(msg)}, .id = w->id};
+	struct msg_source msg = {
+	    .head = {MSG_SOURCE, sizeof(msg)}, .id = w->id, .trap = w->source.trap};
 
 	memcpy(msg.name, w->source.name, sizeof(w->source.name));
 	return auth_link_send(&m->auth, &msg, &sock, 1);

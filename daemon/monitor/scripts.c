@@ -78,6 +78,7 @@ static const char *word_of(uint32_t event)
 	    [EVENT_RESUMED] = "resumed",
 	    [EVENT_BANNED] = "banned",
 	    [EVENT_UNBANNED] = "unbanned",
+	    [EVENT_TRAPPED] = "trapped",
 	};
 
 	return words[event];

@@ -346,7 +346,7 @@ static int prepare_switch(
 
 	for (uint32_t i = 0; i < all->law.sources; i++) {
 		all->wanted[i] = all->source[i];
-		if ((index != SWITCH_ALL_SOURCES && index != i) ||
+		if (all->source[i].trap || (index != SWITCH_ALL_SOURCES && index != i) ||
 		    strcmp(method, all->source[i].capture) == 0)
 			continue;
 		config_change_capture(&all->wanted[i], &all->law.source[i], method);
@@ -489,8 +489,10 @@ unsigned sources_count(const struct sources *all, unsigned *of)
 {
 	unsigned ready = 0;
 
-	*of = all->law.sources;
-	for (uint32_t i = 0; i < all->law.sources; i++)
-		ready += is_source_ready(all, i);
+	*of = 0;
+	for (uint32_t i = 0; i < all->law.sources; i++) {
+		*of += !all->law.source[i].trap;
+		ready += !all->law.source[i].trap && is_source_ready(all, i);
+	}
 	return ready;
 }

@@ -7,12 +7,26 @@
 #include <string.h>
 
 #include "nflog_message.h"
+#include "trapped.h"
 
 struct state {
 	const uint8_t *bytes;
 	size_t size;
 	uint32_t number;
 };
+
+/* Such a frame may be for a trap. */
+static void check_trapped(const struct capture_frame *f)
+{
+	static const uint8_t none[sizeof((struct msg_trapped){0}.unused)];
+	struct msg_trapped m;
+
+	if (trapped_read(f, &m) != CAPTURE_MATCHED)
+		return;
+	if (m.head.type != MSG_TRAPPED || m.head.len != sizeof(m) ||
+	    memcmp(m.unused, none, sizeof(none)) != 0)
+		abort();
+}
 
 static int on_message(const struct nlmsghdr *m, void *arg)
 {
@@ -29,6 +43,7 @@ static int on_message(const struct nlmsghdr *m, void *arg)
 	    f->caplen > state->size - (size_t)(f->bytes - state->bytes) || f->len < f->caplen ||
 	    f->link != LINK_RAW)
 		abort();
+	check_trapped(f);
 	return MNL_CB_OK;
 }
 

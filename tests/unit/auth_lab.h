@@ -108,6 +108,10 @@ struct lab {
 	unsigned sent;
 	struct lab_packet packet[LAB_SENT_MAX];
 	int send_error;
+	unsigned
+	    segments; /* of TCP without a payload, which are no packets above; the last of them: */
+	uint8_t segment[64];
+	size_t segment_len;
 	bool dry_run;
 	void (*acted)(void *arg, const struct msg_door *m); /* may be NULL */
 	void *acted_arg;

@@ -176,6 +176,35 @@ static void test_bans(void **state)
 	free(text);
 }
 
+/* The last rules before the silence, and only where services ask for it. */
+static void test_traps(void **state)
+{
+	struct config c = config_of(SILENCE_CLOSED);
+	char *text = text_of_config(&c);
+
+	(void)state;
+	assert_null(strstr(text, "trap limit"));
+	free(text);
+	c.service[0].trap = TRAP_TARPIT;
+	c.service[0].ports = (struct port_ranges){.at = {{22, 22}, {8000, 8010}}, .len = 2};
+	c.needs = NEED_TRAP_1;
+	text = text_of_config(&c);
+	assert_non_null(strstr(text,
+	    "postern trap limit rate 500/second burst 200 packets log group 4480 queue-threshold "
+	    "1\n"
+	    "add rule inet postern trap counter name silenced drop\n"
+	    "add rule inet postern guard tcp dport { 22-22, 8000-8010 } goto trap\n"
+	    "add rule inet postern guard counter name silenced\n"));
+	assert_null(strstr(text, "group 4479"));
+	assert_null(strstr(text, "knock log"));
+	free(text);
+	c.needs = 0; /* nobody hears: then nobody answers, and it is silent */
+	text = text_of_config(&c);
+	assert_null(strstr(text, "trap limit"));
+	assert_non_null(strstr(text, "goto trap\n"));
+	free(text);
+}
+
 /* What follows the rules: the arming alone. */
 static char *arming_of(enum nft_arming arming)
 {
@@ -350,6 +379,7 @@ int main(void)
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_random_port_leads_on),
 	    cmocka_unit_test(test_bans),
+	    cmocka_unit_test(test_traps),
 	    cmocka_unit_test(test_arming),
 	    cmocka_unit_test(test_rules_never_name_a_door),
 	    cmocka_unit_test(test_what_captures_need),

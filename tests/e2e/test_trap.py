@@ -1,0 +1,137 @@
+"""Traps, on the real kernel: connections without a door are completed, told, counted, and then reset or held."""
+
+import random
+import re
+import socket
+import time
+
+import pytest
+from lab import connect, until
+from lab.network import v4, v6
+from wire import frames
+
+OPEN_PORT = 8080  # of a service that nobody guards
+TARPIT, REPORT, PLAIN = 22, 23, 24
+AFTER = 4
+SYN, RST, ACK, FIN = 2, 4, 16, 1
+
+
+def trapped(name, port, trap):
+    return {"name": name, "proto": "tcp", "port": port, "hold": 60, "max_hold": 3600, "trap": trap}
+
+
+SERVICES = (trapped("ssh", TARPIT, "tarpit"), trapped("telnet", REPORT, "report"), trapped("plain", PLAIN, "none"))
+TRAPS = pytest.mark.house(services=SERVICES, ban_after=AFTER, ban_for=600, suspend_after=0)
+
+
+def serve(house):
+    listener = house.server.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    listener.bind(("::", OPEN_PORT))
+    listener.listen(64)
+    return listener
+
+
+def records(house):
+    rows = house.postern.ctl_json("log")["log"]
+    return [(r["from"], r["what"]) for r in rows if r["event"] == "trapped"]
+
+
+def bans(house):
+    return {row["address"] for row in house.postern.ctl_json("bans")["bans"]}
+
+
+def segment(source, port, target, flags, seq=None, ack=None):
+    """A whole TCP segment to a port of the server, from anybody."""
+    server = v6("server") if ":" in source else v4("server")
+
+    def head(sum_):
+        return frames.struct.pack(">HHIIBBHHH", port, target, seq, ack, 5 << 4, flags, 64240, sum_, 0)
+
+    seq, ack = (random.getrandbits(32) if n is None else n for n in (seq, ack))
+    pseudo = frames._pseudo(source, server, frames.TCP, 20)
+    whole = head(frames.checksum(pseudo + head(0)))
+    ip = frames.ipv6 if ":" in source else frames.ipv4
+    return ip(source, server, frames.TCP, whole)
+
+
+def forge(house, packets):
+    mac = (house.server.mac("eth0"), house.attacker.mac("eth0"))
+    house.attacker.inject("eth0", [frames.ethernet(*mac, p) for p in packets])
+
+
+def is_reset(house, address):
+    """Completed, and over at once: the reset may come before connect() has returned."""
+    try:
+        with connect.held(house.client, address, REPORT) as s:
+            return s.recv(1) is None
+    except ConnectionResetError:
+        return True
+
+
+@TRAPS
+def test_connections_are_held_or_reset_and_ban(house):
+    listener = serve(house)
+    for address in (v4("server"), v6("server")):
+        assert is_reset(house, address)
+        assert connect.tcp(house.client, address, PLAIN) == "silent"
+    assert records(house) == [(v4("client"), "telnet"), (v6("client"), "telnet")]
+    # What is sent into the tar waits for room that never comes, and the kernel asks for it on and on.
+    held = [connect.held(house.attacker, a, TARPIT) for a in (v4("server"), v6("server"))]
+    for s in held:
+        s.sendall(b"SSH-2.0-lab\r\n")
+    answers = house.postern.stats()["auth.trap.answer"]
+    until(lambda: house.postern.stats()["auth.trap.answer"] >= answers + 6, 10, "probes that are answered")
+    waiting = house.attacker.run("ss", "-tnio", "state", "established").stdout
+    assert len(re.findall(r"timer:\(persist", waiting)) == 2, waiting
+    for s in held:
+        s.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            s.recv(1)
+        s.close()
+    # Each completed connection is a strike against the one who made it; the journal has an address once.
+    assert house.postern.stats()["auth.trapped"] == 4
+    assert house.postern.stats()["auth.ban-strike"] == 4
+    for _ in range(AFTER - 1):
+        assert connect.tcp(house.client, v4("server"), OPEN_PORT) == "open"
+        assert is_reset(house, v4("server"))
+    until(lambda: bans(house) == {v4("client")}, 3, "the ban")
+    assert connect.tcp(house.client, v4("server"), OPEN_PORT) == "silent"
+    assert connect.tcp(house.client, v4("server"), REPORT) == "silent"
+    assert connect.tcp(house.attacker, v4("server"), OPEN_PORT) == "open"
+    assert connect.tcp(house.client, v6("server"), OPEN_PORT) == "open"
+    assert len(records(house)) == 4
+    # Whoever has the keys is heard all the same, and a door is a door: sshd is behind it, no trap.
+    assert house.alice.postern("open", "alice", "-4").returncode == 0
+    with connect.held(house.client, v4("server"), TARPIT) as s:
+        assert s.recv(4) == b"SSH-"
+    assert bans(house) == set()
+    listener.close()
+
+
+@TRAPS
+def test_what_is_forged_bans_nobody_and_holds_nobody_up(house):
+    knocker = house.knocker()
+    assert knocker.ping().verdict == "ok"
+    victims = v4("client"), v6("client")
+    ports = TARPIT, REPORT
+    packets = [
+        segment(victim, 40000 + i, target, flags)
+        for i in range(100)
+        for victim in victims
+        for target in ports
+        for flags in (SYN, ACK, ACK | RST, ACK | FIN, SYN | ACK)
+    ]
+    forge(house, packets)
+    until(lambda: house.postern.stats()["auth.trap.forged"] > 0, 5, "the forged ones")
+    # Many more than the kernel hands on; knocks go on between them.
+    flood = [segment(v4("client"), 1024 + i % 60000, TARPIT, SYN) for i in range(30000)]
+    begin = time.monotonic()
+    for at in range(0, len(flood), 3000):
+        forge(house, flood[at : at + 3000])
+        assert knocker.ping(seconds=1).verdict == "ok"
+    took = time.monotonic() - begin
+    stats = house.postern.stats()
+    assert stats["auth.trap.seen"] < 700 + 500 * (took + 1) < len(flood)
+    assert stats["auth.trap.seen"] >= stats["auth.trap.answer"] > 0
+    assert stats["auth.trapped"] == stats["auth.ban-strike"] == 0
+    assert records(house) == [] and bans(house) == set()
