@@ -43,6 +43,12 @@ static void add_door(struct core *c, struct job *j, const struct session *s, uin
 
 static void open_next(struct core *c, struct job *j);
 
+/* Closed, or about to be: revoked, withdrawn, closed by another knock. */
+static bool is_closed(const struct session *s)
+{
+	return !s || s->closing;
+}
+
 static void undone(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
 {
 	struct session *s = sessions_find(c->sessions, a->session);
@@ -59,7 +65,7 @@ static void undo_step(struct core *c, const struct job *j, unsigned i)
 	const struct step *st = &j->step[i];
 	struct session *s = sessions_find(c->sessions, st->session);
 
-	if (!s)
+	if (is_closed(s))
 		return;
 	if (st->fresh && s->opened_by == j->serial) {
 		if (i < j->at)
@@ -127,10 +133,12 @@ static void opened(struct core *c, const struct ask *a, enum door_status status,
 		    c, j, VERDICT_FIREWALL, status == DOOR_FULL ? "no room for more doors" : NULL);
 		return;
 	}
-	if (s) {
-		add_door(c, j, s, seconds);
-		log_granted(c, j, &j->step[a->step], j->reply.door[j->reply.doors - 1].seconds);
+	if (is_closed(s)) {
+		open_failed(c, j, VERDICT_FIREWALL, "closed meanwhile");
+		return;
 	}
+	add_door(c, j, s, seconds);
+	log_granted(c, j, &j->step[a->step], j->reply.door[j->reply.doors - 1].seconds);
 	count(&c->counters, j->step[a->step].fresh ? COUNT_OPENED : COUNT_EXTENDED);
 	j->at++;
 	open_next(c, j);
@@ -166,7 +174,8 @@ static void open_next(struct core *c, struct job *j)
 		return;
 	}
 	s = sessions_find(c->sessions, j->step[j->at].session);
-	if (!s) {
+	/* To open it now would be behind the close, which is on its way. */
+	if (is_closed(s)) {
 		open_failed(c, j, VERDICT_FIREWALL, "closed meanwhile");
 		return;
 	}

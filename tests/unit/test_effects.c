@@ -172,6 +172,35 @@ static void test_what_was_refused_holds_nothing_open(void **state)
 	check_unopened_rests_on_nothing(*state, 1);
 }
 
+/* Whoever closes a client's doors while they are being opened has the last word, on all of them. */
+static void test_what_is_closed_while_it_opens_stays_closed(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request both = lab_open("ssh");
+	struct lab_message m;
+	struct reply p;
+	bool known;
+	size_t n;
+
+	assert_true(lab_prove(l, c));
+	both.services = 2;
+	strcpy(both.service[1], "web");
+	m = lab_m1(l, c, &both, 0);
+	lab_deliver(l, &m);
+	lab_turn(l);
+	assert_int_equal(l->asked, 1);
+	assert_int_equal(core_close_client(l->core, c->name, &known), 2);
+	lab_settle(l);
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_null(lab_door(l, &c->address, WEB));
+	assert_true(lab_reply(l, &m, &p));
+	assert_int_equal(p.verdict, VERDICT_FIREWALL);
+	assert_int_equal(p.doors, 0);
+	free(core_sessions(l->core, &n));
+	assert_int_equal(n, 0);
+}
+
 static void test_close_and_list(void **state)
 {
 	struct lab *l = *state;
@@ -516,6 +545,7 @@ int main(void)
 	    TEST(test_several_services_are_all_or_none),
 	    TEST(test_no_door_for_the_host_itself),
 	    TEST(test_shared_door_stays_for_the_other),
+	    TEST(test_what_is_closed_while_it_opens_stays_closed),
 	    TEST(test_what_was_not_asked_for_holds_nothing_open),
 	    TEST(test_what_was_refused_holds_nothing_open),
 	    TEST(test_close_and_list),
