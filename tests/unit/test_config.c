@@ -585,6 +585,47 @@ static void test_firewalls_and_idle_times(void **state)
 	    "firewall = nftables\n");
 }
 
+static void test_bans_and_traps(void **state)
+{
+	static const char trapped[] = "udp-port = 1\nban-after = 3\nban-for = 60\n"
+				      "ban-except = {10.0.0.0/8, \"fd00::/8\"}\n"
+				      "service a { proto = tcp port = 1 trap = tarpit }\n";
+	struct address a;
+
+	(void)state;
+	assert_int_equal(parse("udp-port = 1\n" SERVICE), 0);
+	assert_int_equal(parsed.ban_after, 0);
+	assert_false(config_has_trap(&parsed));
+	assert_int_equal(parsed.sources, 1);
+	assert_int_equal(parse(trapped), 0);
+	assert_round_trip();
+	assert_int_equal(address_parse("fd12::1", &a), 0);
+	assert_true(prefixes_contain(&parsed.ban_except, &a));
+	/* One source more, which no file has. */
+	assert_int_equal(parsed.sources, 2);
+	assert_true(parsed.source[1].trap);
+	assert_string_equal(parsed.source[1].capture, "nflog");
+	assert_int_equal(parsed.needs, NEED_TRAP_0);
+	assert_int_equal(source_needs(&parsed.source[1], 1), NEED_TRAP_1);
+	assert_int_equal(parse("udp-port = 1\ncapture = nflog\n"
+			       "service a { proto = tcp port = 1 trap = report }\n"),
+	    0);
+	assert_int_equal(parsed.needs, NEED_NFLOG_0 | NEED_TRAP_0);
+	assert_faults("udp-port = 1\nfirewall = exec\nban-after = 1\n"
+		      "service a { proto = tcp port = 1 trap = report }\n",
+	    "f:3: ban-after: the firewall exec bans nobody; leave it out, or use firewall = "
+	    "nftables\n"
+	    "f:4: service \"a\": the firewall exec has no trap; leave it out, or use firewall = "
+	    "nftables\n");
+	assert_faults("udp-port = 1\nservice a { proto = udp port = 2 trap = report }\n",
+	    "f:2: trap: it completes connections of TCP, and the service is not of that; leave it "
+	    "out\n");
+	assert_faults("udp-port = 1\nsource trap { interface = any }\n"
+		      "service a { proto = tcp port = 2 trap = report }\n",
+	    "f: trap: it takes a source named \"trap\" of its own, of 16 that there can be; "
+	    "rename or leave out one of yours\n");
+}
+
 static void test_ports_of_a_service(void **state)
 {
 	const struct service *s = &parsed.service[0];
@@ -1101,6 +1142,7 @@ int main(void)
 	    cmocka_unit_test(test_gateways),
 	    cmocka_unit_test(test_a_gateways_number_is_its_names),
 	    cmocka_unit_test(test_firewalls_and_idle_times),
+	    cmocka_unit_test(test_bans_and_traps),
 	    cmocka_unit_test(test_ports_of_a_service),
 	    cmocka_unit_test(test_forwards),
 	    cmocka_unit_test(test_random_port),

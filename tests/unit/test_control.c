@@ -437,6 +437,24 @@ static void test_resume(void **state)
 	assert_int_equal(answers(s, s->client), ENOENT);
 }
 
+static void test_unban(void **state)
+{
+	struct scene *s = *state;
+
+	request(s->client, CONTROL_UNBAN, 0, "198.51.100.1");
+	assert_int_equal(answers(s, s->client), 0);
+	assert_string_equal(s->message[0].done.text, "was not banned");
+	s->l.ban[s->l.bans++] = (struct lab_ban){s->l.client[0].address, UINT64_MAX};
+	request(s->client, CONTROL_UNBAN, 0, CONTROL_ALL);
+	assert_int_equal(answers(s, s->client), 0);
+	assert_string_equal(s->message[0].done.text, "let in again");
+	assert_false(lab_banned(&s->l, &s->l.client[0].address));
+	request(s->client, CONTROL_UNBAN, 0, "::");
+	assert_int_equal(answers(s, s->client), EINVAL);
+	request(s->client, CONTROL_UNBAN, 0, "c0");
+	assert_int_equal(answers(s, s->client), EINVAL);
+}
+
 static void test_what_is_no_request(void **state)
 {
 	struct scene *s = *state;
@@ -559,6 +577,7 @@ int main(void)
 	    TEST(test_sources_stand_before_the_counters),
 	    TEST(test_log_by_pages),
 	    TEST(test_resume),
+	    TEST(test_unban),
 	    TEST(test_what_is_no_request),
 	    TEST(test_who_hangs_up_is_forgotten),
 	    TEST(test_who_does_not_read_blocks_nobody),

@@ -63,15 +63,21 @@ static void run_a_while(struct scene *s)
 	run_for(s, STEP_MS);
 }
 
-static int add(struct scene *s, uint32_t id, const char *name)
+static int add_kind(struct scene *s, uint32_t id, const char *name, uint32_t trap)
 {
-	struct msg_source m = {.head = {.type = MSG_SOURCE, .len = sizeof(m)}, .id = id};
+	struct msg_source m = {
+	    .head = {.type = MSG_SOURCE, .len = sizeof(m)}, .id = id, .trap = trap};
 	int pair[2];
 
 	memcpy(m.name, name, strlen(name));
 	assert_int_equal(ipc_pair(pair, 65536), 0);
 	sources_add(s->sources, pair[0], &m);
 	return pair[1];
+}
+
+static int add(struct scene *s, uint32_t id, const char *name)
+{
+	return add_kind(s, id, name, 0);
 }
 
 static int setup(void **state)
@@ -171,6 +177,33 @@ static void test_knocks_come_in(void **state)
 	assert_int_equal(lab_count(&s->l, COUNT_RECEIVED), 20);
 	assert_int_equal(lab_count(&s->l, COUNT_FORM), 20);
 	assert_true(is_open(s->capture[0]) && is_open(s->capture[1]));
+}
+
+/* It has no keys, and says nothing of knocks; the others say nothing of what it hears. */
+static void test_a_trap(void **state)
+{
+	struct scene *s = *state;
+	struct msg_trapped t = {.head = {.type = MSG_TRAPPED, .len = sizeof(t)}};
+	struct msg_knock k = {.head = {.type = MSG_KNOCK, .len = sizeof(k)}, .carrier = 1};
+	const int trap = add_kind(s, 7, "trap", 1);
+	char byte;
+
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(ipc_send(trap, &t, NULL, 0), 0);
+	run_a_while(s);
+	assert_int_equal(lab_count(&s->l, COUNT_TRAP_SEEN), 100);
+	assert_int_equal(recv(trap, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+	sources_send_keys(s->sources);
+	assert_int_equal(recv(trap, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+	assert_int_equal(ipc_send(trap, &k, NULL, 0), 0);
+	assert_int_equal(ipc_send(s->capture[1], &t, NULL, 0), 0);
+	take_keys(s, s->capture[1]);
+	take_keys(s, s->capture[1]);
+	run_a_while(s);
+	assert_false(is_open(trap));
+	assert_false(is_open(s->capture[1]));
+	assert_int_equal(lab_count(&s->l, COUNT_RECEIVED), 0);
+	close(trap);
 }
 
 /* Whatever is not one of the messages of a capture ends that capture, and no other. */
@@ -334,6 +367,7 @@ int main(void)
 	    TEST(test_keys_and_ready),
 	    TEST(test_ready_once),
 	    TEST(test_knocks_come_in),
+	    TEST(test_a_trap),
 	    TEST(test_the_dishonest_are_expelled),
 	    TEST(test_stats_are_summed_by_source),
 	    TEST(test_a_capture_that_does_not_answer_is_not_waited_for),

@@ -510,6 +510,34 @@ static void test_workers(void **state)
 	assert_int_equal(s->introduced, 7);
 }
 
+/* Its rules are its own, no switch is meant for it, and it hears no interface. */
+static void test_a_trap(void **state)
+{
+	struct scene *s = *state;
+
+	set_interfaces(s, "lo", "any");
+	(void)strcpy(s->config.source[1].name, "trap");
+	(void)strcpy(s->config.source[1].capture, "nflog");
+	s->config.source[1].trap = true;
+	sources_set(&s->sources, &s->config);
+	sources_run(&s->sources);
+	assert_int_equal(s->introduced, 2);
+	assert_int_equal(s->needs, NEED_TRAP_0);
+	assert_int_equal(ready(s, 0), 0);
+	expect_ready(s, 1, 1);
+	assert_int_equal(ready(s, 1), 0);
+	sources_switch(&s->sources, SWITCH_ALL_SOURCES, "nfqueue");
+	assert_int_equal(s->switches, 1);
+	assert_false(s->switched); /* which is not for lo */
+	sources_switch(&s->sources, SWITCH_ALL_SOURCES, "afpacket");
+	assert_int_equal(s->introduced, 3);
+	assert_int_equal(s->peer[2].index, 0);
+	assert_int_equal(ready(s, 2), 0);
+	assert_int_equal(s->switches, 2);
+	assert_true(s->switched);
+	assert_int_equal(s->needs, NEED_TRAP_0);
+}
+
 static void test_switch(void **state)
 {
 	struct scene *s = *state;
@@ -672,6 +700,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(test_replaced_in_haste, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_link, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_workers, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_trap, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_switch, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_switch_that_fails, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_places_take_turns, setup, teardown),
