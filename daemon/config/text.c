@@ -70,7 +70,7 @@ static void scan_word(struct scan *s)
 	char *start = s->at, *end = start + strcspn(start, " \t\r\n#\"'={}()+,*");
 
 	if (begins_section(s, sequence, end))
-		memcpy(start, TEXT_SEQUENCE_OPTION, strlen(sequence));
+		*start = TEXT_SEQUENCE_OPTION[0];
 	s->at = end;
 	if (start[0] != '/' || (start[1] != '/' && start[1] != '*'))
 		return;

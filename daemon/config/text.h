@@ -16,7 +16,7 @@ enum {
 			    CONFIG_SEQUENCES_MAX + 1
 }; /* the one too many has a line, too */
 
-/* What the word "sequence" becomes where a section begins. */
+/* What the word "sequence" becomes where a section begins: no longer, and another in its first letter. */
 #define TEXT_SEQUENCE_OPTION "Sequence"
 
 struct text {
