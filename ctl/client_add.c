@@ -318,8 +318,9 @@ static int add(struct ctl *c, struct newcomer *n, struct roster *r)
 		    c, CTL_USAGE, "--service: there are more than %d", PARTS_SERVICES_MAX);
 	if (!profile_has_way(ctl_config(c), clients_by_name(r->clients, n->name)))
 		return output_fail(c, CTL_USAGE,
-		    "%s could knock by nothing: posternd.conf has sequences with names alone; "
-		    "give it one with --sequence NAME",
+		    "%s could knock by nothing that posternd.conf has in use; give it another "
+		    "--carrier, "
+		    "or one of its sequences with --sequence NAME",
 		    n->name);
 	warn_of(c, clients_by_name(r->clients, n->name));
 	/* Last, so that nothing is in the keyring for a client that cannot be. */

@@ -121,10 +121,38 @@ static const struct sequence_config *sequence_of(const struct config *c, const s
 	return NULL;
 }
 
+/* Does the server hear it by this carrier? */
+static bool is_heard_by(const struct config *c, const struct client *k, enum carrier_id carrier)
+{
+	bool used = false;
+
+	switch (carrier) {
+	case CARRIER_UDP:
+		used = c->udp_port != 0;
+		break;
+	case CARRIER_TCP:
+		used = c->tcp_port != 0;
+		break;
+	case CARRIER_ICMP:
+		used = c->icmp != 0;
+		break;
+	case CARRIER_HTTP:
+		used = c->http_port != 0;
+		break;
+	case CARRIER_SEQUENCE:
+		used = sequence_of(c, k) != NULL;
+		break;
+	}
+	return used && client_may_knock_by(k, carrier);
+}
+
 bool profile_has_way(const struct config *c, const struct client *k)
 {
-	return c->udp_port != 0 || c->tcp_port != 0 || c->icmp || c->http_port != 0 ||
-	       sequence_of(c, k) != NULL;
+	size_t i = 0;
+
+	while (i < CLIENT_CARRIERS && !is_heard_by(c, k, client_carriers[i].id))
+		i++;
+	return i < CLIENT_CARRIERS;
 }
 
 /* Of the pieces that the server hears, those that take the least privilege to send. */
@@ -169,7 +197,8 @@ static bool can_hybrid(const struct profile_parts *p)
 {
 	const struct sequence_config *s = sequence_of(p->config, p->client);
 
-	return p->openpgp_key != NULL && s != NULL && (s->cover & SEQUENCE_PNG) != 0 &&
+	return p->openpgp_key != NULL && s != NULL &&
+	       client_may_knock_by(p->client, CARRIER_SEQUENCE) && (s->cover & SEQUENCE_PNG) != 0 &&
 	       (s->pieces & PIECES_CLEAN) != 0;
 }
 
@@ -177,23 +206,14 @@ static bool can_hybrid(const struct profile_parts *p)
 static bool put_carriers(struct room *r, const struct profile_parts *p)
 {
 	const struct sequence_config *s = sequence_of(p->config, p->client);
-	const struct config *c = p->config;
-	const struct {
-		const char *name;
-		bool used;
-	} all[] = {
-	    {"udp", c->udp_port != 0},
-	    {"tcp", c->tcp_port != 0},
-	    {"icmp", c->icmp != 0},
-	    {"http", c->http_port != 0},
-	    {"sequence", s != NULL && (s->cover & SEQUENCE_BARE) != 0},
-	};
 	const char *joint = "carrier = ";
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (!all[i].used)
+	for (size_t i = 0; i < CLIENT_CARRIERS; i++) {
+		if (!is_heard_by(p->config, p->client, client_carriers[i].id) ||
+		    (client_carriers[i].id == CARRIER_SEQUENCE &&
+			(s == NULL || (s->cover & SEQUENCE_BARE) == 0)))
 			continue;
-		put(r, "%s%s", joint, all[i].name);
+		put(r, "%s%s", joint, client_carriers[i].name);
 		joint = ", ";
 	}
 	if (joint[0] == ',')

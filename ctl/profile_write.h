@@ -38,7 +38,7 @@ struct profile_parts {
 /* A host name or an address, of a form that the client takes. */
 bool profile_is_host(const char *text);
 
-/* Is there anything that the client can knock by? False: the only sequences are others'. */
+/* Is there anything that the client may knock by and the server hears? */
 bool profile_has_way(const struct config *c, const struct client *k);
 
 /* Given; ctl_text_free(). */

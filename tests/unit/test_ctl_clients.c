@@ -97,7 +97,7 @@ static void test_a_sequence_of_its_own(void **state)
 	    "sequence night { id = 5 range = 20000-20999 }\n",
 	    0644);
 	assert_int_equal(add(l, "alice"), CTL_USAGE);
-	assert_true(lab_said(l, "errors", "give it one with --sequence NAME"));
+	assert_true(lab_said(l, "errors", "one of its sequences with --sequence NAME"));
 	assert_false(lab_exists(l, "p.profile"));
 	assert_int_equal(lab_run(l, "client", "add", "alice", "--service", "ssh", "--server",
 			     "h.example", "--sequence", "none", NULL),
@@ -122,6 +122,29 @@ static void test_a_sequence_of_its_own(void **state)
 	row = json_object_get(row, "sequences");
 	assert_int_equal(json_array_size(row), 2);
 	assert_string_equal(json_string_value(json_array_get(row, 1)), "night");
+}
+
+/* What the server hears of others is none of it. */
+static void test_its_carriers_alone(void **state)
+{
+	struct lab *l = *state;
+
+	lab_write(l, "posternd.conf",
+	    "udp-port = 4000\ntcp-port = 4001\nicmp = yes\nsequence-range = 20000-20999\n"
+	    "service ssh { proto = tcp port = 22 }\n",
+	    0644);
+	assert_int_equal(add(l, "alice"), CTL_OK);
+	assert_non_null(strstr(lab_read(l, "p.profile"), "carrier = udp, tcp, icmp, sequence\n"));
+	(void)unlink(profile_path(l));
+	assert_int_equal(
+	    lab_run(l, "client", "add", "bob", "--service", "ssh", "--server", "h.example",
+		"--carrier", "sequence,tcp,http", "--output", profile_path(l), NULL),
+	    CTL_OK);
+	assert_non_null(strstr(lab_read(l, "p.profile"), "carrier = tcp, sequence\n"));
+	assert_int_equal(lab_run(l, "client", "add", "carol", "--service", "ssh", "--server",
+			     "h.example", "--carrier", "http", NULL),
+	    CTL_USAGE);
+	assert_true(lab_said(l, "errors", "could knock by nothing"));
 }
 
 static void test_the_profile_has_the_servers_keys(void **state)
@@ -509,6 +532,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    IN_LAB(test_add_writes_both_halves),
 	    IN_LAB(test_a_sequence_of_its_own),
+	    IN_LAB(test_its_carriers_alone),
 	    IN_LAB(test_the_profile_has_the_servers_keys),
 	    IN_LAB(test_add_tells_the_daemon),
 	    IN_LAB(test_add_that_is_refused_leaves_nothing),
