@@ -53,7 +53,7 @@ step_fuzz_build() { CC=clang build build/fuzz -Dfuzz=true -Dtests=false -Ddocs=f
 # What runs in the kernel (.bpf.c) is compiled for its machine alone, and read by its verifier.
 step_tidy() { sources c | grep -v '^bench/\|^tests/\|\.bpf\.c$' | xargs -P 2 -n 1 clang-tidy -p build/fuzz --quiet; }
 step_fuzz() { FUZZ_SECONDS=$FUZZ_SECONDS tests/fuzz.sh build/fuzz "$out/fuzz.counts"; }
-step_e2e() { pytests e2e tests/e2e -m "not alone" -n "${POSTERN_WORKERS:-4}"; }
+step_e2e() { pytests e2e tests/e2e -m "not alone" -n "${POSTERN_WORKERS:-6}"; }
 step_alone() { pytests alone tests/e2e -m alone; }
 
 STEPS="format build unit sanitized release analyzer fuzz_build tidy fuzz e2e alone"

@@ -304,9 +304,14 @@ static void read_optional(struct run *r, int argc, char **argv)
 		r->end_s = strtoul(argv[ARG_END], NULL, 10);
 }
 
-static void linger(struct run *r)
+/* For what is still on its way, if it is so much. */
+static void linger(struct run *r, size_t expected)
 {
-	receive_until(r, measure_now_ns() + LINGER_MS * 1000000ULL);
+	uint64_t now = measure_now_ns();
+	const uint64_t until = now + LINGER_MS * 1000000ULL;
+
+	for (; r->arrivals < expected && now < until; now = measure_now_ns())
+		receive_within(r, until - now);
 }
 
 int main(int argc, char **argv)
@@ -337,13 +342,13 @@ int main(int argc, char **argv)
 	fputs(
 	    "sending\n", stderr); /* what was costly is behind us: whoever adds load does it now */
 	seconds = send_all(&r);
-	linger(&r);
+	linger(&r, r.count);
 	unanswered = report(&r, seconds);
 	fflush(stdout);
 	for (; replays > 0; replays--) {
 		r.arrivals = 0;
 		send_all(&r);
-		linger(&r);
+		linger(&r, r.arrivals_max);
 		/* What was lost on its way the first time is no replay the second. */
 		if (r.arrivals > unanswered)
 			errx(1, "%zu answers to replays", r.arrivals - unanswered);

@@ -12,7 +12,6 @@ from lab.crowd import Crowd
 from lab.network import v4
 from lab.process import status
 
-pytestmark = pytest.mark.alone
 CLIENTS, SESSIONS, DOORS = 100_000, 10_000, 5_000
 EACH = 50  # sessions of one client
 HOUR = ("ssh", "tcp", 22, 3600, 3600)
@@ -30,6 +29,7 @@ def median_ms(bob, count=40):
     return statistics.median(times)
 
 
+@pytest.mark.alone
 @pytest.mark.house(start=False, sshd=False, alice=False, client_rate=100000, client_burst=100000)
 def test_a_hundred_thousand_clients(house):
     postern = house.postern
@@ -55,6 +55,7 @@ def resident_kib(postern, role):
     return int(status(postern.pid(role))["VmRSS"].split()[0])
 
 
+@pytest.mark.alone
 @pytest.mark.house(start=False, sshd=False, alice=False, services=(HOUR,), client_rate=1000, client_burst=1000)
 def test_ten_thousand_sessions(house):
     """The last opens as fast as the first; a new process knows them all; their common end stops nobody."""
@@ -100,7 +101,7 @@ def test_five_thousand_doors_close_in_time_with_the_daemon_dead(house):
         return [connect.tcp(house.client, v4("server"), 22, 0.1, source=a) == "open" for a in mine]
 
     house.postern.start()
-    lasts = 10
+    lasts = 30  # opening them takes a busy machine that long
     got = crowd.knock(DOORS, 0, "10.77.0.0", lasts)
     assert got["granted"] == DOORS, got
     assert len(house.postern.doors()) == DOORS and all(reached())
