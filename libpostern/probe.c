@@ -6,7 +6,8 @@
 
 enum {
 	NS_PER_MS = 1000000,
-	EACH_MS = 250,	  /* a SYN that met the guard is not repeated so soon by the kernel */
+	EACH_MS = 250,	  /* a SYN that met the guard is not repeated so soon by the kernel; ... */
+	MOST_MS = 2000,	  /* ... doubled each time up to this, for the way may be a long one */
 	REFUSED_MS = 100, /* and a guard that answers would be asked without end */
 };
 
@@ -17,8 +18,10 @@ void probe_init(struct probe *p)
 
 void probe_want(struct probe *p, uint64_t at_ns)
 {
-	if (p->due_ns == UINT64_MAX)
-		p->due_ns = at_ns;
+	if (p->due_ns != UINT64_MAX)
+		return;
+	p->due_ns = at_ns;
+	p->each_ms = EACH_MS;
 }
 
 static void hang_up(struct probe *p)
@@ -43,7 +46,8 @@ static void call(struct probe *p, const struct target *to, uint16_t port, uint64
 	else
 		((struct sockaddr_in6 *)&addr)->sin6_port = htons(port);
 	hang_up(p);
-	p->due_ns = now_ns + (uint64_t)EACH_MS * NS_PER_MS;
+	p->due_ns = now_ns + p->each_ms * NS_PER_MS;
+	p->each_ms = 2 * p->each_ms < MOST_MS ? 2 * p->each_ms : MOST_MS;
 	p->sock = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (p->sock >= 0 && connect(p->sock, (const struct sockaddr *)&addr, to->len) < 0 &&
 	    errno != EINPROGRESS)

@@ -12,8 +12,9 @@
 #include "resolve.h"
 
 struct probe {
-	int sock;	 /* -1: none is under way */
-	uint64_t due_ns; /* when to begin, or to give this one up; UINT64_MAX: not wanted */
+	int sock;	  /* -1: none is under way */
+	uint64_t due_ns;  /* when to begin, or to give this one up; UINT64_MAX: not wanted */
+	uint64_t each_ms; /* how long the next one may take */
 };
 
 /* Not wanted yet. */
