@@ -76,15 +76,22 @@ static int close_session(struct ctl *c, const char *id)
 	return status;
 }
 
-static int close_client(struct ctl *c, const char *name)
+/* Asks for something about a client; what the daemon says to it is in text. */
+static int ask_about(
+    struct ctl *c, enum control_type type, const char *name, char text[static CONTROL_TEXT_MAX])
 {
-	const struct daemon_question q = {.type = CONTROL_CLOSE_CLIENT, .name = name};
-	char text[CONTROL_TEXT_MAX];
-	int status;
+	const struct daemon_question q = {.type = type, .name = name};
 
 	if (!config_is_name(name))
 		return output_fail(c, CTL_USAGE, "'%s' is not the name of a client", name);
-	status = daemon_ask(c, &q, text);
+	return daemon_ask(c, &q, text);
+}
+
+static int close_client(struct ctl *c, const char *name)
+{
+	char text[CONTROL_TEXT_MAX];
+	const int status = ask_about(c, CONTROL_CLOSE_CLIENT, name, text);
+
 	if (status == CTL_OK)
 		output_say(c, "doors of %s: %s", name, text);
 	return status;
@@ -102,13 +109,9 @@ int cmd_close(struct ctl *c, const struct arguments *a)
 int cmd_client_resume(struct ctl *c, const struct arguments *a)
 {
 	const char *name = a->operand[0];
-	const struct daemon_question q = {.type = CONTROL_RESUME, .name = name};
 	char text[CONTROL_TEXT_MAX];
-	int status;
+	const int status = ask_about(c, CONTROL_RESUME, name, text);
 
-	if (!config_is_name(name))
-		return output_fail(c, CTL_USAGE, "'%s' is not the name of a client", name);
-	status = daemon_ask(c, &q, text);
 	if (status == CTL_OK)
 		output_say(c, "%s %s", name, text);
 	return status;
