@@ -1,5 +1,6 @@
 """Traps, on the real kernel: connections without a door are completed, told, counted, and then reset or held."""
 
+import json
 import random
 import re
 import socket
@@ -100,12 +101,21 @@ def test_connections_are_held_or_reset_and_ban(house):
     assert connect.tcp(house.attacker, v4("server"), OPEN_PORT) == "open"
     assert connect.tcp(house.client, v6("server"), OPEN_PORT) == "open"
     assert len(records(house)) == 4
+    check = house.postern.ctl("--json", "firewall", "check", check=False).stdout
+    assert json.loads(check)["as_configured"] is True
     # Whoever has the keys is heard all the same, and a door is a door: sshd is behind it, no trap.
     assert house.alice.postern("open", "alice", "-4").returncode == 0
     with connect.held(house.client, v4("server"), TARPIT) as s:
         assert s.recv(4) == b"SSH-"
     assert bans(house) == set()
     listener.close()
+    # A reload takes traps away, and sets others.
+    for trap, seen in (("none", "silent"), ("tarpit", "open")):
+        house.postern.services = [trapped("ssh", TARPIT, "none"), trapped("telnet", REPORT, trap)]
+        house.postern.write_config()
+        house.postern.reload_and_wait()
+        assert connect.tcp(house.attacker, v4("server"), REPORT) == seen
+        assert "trap" in house.postern.source_rows() or seen == "silent"
 
 
 @TRAPS
