@@ -378,6 +378,8 @@ int firewall_cmd_check(struct ctl *c, const struct config *config, const struct 
 					    "for firewall = nftables alone");
 		}
 		check_port(advice, config);
+		if (firewall_cmd_check_doors(f, advice, config) != 0)
+			status = output_fail(c, CTL_FAILED, "the doors cannot be read");
 	}
 	firewall_stop(f);
 	if (status == CTL_OK)

@@ -5,6 +5,7 @@
 #ifndef POSTERN_CTL_FIREWALL_CMD_H
 #define POSTERN_CTL_FIREWALL_CMD_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,5 +36,7 @@ enum firewall_likeness { FIREWALL_LIKE, FIREWALL_UNLIKE, FIREWALL_UNKNOWN };
  * now? UNKNOWN where there is no scratch namespace to compare in.
  */
 enum firewall_likeness firewall_cmd_compare(struct ctl *c, const struct config *config);
+/* Advice about doors that should not be open. Returns 0; -1: they cannot be read. */
+int firewall_cmd_check_doors(struct firewall *f, json_t *advice, const struct config *config);
 
 #endif

@@ -34,7 +34,10 @@ static void add_door(void *arg, const struct firewall_door *d)
 	row_text(row, "from", prefix_text(&d->pass.from, prefix));
 	row_text(row, "protocol", proto_word(d->proto, proto));
 	row_number(row, "port", d->port);
-	row_number(row, "rest_s", seconds_of(d->rest_ms));
+	if (d->rest_ms == FIREWALL_FOR_EVER)
+		row_text(row, "rest_s", NULL);
+	else
+		row_number(row, "rest_s", seconds_of(d->rest_ms));
 	row_text(
 	    row, "closes", closes_text(d->pass.idle_s, d->pass.source_port, d->pass.once, closes));
 }

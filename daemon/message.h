@@ -42,6 +42,7 @@ enum message_type {
 	MSG_FILES,   /* candidate configuration: config, clients, server key, door key come along */
 	MSG_COMMIT,  /* the candidate is in force now */
 	MSG_SETTLED, /* what was committed is what is captured: so ends each reload that went well */
+	MSG_MENDED,  /* somebody else was at the firewall: doors may be gone */
 	MSG_SWITCHED,	  /* answers each MSG_SWITCH */
 	MSG_SOURCE_STATE, /* how a source is doing, at each change */
 	MSG_ABORT, /* forget the candidate, if one came; so ends each reload that failed, RELOAD_WANTED included */
@@ -334,6 +335,12 @@ struct msg_switched {
 	uint32_t ok; /* 1: done; 0: all is as it was */
 	uint32_t id;
 	char why[SWITCH_WHY_BYTES]; /* a sentence when it is not; ended by NUL, printable */
+};
+
+struct msg_mended {
+	struct ipc_head head;
+	uint32_t lost; /* 1: the guard itself had been taken away; 0: something else was changed */
+	uint32_t unused;
 };
 
 struct msg_files {

@@ -93,20 +93,36 @@ static const char *why_early(const struct session *s)
 	return s->r.narrowing.idle_s != 0 ? "idle" : "gone";
 }
 
-void session_is_over(struct core *c, struct session *s)
+static void is_over(struct core *c, struct session *s, const char *why)
 {
 	count(&c->counters, COUNT_ENDED);
-	session_end(c, s, JOURNAL_ENDED, why_early(s));
+	session_end(c, s, JOURNAL_ENDED, why);
+}
+
+void session_is_over(struct core *c, struct session *s)
+{
+	is_over(c, s, why_early(s));
+}
+
+enum { END_IS_NEAR_MS = 2000 }; /* then it is by its time that the kernel has closed it */
+
+/* Has the kernel closed it, before its time and for good? NULL: no. */
+static struct session *found_closed(struct core *c, const struct ask *a, enum door_status status)
+{
+	struct session *s = sessions_find(c->sessions, a->session);
+
+	if (status != DOOR_NOT_THERE || !s || s->closing || is_asked_for(c, s->id) ||
+	    session_is_cut(c, s))
+		return NULL;
+	return closes_early(s) || s->r.end_ms > c->w.boot_ms(c->w.arg) + END_IS_NEAR_MS ? s : NULL;
 }
 
 void session_queried(struct core *c, const struct ask *a, enum door_status status)
 {
-	struct session *s = sessions_find(c->sessions, a->session);
+	struct session *s = found_closed(c, a, status);
 
-	if (status != DOOR_NOT_THERE || !s || !closes_early(s) || is_asked_for(c, s->id) ||
-	    session_is_cut(c, s))
-		return;
-	session_is_over(c, s);
+	if (s)
+		session_is_over(c, s);
 }
 
 static void looked(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
@@ -135,6 +151,25 @@ void sessions_look_at_service(struct core *c, int service)
 		ask_door(c, MSG_DOOR_QUERY, s, 0)->done = looked;
 		n++;
 	}
+}
+
+/* It went with the guard, by nobody's use of it. */
+static void looked_after_loss(
+    struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+{
+	struct session *s = found_closed(c, a, status);
+
+	(void)seconds;
+	if (s)
+		is_over(c, s, "gone");
+}
+
+void core_doors_mended(struct core *c, bool lost)
+{
+	for (struct session *s = sessions_first(c->sessions); s; s = sessions_next(s))
+		if (!s->closing && !s->unasked)
+			ask_door(c, MSG_DOOR_QUERY, s, 0)->done = lost ? looked_after_loss : looked;
+	ask_pump(c);
 }
 
 void session_forget(struct core *c, struct session *s)

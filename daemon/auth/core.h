@@ -61,6 +61,11 @@ int core_receive(struct core *c, const struct msg_knock *m, uint32_t capture)
 int core_trapped(struct core *c, const struct msg_trapped *m) __attribute__((warn_unused_result));
 /* Returns true when there is work left for another turn at once. */
 bool core_turn(struct core *c);
+/*
+ * Somebody else was at the firewall: sessions whose doors are gone end. lost:
+ * with the guard itself, so that no door tells how it has closed.
+ */
+void core_doors_mended(struct core *c, bool lost);
 /* Returns 0, or -E_STATE: nothing was asked that this answers. */
 int core_door_done(struct core *c, const struct msg_door_done *m)
     __attribute__((warn_unused_result));

@@ -226,6 +226,7 @@ union monitor_message {
 	struct msg_source_state state;
 	struct msg_switched switched;
 	struct msg_files files;
+	struct msg_mended mended;
 };
 
 /* Takes the descriptors in fds that it keeps and sets them to -1. Returns 0, or -1: not a message of the monitor's. */
@@ -260,6 +261,11 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 		return len == sizeof(m->switched) ? take_switched(a, &m->switched) : -1;
 	case MSG_COMMIT:
 		take_commit(a);
+		return 0;
+	case MSG_MENDED:
+		if (len != sizeof(m->mended))
+			return -1;
+		core_doors_mended(a->core, m->mended.lost != 0);
 		return 0;
 	case MSG_SETTLED:
 		control_reloaded(a->control, true, "reloaded");

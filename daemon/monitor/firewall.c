@@ -74,6 +74,16 @@ static bool to_adopt(
 	return any;
 }
 
+static bool all_guarded(const struct config *c, const struct firewall_state *state)
+{
+	for (unsigned i = 0; i < c->services; i++)
+		for (unsigned k = 0; k < service_ports(&c->service[i]); k++)
+			if (!firewall_guards(
+				state, c->service[i].proto, service_port(&c->service[i], k)))
+				return false;
+	return true;
+}
+
 /* Connections to what is not guarded yet shall outlive the guard's coming. Best effort: a kernel without the means still guards. */
 static void keep_connections(struct firewall *f, const struct config *c)
 {
@@ -81,11 +91,19 @@ static void keep_connections(struct firewall *f, const struct config *c)
 	struct flow_ports ports;
 	int rc;
 
-	if (f->ops->read(f, &state) != FIREWALL_OK || !to_adopt(&ports, c, &state))
+	if (f->ops->read(f, &state) != FIREWALL_OK)
+		return;
+	f->was_down = !all_guarded(c, &state);
+	if (!to_adopt(&ports, c, &state))
 		return;
 	rc = flows_adopt(&ports);
 	if (rc != 0)
 		log_warning("firewall", "connections=cut kernel=\"%s\"", strerror(-rc));
+}
+
+bool firewall_was_down(const struct firewall *f)
+{
+	return f->was_down;
 }
 
 enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)

@@ -39,6 +39,9 @@ struct firewall_pass {
 	bool once;	      /* closes behind the first connection */
 };
 
+/* In place of a rest of time: somebody else put the door there, for none of ours is without an end. */
+#define FIREWALL_FOR_EVER UINT64_MAX
+
 /* An open door as the kernel has it. */
 struct firewall_door {
 	uint8_t proto; /* IANA */
@@ -76,6 +79,9 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
  */
 enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
     __attribute__((warn_unused_result));
+
+/* Did the last firewall_ensure() find something unguarded that c guards? */
+bool firewall_was_down(const struct firewall *f);
 
 /*
  * Open a door for seconds from now, or give an open one that time instead of

@@ -15,6 +15,7 @@
 struct firewall {
 	const struct firewall_ops *ops;
 	bool dry_run;
+	bool was_down;
 	struct cut_list cut; /* whose connections may bear the mark still */
 };
 

@@ -28,11 +28,21 @@ static void repair_later(void *arg)
 		repair(g);
 }
 
+static void mend(struct guard *g)
+{
+	const bool lost = firewall_was_down(g->firewall);
+
+	log_warning("guard_restored", "somebody else changed our rules");
+	known_mend(&g->known, g->firewall, g->config, lost);
+	if (g->mended)
+		g->mended(g->mended_arg, lost);
+}
+
 static void repair(struct guard *g)
 {
 	g->again = false;
 	if (firewall_ensure(g->firewall, g->config) == FIREWALL_OK)
-		log_warning("guard_restored", "somebody else changed our rules");
+		mend(g);
 	g->repairing = loop_timer(g->loop, REPAIR_PAUSE_MS, repair_later, g) == 0;
 }
 
@@ -82,6 +92,7 @@ int guard_open(struct guard *g, struct loop *loop, const struct config *config, 
 		return -1;
 	if (firewall_bans(g->firewall, note_ban, g) != FIREWALL_OK)
 		return -1;
+	known_take(&g->known, g->firewall, g->config);
 	const int fd = firewall_watch_fd(g->firewall);
 	return fd < 0 ? 0 : loop_watch(loop, fd, touched, g);
 }
@@ -145,14 +156,20 @@ static enum firewall_status carry_out(
 		cutter_settle(&g->cutter, &w->pass.from);
 		s = firewall_open(g->firewall, &w->service, &w->pass, w->seconds);
 		*rest_s = s == FIREWALL_OK ? w->seconds : 0;
+		if (s == FIREWALL_OK)
+			known_opened(&g->known, &w->service, &w->pass, w->seconds);
 	} else if (type == MSG_DOOR_CLOSE) {
 		s = firewall_close(g->firewall, &w->service, &w->pass);
+		known_closed(&g->known, &w->service, &w->pass);
 		if (w->cut && (s == FIREWALL_OK || s == FIREWALL_NOT_THERE))
 			cutter_begin(&g->cutter, &w->service, &w->pass);
 	} else if (type == MSG_DOOR_SHORTEN) {
 		s = firewall_shorten(g->firewall, &w->service, &w->pass, w->seconds);
+		known_shortened(&g->known, &w->service, &w->pass, w->seconds);
 	} else {
 		s = firewall_query(g->firewall, &w->service, &w->pass, rest_s);
+		if (s == FIREWALL_NOT_THERE)
+			known_closed(&g->known, &w->service, &w->pass);
 	}
 	return s;
 }
@@ -228,8 +245,15 @@ void guard_ban(struct guard *g, const struct msg_ban *m, struct msg_door_done *d
 	    m->head.type, address_text(&a, from), done->seconds, done->status);
 }
 
+void guard_on_mended(struct guard *g, guard_mended_fn *fn, void *arg)
+{
+	g->mended = fn;
+	g->mended_arg = arg;
+}
+
 void guard_close(struct guard *g)
 {
+	known_free(&g->known);
 	free(g->config);
 	g->config = NULL;
 	if (!g->firewall)

@@ -11,8 +11,12 @@
 #include "cutter.h"
 #include "doors.h"
 #include "firewall.h"
+#include "known.h"
 #include "log.h"
 #include "loop.h"
+
+/* Somebody else was at the guard, which is there again; lost: it had been taken away. */
+typedef void guard_mended_fn(void *arg, bool lost);
 
 struct guard {
 	struct firewall *firewall;
@@ -21,6 +25,9 @@ struct guard {
 	bool repairing;	       /* a moment ago: the next repair waits */
 	bool again;	       /* and there is something to repair */
 	struct cutter cutter;
+	struct known_doors known;
+	guard_mended_fn *mended;
+	void *mended_arg;
 	uint64_t banned_until_ms; /* CLOCK_MONOTONIC, as the kernel's: from then on nobody is */
 	struct log_limit refusals;
 };
@@ -40,6 +47,8 @@ void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_
     struct msg_door_done *done);
 /* The same for MSG_BAN and MSG_UNBAN. */
 void guard_ban(struct guard *g, const struct msg_ban *m, struct msg_door_done *done);
+/* fn hears of it from now on: doors may be gone. */
+void guard_on_mended(struct guard *g, guard_mended_fn *fn, void *arg);
 /* Guard and doors stay. */
 void guard_close(struct guard *g);
 

@@ -338,7 +338,7 @@ static bool cut_to_idle(struct ipset_element *held, const struct elements *idle)
 	const struct ipset_element *found =
 	    idle->len == 0 ? NULL : bsearch(held, idle->at, idle->len, sizeof(*held), by_key);
 
-	if (found && found->rest_s < held->rest_s)
+	if (found && found->rest_s > 0 && found->rest_s < held->rest_s)
 		held->rest_s = found->rest_s;
 	return found;
 }
@@ -362,7 +362,7 @@ static int list_set(struct nft_link *l, const struct ipset_set *s, firewall_door
 		const struct firewall_door door = {.proto = e->proto,
 		    .port = e->port,
 		    .pass = {.from = e->from, .idle_s = s->idle_s},
-		    .rest_ms = (uint64_t)e->rest_s * MS};
+		    .rest_ms = e->rest_s == 0 ? FIREWALL_FOR_EVER : (uint64_t)e->rest_s * MS};
 
 		fn(arg, &door);
 	}

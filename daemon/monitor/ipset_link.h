@@ -28,7 +28,8 @@ struct ipset_element {
 	struct prefix from;
 	uint8_t proto;
 	uint16_t port;
-	uint32_t rest_s; /* add: its time; list: what is left of it, rounded down, but not to 0 */
+	uint32_t
+	    rest_s; /* add: its time; list: what is left of it, rounded down, but not to 0, which is no end */
 };
 
 typedef void ipset_element_fn(void *arg, const struct ipset_element *e);

@@ -62,7 +62,7 @@ static bool cut_to_idle(struct nft_table *t, struct firewall_door *door)
 
 	if (nft_element_get(&t->link, nft_door_set_name(name, &s), &key, &found) != 0)
 		return false;
-	if (found.rest_ms < door->rest_ms)
+	if (found.timed && door->rest_ms != FIREWALL_FOR_EVER && found.rest_ms < door->rest_ms)
 		door->rest_ms = found.rest_ms;
 	return true;
 }
@@ -82,7 +82,7 @@ static int set_doors(
 	if (n < 0)
 		return n == -ENOENT ? 0 : (int)n;
 	for (long i = 0; i < n; i++) {
-		door.rest_ms = element[i].rest_ms;
+		door.rest_ms = element[i].timed ? element[i].rest_ms : FIREWALL_FOR_EVER;
 		memcpy(door.gateway, s->gateway, sizeof(door.gateway));
 		if (nft_door_key_read(s, &element[i].key, &door.pass, &door.proto, &door.port) &&
 		    (s->form != NFT_HELD || cut_to_idle(t, &door)))
@@ -169,7 +169,7 @@ static void write_door(void *arg, const struct firewall_door *door)
 	const struct nft_door_set s = nft_door_set(door->gateway, &door->pass);
 	const struct nft_door_set idle = nft_door_idle_set(&door->pass);
 
-	if (door->rest_ms == 0)
+	if (door->rest_ms == 0 || door->rest_ms == FIREWALL_FOR_EVER)
 		return;
 	write_element(arg, &s, door);
 	if (s.form == NFT_HELD)

@@ -129,6 +129,15 @@ static void door(void *arg, const struct msg_door *msg, struct msg_door_done *do
 	guard_serve(&m->guard, &law, msg, done);
 }
 
+/* What was said of doors before may be so no more. */
+static void guard_mended(void *arg, bool lost)
+{
+	struct monitor *m = arg;
+	const struct msg_mended msg = {.head = {MSG_MENDED, sizeof(msg)}, .lost = lost ? 1 : 0};
+
+	(void)!auth_link_send(&m->auth, &msg, NULL, 0);
+}
+
 static void ban(void *arg, const struct msg_ban *msg, struct msg_door_done *done)
 {
 	struct monitor *m = arg;
@@ -392,6 +401,7 @@ static int open_all(struct monitor *m)
 		return -1;
 	if (guard_open(&m->guard, m->loop, c, m->args->dry_run))
 		return -1;
+	guard_on_mended(&m->guard, guard_mended, m);
 	m->control = rundir_control(c->run_dir);
 	if (m->control < 0)
 		return -1;

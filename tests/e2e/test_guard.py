@@ -208,13 +208,44 @@ def test_other_rulesets_stay_untouched_byte_for_byte(house, rules):
 
 
 def test_who_flushes_the_ruleset_does_not_leave_us_open(house):
-    """`nft flush ruleset` by a script of the host: the guard is back at once."""
-    assert house.alice.postern("open", "alice").returncode == GRANTED
+    """`nft flush ruleset` by a script of the host: the guard is back at once, and plain doors for their rest."""
+    assert house.alice.postern("open", "alice", "--hold", "60").returncode == GRANTED
+    assert house.alice.postern("open", "alice", "-a", "10.88.0.9", "--single-use").returncode == GRANTED
+    before = {s["session"]: s["rest_s"] for s in house.postern.sessions()}
     house.server.run("nft", "flush", "ruleset")
-    until(lambda: not house.is_open(house.attacker), 2, "the guard")
-    assert "postern" in nft.listing(house.server)
+    until(lambda: house.postern.log_lines("doors_lost put_back=[12] gone=1"), 3, "the doors")
+    assert "postern" in nft.listing(house.server) and not house.is_open(house.attacker)
+    assert house.is_open()
+    after = until(lambda: len(s := house.postern.sessions()) < len(before) and s, 3, "the end of the other")
+    assert all(0 < s["rest_s"] <= before[s["session"]] for s in after)
+    assert house.postern.log_lines("address=10.88.0.9 .*why=gone")
     assert house.alice.postern("open", "alice").returncode == GRANTED
     assert house.is_open()
+
+
+def element(house, verb, address, more=""):
+    house.server.run("nft", verb, "element", "inet", "postern", "doors4", f"{{ {address} . tcp . 22 {more} }}")
+
+
+def test_doors_that_somebody_else_puts_there_or_takes_away(house):
+    assert house.alice.postern("open", "alice", "-4").returncode == GRANTED
+    for times, more in enumerate(("", "timeout 30s"), 1):
+        element(house, "add", v4("attacker"), more)
+        until(lambda: len(house.postern.log_lines(f"door_taken_away .*from={v4('attacker')} ")) == times, 3, "notice")
+        assert not house.is_open(house.attacker) and house.is_open()
+    element(house, "delete", v4("client"))
+    until(lambda: not house.postern.sessions(), 3, "the end of the session")
+    assert not house.is_open()  # who closes one door by hand wants it closed
+    assert house.postern.log_lines("ended client=alice .*why=gone")
+    assert house.alice.postern("open", "alice", "-4", "--hold", "60").returncode == GRANTED
+    assert "The door for" not in house.postern.ctl("firewall", "check", check=False).stdout
+    house.postern.stop()
+    element(house, "add", v4("attacker"))
+    check = house.postern.ctl("firewall", "check", check=False)
+    assert check.returncode == 5 and v4("attacker") in check.stdout and "no end" in check.stdout
+    house.postern.start()
+    assert not house.is_open(house.attacker) and house.is_open()
+    assert "The door for" not in house.postern.ctl("firewall", "check", check=False).stdout
 
 
 def test_a_door_is_for_one_port_and_one_protocol(house):

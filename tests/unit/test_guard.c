@@ -13,17 +13,19 @@
 
 #include "guard.h"
 
-enum { CALLS_MAX = 1024, REST_S = 77, BAN_S = 60, PATIENCE_MS = 10000 };
+enum { DOORS = 4, CALLS_MAX = 1024, REST_S = 77, BAN_S = 60, PATIENCE_MS = 10000 };
 
 struct firewall {
 	enum firewall_status next; /* what the next call says */
 	uint16_t bad_port;	   /* of the configuration that cannot be put up; 0: all can */
 	unsigned needs;		   /* as it is now */
 	int watch;
-	bool changed;
+	bool changed, was_down;
 	unsigned ensured;
 	struct address ban;
 	uint64_t ban_ms; /* that it has when it is opened; 0: none */
+	unsigned doors;	 /* that are open */
+	struct firewall_door door[DOORS];
 	char calls[CALLS_MAX];
 };
 
@@ -116,9 +118,8 @@ enum firewall_status firewall_query(
 
 enum firewall_status firewall_list(struct firewall *f, firewall_door_fn *fn, void *arg)
 {
-	(void)f;
-	(void)fn;
-	(void)arg;
+	for (unsigned i = 0; i < f->doors; i++)
+		fn(arg, &f->door[i]);
 	return FIREWALL_OK;
 }
 
@@ -156,6 +157,11 @@ bool firewall_changed(struct firewall *f)
 		continue;
 	f->changed = false;
 	return was;
+}
+
+bool firewall_was_down(const struct firewall *f)
+{
+	return f->was_down;
 }
 
 void firewall_stop(struct firewall *f)
@@ -400,6 +406,92 @@ static void test_bans_of_before(void **state)
 	close(s->pipe2[1]);
 }
 
+/* --- doors that others put there or took away --- */
+
+static struct firewall_pass pass_of(const char *from)
+{
+	struct firewall_pass p = {.once = false};
+
+	assert_int_equal(prefix_parse(from, &p.from), 0);
+	return p;
+}
+
+static void has_door(const char *from, uint64_t rest_ms)
+{
+	assert_true(fake.doors < DOORS);
+	fake.door[fake.doors++] = (struct firewall_door){
+	    .proto = 6, .port = 22, .pass = pass_of(from), .rest_ms = rest_ms};
+}
+
+static void mended(struct scene *s, bool lost, const char *calls)
+{
+	fake.calls[0] = '\0';
+	known_mend(&s->guard.known, &fake, &s->config, lost);
+	assert_string_equal(fake.calls, calls);
+}
+
+static void test_doors_of_others_are_closed(void **state)
+{
+	struct scene *s = *state;
+
+	(void)ask(s, MSG_DOOR_OPEN, 0);
+	has_door("192.0.2.1", 59000);
+	has_door("192.0.2.7", 1000);
+	has_door("192.0.2.8", FIREWALL_FOR_EVER);
+	mended(s, false, "close ssh 192.0.2.7;close ssh 192.0.2.8;");
+	fake.doors = 0;
+	has_door("192.0.2.1", 600000);
+	mended(s, true, "shorten ssh 192.0.2.1;");
+	fake.doors = 0;
+	has_door("192.0.2.1", FIREWALL_FOR_EVER);
+	mended(s, true, "close ssh 192.0.2.1;open ssh 192.0.2.1;"); /* with its own time */
+}
+
+static void test_lost_doors_are_put_back(void **state)
+{
+	struct firewall_pass once = pass_of("192.0.2.2"), idle = pass_of("192.0.2.3"),
+			     exact = pass_of("192.0.2.4"), plain = pass_of("192.0.2.5");
+	struct scene *s = *state;
+	struct known_doors *k = &s->guard.known;
+	const struct service *ssh = &s->config.service[0];
+
+	once.once = true;
+	idle.idle_s = 30;
+	exact.source_port = 4000;
+	known_opened(k, ssh, &plain, 60);
+	known_opened(k, ssh, &once, 60);
+	known_opened(k, ssh, &idle, 60);
+	known_opened(k, ssh, &exact, 60);
+	mended(s, true, "open ssh 192.0.2.5;");
+	mended(s, true, "open ssh 192.0.2.5;"); /* and again */
+	mended(s, false, "");			/* by a person's hand */
+	mended(s, true, "");			/* which is respected from then on */
+	known_opened(k, ssh, &plain, 60);
+	known_closed(k, ssh, &plain);
+	mended(s, true, "");
+	memcpy(s->config.service[0].approve, "ask", sizeof("ask"));
+	known_opened(k, ssh, &plain, 60);
+	mended(s, true, ""); /* the yes was for the other one */
+}
+
+static void test_doors_of_before(void **state)
+{
+	struct scene *s = *state;
+	struct known_doors *k = &s->guard.known;
+
+	has_door("192.0.2.1", 60000);
+	has_door("192.0.2.7", FIREWALL_FOR_EVER);
+	known_take(k, &fake, &s->config);
+	assert_string_equal(fake.calls, "close ssh 192.0.2.7;");
+	fake.doors = 0;
+	mended(s, true, "open ssh 192.0.2.1;");
+	fake.calls[0] = '\0';
+	s->config.service[0].max_hold_s = 60;
+	has_door("192.0.2.8", 90000);
+	known_take(k, &fake, &s->config);
+	assert_string_equal(fake.calls, "shorten ssh 192.0.2.8;");
+}
+
 static void each_turn(void *arg)
 {
 	struct scene *s = arg;
@@ -448,6 +540,23 @@ static void test_put_back(void **state)
 	run_until_ensured(s, 3, PATIENCE_MS);
 	assert_false(s->late);
 	assert_int_equal(fake.ensured, 3);
+}
+
+static void note_mended(void *arg, bool lost)
+{
+	*(int *)arg = lost ? 1 : 0;
+}
+
+static void test_who_waits_for_doors_hears_of_it(void **state)
+{
+	struct scene *s = *state;
+	int lost = -1;
+
+	guard_on_mended(&s->guard, note_mended, &lost);
+	fake.was_down = true;
+	touch(s);
+	run_until_ensured(s, 2, PATIENCE_MS);
+	assert_int_equal(lost, 1);
 }
 
 /* What we change ourselves wakes us, and is no reason to do anything. */
@@ -520,6 +629,10 @@ int main(void)
 		test_more_cuts_than_forks_are_made_too, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bans, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bans_of_before, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_doors_of_others_are_closed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_lost_doors_are_put_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_doors_of_before, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_who_waits_for_doors_hears_of_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_our_own_changes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_another_configuration, setup, teardown),

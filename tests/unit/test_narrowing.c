@@ -213,6 +213,26 @@ static void test_a_restart_leaves_an_idle_door_its_time(void **state)
 	assert_int_equal(lab_count(l, COUNT_ENDED), 0);
 }
 
+/* Somebody else was at the firewall: who lost a door has no session. */
+static void test_doors_that_were_lost(void **state)
+{
+	struct lab *l = *state;
+
+	assert_int_equal(lab_open_service(l, &l->client[0], "ssh", NULL), VERDICT_OK);
+	core_doors_mended(l->core, true);
+	lab_settle(l);
+	assert_int_equal(lab_count(l, COUNT_ENDED), 0); /* it was put back */
+	lab_door(l, &l->client[0].address, SSH)->end_ms = 0;
+	core_doors_mended(l->core, true);
+	lab_settle(l);
+	assert_int_equal(lab_count(l, COUNT_ENDED), 1);
+	lab_pass(l, 1000);
+	assert_int_equal(lab_open_service(l, &l->client[0], "ssh", NULL), VERDICT_OK);
+	lab_door(l, &l->client[0].address, SSH)->end_ms = 0;
+	assert_int_equal(listed(l), 0); /* noticed as well when somebody looks */
+	assert_int_equal(lab_count(l, COUNT_ENDED), 2);
+}
+
 static void close_service(struct lab *l, struct lab_client *c, const char *service)
 {
 	struct request q = lab_request(VERB_CLOSE);
@@ -266,6 +286,7 @@ int main(void)
 	    TEST(test_what_is_asked_for_reaches_the_monitor),
 	    TEST(test_a_used_door_is_no_session_any_more),
 	    TEST(test_narrower_is_another_door),
+	    TEST(test_doors_that_were_lost),
 	    TEST(test_what_is_used_makes_room_for_more),
 	    TEST(test_a_close_may_cut),
 	    TEST(test_cutting_is_a_permission),
