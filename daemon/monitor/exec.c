@@ -106,6 +106,7 @@ static int close_one(struct exec *e, struct exec_door *d)
 	if (exec_call_door(e->script, "close", d, 0) != 0) {
 		d->end_ms = 0;
 		d->next_ms = clock_boot_ms() + RETRY_MS;
+		d->stuck = true;
 		return -1;
 	}
 	exec_table_drop(&e->table, d);
@@ -336,6 +337,16 @@ static uint64_t rest_ms(const struct exec_door *d)
 	return d->end_ms > now ? d->end_ms - now : 0;
 }
 
+/* Of one that should be closed and is not: until that is tried again. */
+static uint64_t until_closed_ms(const struct exec_door *d)
+{
+	const uint64_t now = clock_boot_ms();
+
+	if (!d->stuck)
+		return rest_ms(d);
+	return d->next_ms > now ? d->next_ms - now : 1;
+}
+
 static enum firewall_status exec_query(
     struct firewall *f, const struct service *s, const struct firewall_pass *p, uint32_t *rest_s)
 {
@@ -346,9 +357,9 @@ static enum firewall_status exec_query(
 		return FIREWALL_NOT_THERE;
 	(void)doors_of(s, p, door);
 	d = exec_table_find(&state_of(f)->table, &door[0]);
-	if (!d || rest_ms(d) == 0)
+	if (!d || until_closed_ms(d) == 0)
 		return FIREWALL_NOT_THERE;
-	*rest_s = (uint32_t)((rest_ms(d) + MS_PER_S - 1) / MS_PER_S);
+	*rest_s = (uint32_t)((until_closed_ms(d) + MS_PER_S - 1) / MS_PER_S);
 	return FIREWALL_OK;
 }
 

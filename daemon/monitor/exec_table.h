@@ -23,6 +23,7 @@ struct exec_door {
 	struct prefix from;
 	uint64_t end_ms;  /* CLOCK_BOOTTIME */
 	uint64_t next_ms; /* when it is to be closed, or that tried again; not in the file */
+	bool stuck;	  /* the script has not closed it; not in the file */
 };
 
 struct exec_guarded {

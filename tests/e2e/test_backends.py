@@ -413,6 +413,7 @@ def test_a_script_that_fails_or_hangs(scripted):
     until(lambda: not os.path.exists(f"/proc/{child}") or "Z" in open(f"/proc/{child}/stat").read(), 2, "its child's end")
     script.mood('[ "$1" = close ] && exit 1')
     until(lambda: backend.do("changed") == "no" and "verb=close status=1" in backend.log(), 3, "a closing that fails")
+    assert backend.do("query", "ssh", C4) in ("ok 4", "ok 5")  # it is not closed: until the next try
     script.mood("")
     until(lambda: backend.do("changed") == "no" and backend.doors() == {}, 8, "another try")
 
@@ -440,3 +441,11 @@ def test_the_whole_way_by_a_script(tmp_path):
         house.postern.start()
         until(lambda: script.doors() == [], 3, "the closing at the next start")
         assert house.all_closed()
+        assert house.alice.postern("open", "alice", "ssh", "-4", "--hold", "60").returncode == GRANTED
+        script.mood('[ "$1" = close ] && exit 1')
+        assert house.alice.postern("close", "alice", "ssh", "-4").returncode != GRANTED
+        assert [s["address"] for s in house.postern.sessions()] == [C4]  # it is open, and said to be
+        check = house.postern.ctl("firewall", "check", check=False)
+        assert check.returncode == 5 and f"The door for {C4} to port 22 has ended" in check.stdout
+        script.mood("")
+        until(lambda: script.doors() == [] and house.postern.sessions() == [], 7, "the next try")
