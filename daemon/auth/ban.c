@@ -98,9 +98,21 @@ static bool is_again(const struct job *j, unsigned at)
 	return false;
 }
 
+/*
+ * Where the user gives a PIN or a code for doors and commands, the keys alone
+ * do not lift: a ping between the guesses would.
+ */
+static bool is_by_its_user(const struct core *c, const struct job *j)
+{
+	const struct client *cl = clients_by_cid(c->realm->clients, j->key.cid);
+
+	return cl && (j->verb == VERB_OPEN || j->verb == VERB_RUN ||
+			 (cl->pin.kib == 0 && cl->code.digits == 0));
+}
+
 void ban_lift(struct core *c, const struct job *j)
 {
-	if (config_of(c)->ban_after == 0)
+	if (config_of(c)->ban_after == 0 || !is_by_its_user(c, j))
 		return;
 	lift(c, j, &j->x.route.client);
 	for (unsigned i = 0; j->kind == JOB_OPEN && i < j->steps; i++) {

@@ -9,6 +9,7 @@
 
 #include "auth_lab.h"
 #include "clock.h"
+#include "factors.h"
 
 enum { AFTER = 3, FOR_S = 100, DECAY_MS = 60000, SLOWEST_MS = 10000 };
 
@@ -198,6 +199,26 @@ static void test_any_right_knock_lifts_it(void **state)
 	assert_false(lab_banned(l, &l->client[0].address));
 }
 
+/* The keys alone shall not buy more guesses. */
+static void test_a_pin_is_not_gone_round(void **state)
+{
+	static const uint8_t pin[] = "4711";
+	struct lab *l = *state;
+	struct request ping = lab_request(VERB_PING);
+	char word[PIN_TEXT], options[PIN_TEXT + sizeof("service=ssh,pin=")];
+	struct pin_check check = {.kib = 64};
+
+	get_banned(l, &l->client[0]);
+	assert_int_equal(pin_make(pin, sizeof(pin) - 1, &check), 0);
+	pin_text(&check, word);
+	(void)snprintf(options, sizeof(options), "service=ssh,pin=%s", word);
+	l->options = options;
+	core_swap(l->core, lab_realm(l));
+	lab_pass(l, SLOWEST_MS);
+	assert_int_equal(lab_ask(l, &l->client[0], &ping, NULL), VERDICT_OK);
+	assert_true(lab_banned(l, &l->client[0].address));
+}
+
 static void told(void *arg, enum door_status status)
 {
 	*(int *)arg = (int)status;
@@ -305,6 +326,7 @@ int main(void)
 	    TEST(test_a_right_knock_lifts_it_before_the_door),
 	    TEST(test_whom_the_door_is_for_is_let_in_too),
 	    TEST(test_any_right_knock_lifts_it),
+	    TEST(test_a_pin_is_not_gone_round),
 	    TEST(test_the_administrator_lifts_it),
 	    TEST(test_journal_has_what_the_kernel_did),
 	    cmocka_unit_test_setup_teardown(test_off, setup_off, lab_teardown),
