@@ -99,7 +99,7 @@ class Sessions:
         self.restarts(house, kind, count, watcher)
         pings = Pings(house, watcher)
         pings.start()
-        self.timed(kind, "reload", postern.reload_and_wait)
+        self.timed(kind, "reload", lambda: postern.ctl("reload"))
         self.revoke(postern, kind)
         self.tell_pings(kind, "reload and the end of all by revoking", pings)
         self.expect(len(postern.sessions()), 0)
@@ -155,13 +155,13 @@ class Sessions:
         before = postern.counter("auth.closed")
 
         def gone():
-            postern.reload()
+            postern.ctl("reload")
             until(lambda: not postern.sessions(), 30, "the end of all", 0.01)
 
         self.timed(kind, "all revoked: to the end of the last", gone)
         self.expect(postern.counter("auth.closed") - before, int(self.columns[kind]["sessions"].replace(",", "")))
         file.write_text("".join(self.lines))
-        postern.reload_and_wait()
+        postern.ctl("reload")
 
     def common_end(self, house, kind, watcher, name):
         """All end in the same second, while somebody asks; then once more with auth held up over it."""
