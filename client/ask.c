@@ -8,18 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
+
+#include "terminal.h"
 
 extern char **environ;
 
 enum { QUESTION_MAX = 128, LINE_MAX_BYTES = 1024, HEX = 16 };
 
-/*
- * One line, without its end. Returns 0; -1: there is none, it is longer, or what stops a person was
- * in it: the byte stop, or, where there is one, a signal that is caught. stop -1: nothing does.
- */
-static int read_line(int fd, char *out, size_t size, int stop)
+/* One line, without its end. Returns 0; -1: there is none, or it is longer (EMSGSIZE). */
+static int read_line(int fd, char *out, size_t size)
 {
 	size_t len = 0;
 	char byte = 0;
@@ -27,14 +25,10 @@ static int read_line(int fd, char *out, size_t size, int stop)
 
 	do {
 		n = read(fd, &byte, 1);
-		if (n < 0 && errno == EINTR && stop < 0)
+		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0 || byte == '\n')
 			break;
-		if ((unsigned char)byte == stop) {
-			errno = EINTR;
-			return -1;
-		}
 		if (len + 1 == size) {
 			errno = EMSGSIZE;
 			return -1;
@@ -54,7 +48,7 @@ int ask_file(const char *path, char *out, size_t size)
 	if (fd < 0)
 		return -1;
 	errno = 0;
-	int status = read_line(fd, out, size, -1);
+	int status = read_line(fd, out, size);
 	int error = errno;
 	(void)close(fd);
 	errno = error;
@@ -127,29 +121,8 @@ static int by_program(const char *path, const char *question, char *out, size_t 
 
 	if (start(&p, argv, false) < 0)
 		return -1;
-	int status = read_line(p.from, out, size, -1);
+	int status = read_line(p.from, out, size);
 	return end(&p) == 0 ? status : -1;
-}
-
-/* --- the terminal --- */
-
-static int by_terminal(int tty, const char *question, char *out, size_t size)
-{
-	struct termios before, silent;
-
-	if (tcgetattr(tty, &before) < 0)
-		return -1;
-	silent = before;
-	/* The terminal must not be left without echo: what would stop us ends the line. */
-	silent.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-	silent.c_cc[VEOL] = before.c_cc[VINTR];
-	int status = tcsetattr(tty, TCSAFLUSH, &silent); /* before anybody sees that he may type */
-	(void)dprintf(tty, "%s: ", question);
-	if (status == 0)
-		status = read_line(tty, out, size, before.c_cc[VINTR]);
-	(void)tcsetattr(tty, TCSAFLUSH, &before);
-	(void)dprintf(tty, "\n");
-	return status;
 }
 
 /* --- pinentry, which speaks lines --- */
@@ -160,7 +133,7 @@ static int hear(const struct program *p, char *out, size_t size)
 	char line[LINE_MAX_BYTES];
 	int status = -1;
 
-	while (read_line(p->from, line, sizeof(line), -1) == 0) {
+	while (read_line(p->from, line, sizeof(line)) == 0) {
 		if (strncmp(line, "D ", 2) == 0 && out && strlen(line + 2) < size)
 			(void)snprintf(out, size, "%s", line + 2);
 		if (strncmp(line, "OK", 2) == 0 || strncmp(line, "ERR", 3) == 0) {
@@ -227,7 +200,7 @@ int ask_person(void *arg, enum postern_secret what, const char *profile, char *o
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (tty < 0)
 		return by_pinentry(question, out, size);
-	int status = by_terminal(tty, question, out, size);
+	int status = terminal_ask(tty, question, out, size);
 	(void)close(tty);
 	return status;
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -16,6 +15,7 @@
 #include "output.h"
 #include "roster.h"
 #include "secret.h"
+#include "terminal.h"
 
 enum { HOST_MAX = 256, URI_MAX = 512 };
 
@@ -74,24 +74,6 @@ static int read_line(int fd, char *out, size_t cap)
 	return 0;
 }
 
-static int ask_once(int tty, const char *prompt, char *out, size_t cap)
-{
-	struct termios before, silent;
-	int r;
-
-	if (tcgetattr(tty, &before) != 0)
-		return -1;
-	silent = before;
-	silent.c_lflag &= ~(tcflag_t)ECHO;
-	if (tcsetattr(tty, TCSAFLUSH, &silent) != 0)
-		return -1;
-	(void)dprintf(tty, "%s", prompt);
-	r = read_line(tty, out, cap);
-	(void)tcsetattr(tty, TCSAFLUSH, &before);
-	(void)dprintf(tty, "\n");
-	return r;
-}
-
 static int ask_twice(struct ctl *c, struct typed *t)
 {
 	const int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
@@ -100,9 +82,9 @@ static int ask_twice(struct ctl *c, struct typed *t)
 	if (tty < 0)
 		return output_fail(c, CTL_FAILED,
 		    "there is no terminal to ask at; give the PIN on standard input");
-	r = ask_once(tty, "PIN: ", t->pin, sizeof(t->pin));
+	r = terminal_ask(tty, "PIN", t->pin, sizeof(t->pin));
 	if (r == 0)
-		r = ask_once(tty, "PIN, once more: ", t->again, sizeof(t->again));
+		r = terminal_ask(tty, "PIN, once more", t->again, sizeof(t->again));
 	(void)close(tty);
 	if (r != 0)
 		return output_fail(
