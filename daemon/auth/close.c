@@ -142,13 +142,17 @@ void sessions_look(struct core *c, const uint8_t *cid)
 
 void sessions_look_at_service(struct core *c, int service)
 {
+	struct session *s = sessions_find(c->sessions, c->looked_at);
 	unsigned n = 0;
 
-	for (struct session *s = sessions_first(c->sessions); s && n < LOOKS_MAX;
-	     s = sessions_next(s)) {
+	for (size_t left = sessions_count(c->sessions); left > 0 && n < LOOKS_MAX; left--) {
+		s = s ? sessions_next(s) : NULL;
+		if (!s)
+			s = sessions_first(c->sessions);
 		if (s->service != service || !closes_early(s))
 			continue;
 		ask_door(c, MSG_DOOR_QUERY, s, 0)->done = looked;
+		c->looked_at = s->id;
 		n++;
 	}
 }

@@ -196,7 +196,8 @@ struct core {
 	struct realm *realm;
 	struct peers *peers;
 	struct sessions *sessions;
-	bool more_end; /* than one tick ended */
+	bool more_end;	    /* than one tick ended */
+	uint64_t looked_at; /* session that sessions_look_at_service() goes on behind */
 	struct challenge *challenges;
 	struct counters counters;
 	struct copies copies;
@@ -442,7 +443,7 @@ void session_is_over(struct core *c, struct session *s);
 void session_queried(struct core *c, const struct ask *a, enum door_status status);
 /* Query those of a client's doors that may be closed already. */
 void sessions_look(struct core *c, const uint8_t *cid);
-/* The same of a service's, whosever they are. */
+/* The same of a service's, whosever they are; when there are many, each time others. */
 void sessions_look_at_service(struct core *c, int service);
 /* Closes it for nobody in particular; s may be gone when it returns. */
 void session_close_alone(struct core *c, struct session *s);

@@ -233,6 +233,39 @@ static void test_doors_that_were_lost(void **state)
 	assert_int_equal(lab_count(l, COUNT_ENDED), 2);
 }
 
+enum { OPENERS = 5, EACH = 60, ALIVE = 270 };
+
+/* Those of a full service that are closed already are found, however many are alive before them. */
+static void test_a_full_service_looks_at_all_its_doors(void **state)
+{
+	struct lab *l = *state;
+	struct request q = lab_open("ssh");
+
+	lab_stop(l);
+	memset(l, 0, sizeof(*l));
+	lab_start(l,
+	    "udp-port = 62201\nclient-rate = 1000\nclient-burst = 1000\n"
+	    "service \"ssh\" { proto = tcp port = 22 doors = 300 single-use = yes }\n",
+	    "service=ssh", OPENERS + 1);
+	for (unsigned i = 0; i <= OPENERS; i++)
+		assert_true(lab_prove(l, &l->client[i]));
+	q.admits = 1;
+	for (unsigned i = 0; i < OPENERS * EACH; i++, q.attempt++) {
+		const uint8_t v4[4] = {10, 0, (uint8_t)(i / EACH), (uint8_t)(i % EACH + 1)};
+		const struct address to = address_v4(v4);
+
+		q.admit[0] = prefix_host(&to);
+		assert_int_equal(lab_ask(l, &l->client[i / EACH], &q, NULL), VERDICT_OK);
+	}
+	for (unsigned i = ALIVE; i < OPENERS * EACH; i++)
+		l->door[i].end_ms = 0;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(
+		    lab_open_service(l, &l->client[OPENERS], "ssh", NULL), VERDICT_QUOTA);
+	assert_int_equal(lab_open_service(l, &l->client[OPENERS], "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_count(l, COUNT_ENDED), OPENERS * EACH - ALIVE);
+}
+
 static void close_service(struct lab *l, struct lab_client *c, const char *service)
 {
 	struct request q = lab_request(VERB_CLOSE);
@@ -287,6 +320,7 @@ int main(void)
 	    TEST(test_a_used_door_is_no_session_any_more),
 	    TEST(test_narrower_is_another_door),
 	    TEST(test_doors_that_were_lost),
+	    TEST(test_a_full_service_looks_at_all_its_doors),
 	    TEST(test_what_is_used_makes_room_for_more),
 	    TEST(test_a_close_may_cut),
 	    TEST(test_cutting_is_a_permission),
