@@ -25,7 +25,7 @@
 
 struct ipset {
 	struct firewall base; /* first, so that the one can be made the other */
-	struct nft_link link;
+	struct ipset_doors doors;
 	struct ipset_look look;
 	struct xt_tools tools;
 	/* What we put there; NULL before that. */
@@ -51,7 +51,8 @@ static void ipset_stop(struct firewall *f)
 	struct ipset *s = state_of(f);
 
 	forget_rules(s);
-	nft_link_close(&s->link);
+	ipset_snapshots_free(&s->doors.snapshots);
+	nft_link_close(&s->doors.link);
 	ipset_look_close(&s->look);
 	free(s);
 }
@@ -63,7 +64,7 @@ static struct firewall *ipset_start(const struct config *c)
 	(void)c;
 	if (!s)
 		return NULL;
-	if (ipset_look_open(&s->look) != 0 || nft_link_open(&s->link) != 0) {
+	if (ipset_look_open(&s->look) != 0 || nft_link_open(&s->doors.link) != 0) {
 		log_error("firewall", "netlink=\"%s\" need=\"CAP_NET_ADMIN, a kernel with ipset\"",
 		    strerror(errno));
 		ipset_stop(&s->base);
@@ -102,9 +103,9 @@ out:
 
 static int arm(struct ipset *s, const struct config *c)
 {
-	if (ipset_doors_make(&s->link, c) != 0 ||
-	    ipset_ports_set(&s->link, c, IPSET_TCP, IPPROTO_TCP) != 0 ||
-	    ipset_ports_set(&s->link, c, IPSET_UDP, IPPROTO_UDP) != 0)
+	if (ipset_doors_make(&s->doors, c) != 0 ||
+	    ipset_ports_set(&s->doors.link, c, IPSET_TCP, IPPROTO_TCP) != 0 ||
+	    ipset_ports_set(&s->doors.link, c, IPSET_UDP, IPPROTO_UDP) != 0)
 		return -1;
 	ipset_ports_of(&s->tcp, c, IPPROTO_TCP);
 	ipset_ports_of(&s->udp, c, IPPROTO_UDP);
@@ -119,30 +120,30 @@ static int arm(struct ipset *s, const struct config *c)
 static enum firewall_status ipset_open(
     struct firewall *f, const struct service *v, const struct firewall_pass *p, uint32_t seconds)
 {
-	return ipset_doors_open(&state_of(f)->link, v, p, seconds);
+	return ipset_doors_open(&state_of(f)->doors, v, p, seconds);
 }
 
 static enum firewall_status ipset_shorten(
     struct firewall *f, const struct service *v, const struct firewall_pass *p, uint32_t seconds)
 {
-	return ipset_doors_shorten(&state_of(f)->link, v, p, seconds);
+	return ipset_doors_shorten(&state_of(f)->doors, v, p, seconds);
 }
 
 static enum firewall_status ipset_close(
     struct firewall *f, const struct service *v, const struct firewall_pass *p)
 {
-	return ipset_doors_close(&state_of(f)->link, v, p);
+	return ipset_doors_close(&state_of(f)->doors, v, p);
 }
 
 static enum firewall_status ipset_query(
     struct firewall *f, const struct service *v, const struct firewall_pass *p, uint32_t *rest_s)
 {
-	return ipset_doors_query(&state_of(f)->link, v, p, rest_s);
+	return ipset_doors_query(&state_of(f)->doors, v, p, rest_s);
 }
 
 static enum firewall_status ipset_list_doors(struct firewall *f, firewall_door_fn *fn, void *arg)
 {
-	return ipset_doors_list(&state_of(f)->link, fn, arg);
+	return ipset_doors_list(&state_of(f)->doors, fn, arg);
 }
 
 static enum firewall_status ipset_ensure(struct firewall *f, const struct config *c)
@@ -154,8 +155,8 @@ static enum firewall_status ipset_ensure(struct firewall *f, const struct config
 	if (!armed)
 		return FIREWALL_FAILED;
 	/* No rule asks the others any more: where one stays, its doors are closed all the same. */
-	(void)!ipset_doors_drop(&s->link, c);
-	return ipset_doors_close_stale(&s->link, c);
+	(void)!ipset_doors_drop(&s->doors, c);
+	return ipset_doors_close_stale(&s->doors, c);
 }
 
 /* --- somebody else --- */
@@ -182,8 +183,8 @@ static bool rules_differ(const struct ipset *s)
 
 static bool ports_differ(struct ipset *s)
 {
-	return !ipset_ports_same(&s->link, IPSET_TCP, &s->tcp) ||
-	       !ipset_ports_same(&s->link, IPSET_UDP, &s->udp);
+	return !ipset_ports_same(&s->doors.link, IPSET_TCP, &s->tcp) ||
+	       !ipset_ports_same(&s->doors.link, IPSET_UDP, &s->udp);
 }
 
 static bool ipset_changed(struct firewall *f)
@@ -230,9 +231,9 @@ static enum firewall_status ipset_remove(struct firewall *f)
 	for (size_t i = 0; i < XT_FAMILIES; i++)
 		failed |= remove_rules(s, &xt_families[i]);
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && failed == 0; i++)
-		failed |= ipset_take_away(&s->link, sets[i]);
+		failed |= ipset_take_away(&s->doors.link, sets[i]);
 	if (failed == 0)
-		failed = ipset_doors_drop(&s->link, NULL);
+		failed = ipset_doors_drop(&s->doors, NULL);
 	return failed == 0 ? FIREWALL_OK : FIREWALL_FAILED;
 }
 
@@ -250,10 +251,10 @@ static enum firewall_status ipset_read(struct firewall *f, struct firewall_state
 {
 	struct ipset *s = state_of(f);
 	struct ipset_ports tcp, udp;
-	int rc = ipset_ports_read(&s->link, IPSET_TCP, &tcp);
+	int rc = ipset_ports_read(&s->doors.link, IPSET_TCP, &tcp);
 
 	if (rc == 0)
-		rc = ipset_ports_read(&s->link, IPSET_UDP, &udp);
+		rc = ipset_ports_read(&s->doors.link, IPSET_UDP, &udp);
 	out->there = rc == 0;
 	if (rc == -ENOENT)
 		return FIREWALL_OK;

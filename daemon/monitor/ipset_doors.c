@@ -69,7 +69,7 @@ static int find_sets(struct nft_link *l, struct sets *all)
 	return rc == 0 && all->failed ? -ENOMEM : rc;
 }
 
-int ipset_doors_make(struct nft_link *l, const struct config *c)
+int ipset_doors_make(struct ipset_doors *d, const struct config *c)
 {
 	struct ipset_set set[IPSET_SETS_MAX];
 	const unsigned n = ipset_sets_of(c, set);
@@ -77,7 +77,7 @@ int ipset_doors_make(struct nft_link *l, const struct config *c)
 
 	for (unsigned i = 0; i < n; i++) {
 		int rc = ipset_create(
-		    l, ipset_set_name(name, &set[i]), ipset_set_kind(&set[i]), set[i].v4);
+		    &d->link, ipset_set_name(name, &set[i]), ipset_set_kind(&set[i]), set[i].v4);
 
 		if (rc != 0)
 			return ipset_link_tell("guard", name, rc);
@@ -97,8 +97,9 @@ static bool is_needed(const struct config *c, const struct ipset_set *s)
 	return n > 0;
 }
 
-int ipset_doors_drop(struct nft_link *l, const struct config *c)
+int ipset_doors_drop(struct ipset_doors *d, const struct config *c)
 {
+	struct nft_link *l = &d->link;
 	char name[IPSET_NAME_MAX];
 	struct sets all;
 	int rc = find_sets(l, &all), failed = 0;
@@ -120,21 +121,23 @@ int ipset_doors_drop(struct nft_link *l, const struct config *c)
 
 /* Returns 0 or what ipset_delete() returns; of an idle door -ENOENT only when neither was there. */
 static int delete_element(
-    struct nft_link *l, const struct ipset_set *s, const struct ipset_element *e)
+    struct ipset_doors *d, const struct ipset_set *s, const struct ipset_element *e)
 {
 	const struct ipset_set idle = ipset_set_idle(s);
 	char name[IPSET_NAME_MAX];
-	int rc = ipset_delete(l, ipset_set_name(name, s), ipset_set_kind(s), e), other;
+	int rc = ipset_delete(&d->link, ipset_set_name(name, s), ipset_set_kind(s), e), other;
 
+	ipset_snapshot_touched(&d->snapshots, s, e);
 	if (s->form != IPSET_HELD || (rc != 0 && rc != -ENOENT))
 		return rc;
 	/* Without the one the other opens nothing; but it would, when the first came back. */
-	other = ipset_delete(l, ipset_set_name(name, &idle), ipset_set_kind(&idle), e);
+	other = ipset_delete(&d->link, ipset_set_name(name, &idle), ipset_set_kind(&idle), e);
+	ipset_snapshot_touched(&d->snapshots, &idle, e);
 	return other == -ENOENT ? rc : other;
 }
 
 static int delete_ports(
-    struct nft_link *l, const struct service *v, const struct firewall_pass *p, unsigned ports)
+    struct ipset_doors *d, const struct service *v, const struct firewall_pass *p, unsigned ports)
 {
 	const struct ipset_set set = ipset_set_of(p);
 	bool any = false;
@@ -142,7 +145,7 @@ static int delete_ports(
 	for (unsigned i = 0; i < ports; i++) {
 		const struct ipset_element e = {
 		    .from = p->from, .proto = v->proto, .port = service_port(v, i)};
-		int rc = delete_element(l, &set, &e);
+		int rc = delete_element(d, &set, &e);
 
 		if (rc != 0 && rc != -ENOENT)
 			return rc;
@@ -151,18 +154,19 @@ static int delete_ports(
 	return any ? 0 : -ENOENT;
 }
 
-static int put(struct nft_link *l, const struct ipset_set *s, const struct service *v,
+static int put(struct ipset_doors *d, const struct ipset_set *s, const struct service *v,
     const struct firewall_pass *p, unsigned port, uint32_t seconds)
 {
 	const struct ipset_element e = {
 	    .from = p->from, .proto = v->proto, .port = service_port(v, port), .rest_s = seconds};
 	char name[IPSET_NAME_MAX];
 
-	return ipset_add(l, ipset_set_name(name, s), ipset_set_kind(s), &e);
+	ipset_snapshot_touched(&d->snapshots, s, &e);
+	return ipset_add(&d->link, ipset_set_name(name, s), ipset_set_kind(s), &e);
 }
 
 enum firewall_status ipset_doors_open(
-    struct nft_link *l, const struct service *v, const struct firewall_pass *p, uint32_t seconds)
+    struct ipset_doors *d, const struct service *v, const struct firewall_pass *p, uint32_t seconds)
 {
 	const struct ipset_set set = ipset_set_of(p), idle = ipset_set_idle(&set);
 	int rc = 0;
@@ -172,88 +176,67 @@ enum firewall_status ipset_doors_open(
 	for (unsigned i = 0; i < service_ports(v) && rc == 0; i++) {
 		/* The one that ends by itself first, so that nothing lies about if we end here. */
 		if (set.form == IPSET_HELD)
-			rc = put(l, &idle, v, p, i, p->idle_s);
+			rc = put(d, &idle, v, p, i, p->idle_s);
 		if (rc == 0)
-			rc = put(l, &set, v, p, i, seconds);
+			rc = put(d, &set, v, p, i, seconds);
 		if (rc != 0)
-			(void)!delete_ports(l, v, p, i + 1);
+			(void)!delete_ports(d, v, p, i + 1);
 	}
 	return door_status(rc, "open");
 }
 
 enum firewall_status ipset_doors_close(
-    struct nft_link *l, const struct service *v, const struct firewall_pass *p)
+    struct ipset_doors *d, const struct service *v, const struct firewall_pass *p)
 {
 	int rc;
 
 	if (is_narrow(v, p))
 		return FIREWALL_NOT_THERE;
-	rc = delete_ports(l, v, p, service_ports(v));
+	rc = delete_ports(d, v, p, service_ports(v));
 	return rc == -ENOENT ? FIREWALL_NOT_THERE : door_status(rc, "close");
 }
 
-/* What each port of a door has left in one set; 0: it is not there. */
-struct search {
-	const struct service *service;
-	const struct prefix *from;
-	uint32_t rest_s[CONFIG_PORTS_MAX];
-};
-
-static void find(void *arg, const struct ipset_element *e)
-{
-	struct search *s = arg;
-
-	if (e->proto != s->service->proto || !prefix_equal(&e->from, s->from))
-		return;
-	for (unsigned i = 0; i < service_ports(s->service); i++)
-		if (service_port(s->service, i) == e->port)
-			s->rest_s[i] = e->rest_s;
-}
-
-static int search(struct nft_link *l, const struct ipset_set *set, const struct service *v,
-    const struct firewall_pass *p, struct search *out)
-{
-	char name[IPSET_NAME_MAX];
-	int rc;
-
-	*out = (struct search){v, &p->from, {0}};
-	rc = ipset_list(l, ipset_set_name(name, set), find, out);
-	return rc == -ENOENT ? 0 : rc; /* no set, no door */
-}
-
-/* What each port has left of the door's own time, and until it closes. */
+/* What each port has left of the door's own time, and until it closes; 0: it is not there. */
 struct rests {
-	struct search held, idle;
+	uint32_t held[CONFIG_PORTS_MAX], idle[CONFIG_PORTS_MAX];
 	bool counts_idle;
 };
 
-static int read_rests(
-    struct nft_link *l, const struct service *v, const struct firewall_pass *p, struct rests *out)
+static int read_rests(struct ipset_doors *d, const struct service *v, const struct firewall_pass *p,
+    struct rests *out)
 {
 	const struct ipset_set set = ipset_set_of(p), idle = ipset_set_idle(&set);
-	int rc = search(l, &set, v, p, &out->held);
+	int rc = 0;
 
-	out->counts_idle = set.form == IPSET_HELD;
-	return rc == 0 && out->counts_idle ? search(l, &idle, v, p, &out->idle) : rc;
+	*out = (struct rests){.counts_idle = set.form == IPSET_HELD};
+	for (unsigned i = 0; i < service_ports(v) && rc == 0; i++) {
+		const struct ipset_element e = {
+		    .from = p->from, .proto = v->proto, .port = service_port(v, i)};
+
+		rc = ipset_snapshot_rest(&d->snapshots, &d->link, &set, &e, &out->held[i]);
+		if (rc == 0 && out->counts_idle)
+			rc = ipset_snapshot_rest(&d->snapshots, &d->link, &idle, &e, &out->idle[i]);
+	}
+	return rc;
 }
 
 static uint32_t rest_of(const struct rests *r, unsigned port)
 {
-	const uint32_t held = r->held.rest_s[port];
+	const uint32_t held = r->held[port];
 
-	return r->counts_idle && r->idle.rest_s[port] < held ? r->idle.rest_s[port] : held;
+	return r->counts_idle && r->idle[port] < held ? r->idle[port] : held;
 }
 
 /* Of several ports that which stays open longest. */
 enum firewall_status ipset_doors_query(
-    struct nft_link *l, const struct service *v, const struct firewall_pass *p, uint32_t *rest_s)
+    struct ipset_doors *d, const struct service *v, const struct firewall_pass *p, uint32_t *rest_s)
 {
 	struct rests rests;
 	int rc;
 
 	if (is_narrow(v, p))
 		return FIREWALL_NOT_THERE;
-	rc = read_rests(l, v, p, &rests);
+	rc = read_rests(d, v, p, &rests);
 	if (rc != 0)
 		return door_status(rc, "query");
 	for (unsigned i = 0; i < service_ports(v); i++)
@@ -264,7 +247,7 @@ enum firewall_status ipset_doors_query(
 
 /* Of an idle door the element whose time is the door's. What has more time than that cannot end meanwhile. */
 enum firewall_status ipset_doors_shorten(
-    struct nft_link *l, const struct service *v, const struct firewall_pass *p, uint32_t seconds)
+    struct ipset_doors *d, const struct service *v, const struct firewall_pass *p, uint32_t seconds)
 {
 	const struct ipset_set set = ipset_set_of(p);
 	struct rests rests;
@@ -273,11 +256,11 @@ enum firewall_status ipset_doors_shorten(
 
 	if (is_narrow(v, p))
 		return FIREWALL_NOT_THERE;
-	rc = read_rests(l, v, p, &rests);
+	rc = read_rests(d, v, p, &rests);
 	for (unsigned i = 0; i < service_ports(v) && rc == 0; i++) {
 		any = any || rest_of(&rests, i) > 0;
-		if (rest_of(&rests, i) > 0 && rests.held.rest_s[i] > seconds)
-			rc = put(l, &set, v, p, i, seconds);
+		if (rest_of(&rests, i) > 0 && rests.held[i] > seconds)
+			rc = put(d, &set, v, p, i, seconds);
 	}
 	if (rc != 0)
 		return door_status(rc, "shorten");
@@ -286,57 +269,10 @@ enum firewall_status ipset_doors_shorten(
 
 /* --- all doors --- */
 
-struct elements {
-	struct ipset_element *at;
-	size_t len, room;
-	bool failed;
-};
-
-static void gather(void *arg, const struct ipset_element *e)
-{
-	struct elements *all = arg;
-	struct ipset_element *more = all->at;
-
-	if (all->len == all->room) {
-		all->room = all->room == 0 ? 1 : 2 * all->room;
-		more = reallocarray(all->at, all->room, sizeof(*more));
-	}
-	if (all->failed || !more) {
-		all->failed = true;
-		return;
-	}
-	all->at = more;
-	all->at[all->len++] = *e;
-}
-
-/* Returns 0 or -errno; out->at is to be freed in any case. */
-static int gather_set(struct nft_link *l, const struct ipset_set *s, struct elements *out)
-{
-	char name[IPSET_NAME_MAX];
-	int rc;
-
-	*out = (struct elements){.len = 0};
-	rc = ipset_list(l, ipset_set_name(name, s), gather, out);
-	if (rc == -ENOENT)
-		rc = 0;
-	return rc == 0 && out->failed ? -ENOMEM : rc;
-}
-
-static int by_key(const void *a, const void *b)
-{
-	const struct ipset_element *x = a, *y = b;
-	const int by_address = memcmp(x->from.addr.b, y->from.addr.b, sizeof(x->from.addr.b));
-
-	if (by_address != 0)
-		return by_address;
-	return x->proto != y->proto ? x->proto - y->proto : x->port - y->port;
-}
-
 /* An idle door is open for as long as both of its elements are there. */
-static bool cut_to_idle(struct ipset_element *held, const struct elements *idle)
+static bool cut_to_idle(struct ipset_element *held, const struct ipset_elements *idle)
 {
-	const struct ipset_element *found =
-	    idle->len == 0 ? NULL : bsearch(held, idle->at, idle->len, sizeof(*held), by_key);
+	const struct ipset_element *found = ipset_elements_find(idle, held);
 
 	if (found && found->rest_s > 0 && found->rest_s < held->rest_s)
 		held->rest_s = found->rest_s;
@@ -347,13 +283,11 @@ static bool cut_to_idle(struct ipset_element *held, const struct elements *idle)
 static int list_set(struct nft_link *l, const struct ipset_set *s, firewall_door_fn *fn, void *arg)
 {
 	const struct ipset_set other = ipset_set_idle(s);
-	struct elements doors, idle = {.len = 0};
-	int rc = gather_set(l, s, &doors);
+	struct ipset_elements doors, idle = {.len = 0};
+	int rc = ipset_elements_read(l, s, &doors);
 
 	if (rc == 0 && s->form == IPSET_HELD)
-		rc = gather_set(l, &other, &idle);
-	if (idle.len > 0)
-		qsort(idle.at, idle.len, sizeof(*idle.at), by_key);
+		rc = ipset_elements_read(l, &other, &idle);
 	for (size_t i = 0; i < doors.len && rc == 0; i++) {
 		struct ipset_element *e = &doors.at[i];
 
@@ -383,14 +317,14 @@ static int list_all(struct nft_link *l, firewall_door_fn *fn, void *arg)
 	return rc;
 }
 
-enum firewall_status ipset_doors_list(struct nft_link *l, firewall_door_fn *fn, void *arg)
+enum firewall_status ipset_doors_list(struct ipset_doors *d, firewall_door_fn *fn, void *arg)
 {
-	return door_status(list_all(l, fn, arg), "list");
+	return door_status(list_all(&d->link, fn, arg), "list");
 }
 
 struct stale {
 	const struct config *c;
-	struct nft_link *link;
+	struct ipset_doors *doors;
 	int rc; /* of the first that could not be closed */
 };
 
@@ -402,16 +336,16 @@ static void close_if_unknown(void *arg, const struct firewall_door *d)
 
 	if (config_service_by_port(s->c, d->proto, d->port) >= 0)
 		return;
-	const int rc = delete_element(s->link, &set, &e);
+	const int rc = delete_element(s->doors, &set, &e);
 
 	if (s->rc == 0 && rc != -ENOENT)
 		s->rc = rc;
 }
 
-enum firewall_status ipset_doors_close_stale(struct nft_link *l, const struct config *c)
+enum firewall_status ipset_doors_close_stale(struct ipset_doors *d, const struct config *c)
 {
-	struct stale stale = {.c = c, .link = l};
-	int rc = list_all(l, close_if_unknown, &stale);
+	struct stale stale = {.c = c, .doors = d};
+	int rc = list_all(&d->link, close_if_unknown, &stale);
 
 	return door_status(rc == 0 ? stale.rc : rc, "stale_doors");
 }

@@ -162,6 +162,19 @@ int ipset_delete(
 	return rc == -IPSET_ERR_EXIST ? -ENOENT : rc;
 }
 
+int ipset_test(
+    struct nft_link *l, const char *name, enum ipset_kind kind, const struct ipset_element *e)
+{
+	struct message m;
+	int rc;
+
+	begin(&m, l, IPSET_CMD_TEST, 0, address_is_v4(&e->from.addr));
+	name_set(&m, name);
+	put_element(&m, kind, e, false);
+	rc = send_it(l, &m);
+	return rc == -IPSET_ERR_EXIST ? -ENOENT : rc;
+}
+
 int ipset_swap(struct nft_link *l, const char *one, const char *other)
 {
 	struct message m;

@@ -43,6 +43,9 @@ int ipset_add(struct nft_link *l, const char *name, enum ipset_kind kind,
 /* -ENOENT: it is not there. */
 int ipset_delete(struct nft_link *l, const char *name, enum ipset_kind kind,
     const struct ipset_element *e) __attribute__((warn_unused_result));
+/* 0: it is there; -ENOENT: it is not, or the set is not. */
+int ipset_test(struct nft_link *l, const char *name, enum ipset_kind kind,
+    const struct ipset_element *e) __attribute__((warn_unused_result));
 /* What is in two sets of one kind changes places, in one step. */
 int ipset_swap(struct nft_link *l, const char *one, const char *other)
     __attribute__((warn_unused_result));

@@ -130,6 +130,12 @@ def test_full_is_said(scene):
     assert status == "full" and 65536 <= int(count) < 65600  # the kernel takes one more
 
 
+def test_asking_for_each_of_many_is_not_reading_all_for_each(scene):
+    scene.backend.ok("ensure")
+    took = dict(word.split("=") for word in scene.backend.do("bench", "ssh", 5000).split())
+    assert float(took["query"][:-2]) < 20 * float(took["open"][:-2]), took
+
+
 @pytest.mark.parametrize("silence", ["drop", "closed"])
 def test_no_way_round(scene, silence):
     """Broadcast, multicast, fragments, extension headers, VLAN 0."""
