@@ -25,6 +25,18 @@ struct typed {
 	char again[PIN_LEN_MAX + 2];
 };
 
+/* The clients file with this client in it. Returns CTL_OK; CTL_FAILED, told, and r is closed. */
+static int open_with(struct ctl *c, struct roster *r, const char *name, bool for_change)
+{
+	if (roster_open(c, r, for_change) != CTL_OK)
+		return CTL_FAILED;
+	if (clients_by_name(r->clients, name) != NULL)
+		return CTL_OK;
+	(void)output_fail(c, CTL_FAILED, "there is no client %s in %s", name, r->path);
+	roster_close(r);
+	return CTL_FAILED;
+}
+
 /* Put an option into a client's line, or take it away; and let the daemon take it over. */
 static int change(struct ctl *c, const char *name, const char *option, const char *value)
 {
@@ -32,13 +44,8 @@ static int change(struct ctl *c, const char *name, const char *option, const cha
 	char *text;
 	int status;
 
-	if (roster_open(c, &r, true) != CTL_OK)
+	if (open_with(c, &r, name, true) != CTL_OK)
 		return CTL_FAILED;
-	if (clients_by_name(r.clients, name) == NULL) {
-		status = output_fail(c, CTL_FAILED, "there is no client %s in %s", name, r.path);
-		roster_close(&r);
-		return status;
-	}
 	text = roster_set(&r, name, option, value);
 	if (text == NULL)
 		status = output_fail(c, CTL_FAILED, "the line of %s would be too long", name);
@@ -108,13 +115,20 @@ static int read_pin(struct ctl *c, struct typed *t)
 	return status;
 }
 
+/* A person is asked for no PIN that nobody could have; and has the file to himself only when it is typed. */
 static int set_pin(struct ctl *c, const char *name)
 {
-	struct typed *t = secret_new(sizeof(*t));
+	struct typed *t;
 	char text[PIN_TEXT];
 	struct pin_check p;
-	int status = read_pin(c, t);
+	struct roster r;
+	int status;
 
+	if (open_with(c, &r, name, false) != CTL_OK)
+		return CTL_FAILED;
+	roster_close(&r);
+	t = secret_new(sizeof(*t));
+	status = read_pin(c, t);
 	if (status == CTL_OK && pin_make((const uint8_t *)t->pin, strlen(t->pin), &p) != 0)
 		status = output_fail(c, CTL_FAILED, "out of memory");
 	secret_free(t);
