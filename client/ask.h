@@ -3,7 +3,7 @@
  *
  * By the program that POSTERN_ASKPASS names, if it names one: it is given the
  * question as its argument and prints the answer. Else at the terminal, without
- * echo. Else by pinentry(1).
+ * echo. Else by pinentry(1). A program that fails is told of on standard error.
  */
 #ifndef POSTERN_CLIENT_ASK_H
 #define POSTERN_CLIENT_ASK_H

@@ -158,27 +158,48 @@ def test_who_takes_his_time(house):
     assert house.postern.counter("auth.challenged") == 2
 
 
+def without_terminal(house, program, *env):
+    """`postern open alice ssh -4` where there is none; with programs of ours: {name: lines of a shell}."""
+    folder = house.alice.home / "bin"
+    folder.mkdir(exist_ok=True)
+    for name, text in program.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        house.alice.give(folder / name)
+        (folder / name).chmod(0o700)
+    house.alice.give(folder)
+    folder.chmod(0o700)
+    words = ["/usr/bin/env", f"PATH={folder}", *env, house.alice.program, "open", "alice", "ssh", "-4"]
+    return house.alice.host.run("setsid", "-w", *house.alice.argv(*words), env=house.alice.env, check=False)
+
+
 def test_pinentry(house):
     """Without a terminal and a program of ours it is pinentry that asks."""
-    set_pin(house, pin="100%25 sesame")
-    folder = house.alice.home / "bin"
-    folder.mkdir()
-    script = folder / "pinentry"
-    script.write_text(
-        "#!/bin/sh\necho OK Pleased to meet you\nwhile read -r word rest; do\n"
-        f'echo "$word $rest" >>"{house.alice.home}/heard"\n'
-        '[ "$word" = GETPIN ] && echo "D 100%2525 sesame"\necho OK\n[ "$word" = BYE ] && exit 0\ndone\n'
-    )
-    for path in (folder, script):
-        house.alice.give(path)
-        path.chmod(0o700)
-    env = f"PATH={folder}:{os.environ['PATH']}"
-    done = house.alice.host.run(
-        "setsid", "-w", *house.alice.argv("env", env, house.alice.program, "open", "alice", "ssh", "-4"),
-        env=house.alice.env, check=False,
-    )
+    set_pin(house, pin="%" * 32)  # as long as can be, each byte as three
+    heard = house.alice.home / "heard"
+    tells = f'/bin/echo "$word $rest" >>"{heard}"\n'
+    loop = "echo OK Pleased to meet you\nwhile read -r word rest; do\n" + tells
+    pinentry = loop + f'[ "$word" = GETPIN ] && echo "D {"%25" * 32}"\necho OK\n[ "$word" = BYE ] && exit 0\ndone'
+    done = without_terminal(house, {"pinentry": pinentry})
     assert done.returncode == GRANTED, done.stderr
-    assert "SETPROMPT PIN of alice" in (house.alice.home / "heard").read_text()
+    assert "SETPROMPT PIN of alice" in heard.read_text()
+
+
+def test_why_nobody_was_asked(house):
+    """What failed is named, and what it said of that."""
+    set_pin(house)
+    done = without_terminal(house, {})
+    assert done.returncode == DENIED and "asks for a PIN, and nobody said it" in done.stderr
+    assert "pinentry cannot be started: No such file or directory; give a PIN by --pin-file" in done.stderr
+    refuses = 'echo OK\nwhile read -r word rest; do\n' \
+        '[ "$word" = GETPIN ] && echo "ERR 83918950 No such device <curses>" || echo OK\ndone'
+    done = without_terminal(house, {"pinentry": refuses})
+    assert done.returncode == DENIED and "pinentry did not ask: No such device <curses>; give" in done.stderr
+    done = without_terminal(house, {"pinentry": "exit 3"})
+    assert "pinentry did not ask: it ended with status 3 and without an answer; give" in done.stderr
+    done = without_terminal(house, {}, "POSTERN_ASKPASS=/no/such")
+    assert "/no/such, which POSTERN_ASKPASS names, cannot be started: No such file or directory" in done.stderr
+    done = without_terminal(house, {"no": "exit 1"}, "POSTERN_ASKPASS=no")
+    assert "no, which POSTERN_ASKPASS names: it ended with status 1 and without an answer" in done.stderr
 
 
 def test_where_no_answer_comes_back(house):
