@@ -19,11 +19,11 @@ enum { EXEC_DOORS_MAX = 4096, EXEC_BOOT_ID_MAX = 37 };
 struct exec_door {
 	char service[CONFIG_NAME_MAX + 1];
 	uint8_t proto;
+	bool stuck; /* the script has not closed it; not in the file */
 	struct port_range ports;
 	struct prefix from;
 	uint64_t end_ms;  /* CLOCK_BOOTTIME */
 	uint64_t next_ms; /* when it is to be closed, or that tried again; not in the file */
-	bool stuck;	  /* the script has not closed it; not in the file */
 };
 
 struct exec_guarded {

@@ -92,12 +92,15 @@ static struct ipset_snapshot *find(struct ipset_snapshots *all, const char *set)
 /* The place of that set, else the one that is longest there. */
 static struct ipset_snapshot *place_for(struct ipset_snapshots *all, const char *set)
 {
-	struct ipset_snapshot *oldest = find(all, set);
+	struct ipset_snapshot *place = &all->of[0];
 
-	for (size_t i = 0; i < SNAPSHOTS && strcmp(all->of[i].set, set) != 0; i++)
-		if (!oldest || all->of[i].taken_ns < oldest->taken_ns)
-			oldest = &all->of[i];
-	return oldest;
+	for (size_t i = 0; i < SNAPSHOTS; i++) {
+		if (strcmp(all->of[i].set, set) == 0)
+			return &all->of[i];
+		if (all->of[i].taken_ns < place->taken_ns)
+			place = &all->of[i];
+	}
+	return place;
 }
 
 static uint64_t mono_ns(void)
