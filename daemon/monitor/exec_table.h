@@ -20,8 +20,8 @@ struct exec_door {
 	char service[CONFIG_NAME_MAX + 1];
 	uint8_t proto;
 	bool stuck; /* the script has not closed it; not in the file */
-	struct port_range ports;
 	struct prefix from;
+	struct port_range ports;
 	uint64_t end_ms;  /* CLOCK_BOOTTIME */
 	uint64_t next_ms; /* when it is to be closed, or that tried again; not in the file */
 };
