@@ -144,8 +144,8 @@ static const char *advice(enum verdict v)
 		return "does not open for this address: knock from another, or ask the server's "
 		       "administrator";
 	case VERDICT_QUOTA:
-		return "has as many doors open as this client may have: close some with 'postern "
-		       "close'";
+		return "has no room for another door: close one with 'postern close', or wait "
+		       "until one closes";
 	case VERDICT_BUSY:
 		return "is busy: try again in a moment";
 	case VERDICT_RESULT_UNKNOWN:
@@ -159,6 +159,15 @@ static const char *advice(enum verdict v)
 		return "says that this client has expired or was disabled: ask its administrator";
 	}
 	return "says something that this program does not know";
+}
+
+/* Of a session nothing can be refused but that it is not there: another client's is not told apart. */
+static const char *advice_for(const struct request *q, const struct reply *r)
+{
+	return q->has_session && r->verdict == VERDICT_DENIED && r->reason[0] == '\0'
+		   ? "has no such door of this client open, or no more: 'postern list' has those "
+		     "that are"
+		   : advice(r->verdict);
 }
 
 /* A sentence while it is put together; cut when it is full. */
@@ -344,9 +353,10 @@ static void tell(struct postern_knock *k, const struct side *s)
 	case EXCHANGE_REPLIED:
 		if (x->reply.reason[0])
 			trouble_say(t, "%s: %s %s (it says: %s)", p->name, a->server,
-			    advice(x->reply.verdict), x->reply.reason);
+			    advice_for(&k->request, &x->reply), x->reply.reason);
 		else
-			trouble_say(t, "%s: %s %s", p->name, a->server, advice(x->reply.verdict));
+			trouble_say(
+			    t, "%s: %s %s", p->name, a->server, advice_for(&k->request, &x->reply));
 		break;
 	case EXCHANGE_ASKED:
 		trouble_say(t,

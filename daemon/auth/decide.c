@@ -115,16 +115,16 @@ static const char *over_quota(struct core *c, const struct job *j, const struct 
 
 	sessions_of(c->sessions, j->key.cid, &of_client);
 	if (fresh > 0 && of_client + fresh > most)
-		return "this client has its number of doors";
+		return "this client may have no more doors at once";
 	for (unsigned i = 0; i < j->steps; i++)
 		if (!fits_service(c, j, j->step[i].service)) {
 			sessions_look_at_service(c, j->step[i].service);
-			return "the service has its number of doors";
+			return "the service may have no more doors at once";
 		}
 	return sessions_count(c->sessions) + promised(c, ANY_SERVICE) + fresh <=
 		       c->realm->config.sessions_max
 		   ? NULL
-		   : "the server has its number of doors";
+		   : "the server may have no more doors at once";
 }
 
 const char *decide_over_quota(struct core *c, const struct job *j)

@@ -379,11 +379,11 @@ static void test_doors_at_once(void **state)
 	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_OK);
 	assert_int_equal(lab_open_service(l, a, "web", NULL), VERDICT_OK);
 	assert_int_equal(lab_open_service(l, a, "dns", &p), VERDICT_QUOTA);
-	assert_string_equal(p.reason, "this client has its number of doors");
+	assert_string_equal(p.reason, "this client may have no more doors at once");
 	assert_int_equal(lab_open_service(l, a, "ssh", NULL), VERDICT_REFRESHED);
 	assert_int_equal(lab_open_service(l, b, "dns", NULL), VERDICT_OK);
 	assert_int_equal(lab_open_service(l, b, "ssh", &p), VERDICT_QUOTA);
-	assert_string_equal(p.reason, "the service has its number of doors");
+	assert_string_equal(p.reason, "the service may have no more doors at once");
 	/* What is closed makes room; a change of the configuration keeps count. */
 	core_swap(l->core, lab_realm(l));
 	assert_int_equal(lab_open_service(l, b, "ssh", NULL), VERDICT_QUOTA);
