@@ -21,18 +21,26 @@ struct option_spec {
 	read_fn *read;
 };
 
+static const char *set_family(struct settings *s, int family)
+{
+	const int before = s->family;
+
+	s->family = family;
+	return before == AF_UNSPEC || before == family
+		   ? NULL
+		   : "excludes the other family: leave both -4 and -6 away to knock over both";
+}
+
 static const char *read_v4(struct settings *s, const char *value)
 {
 	(void)value;
-	s->family = AF_INET;
-	return NULL;
+	return set_family(s, AF_INET);
 }
 
 static const char *read_v6(struct settings *s, const char *value)
 {
 	(void)value;
-	s->family = AF_INET6;
-	return NULL;
+	return set_family(s, AF_INET6);
 }
 
 /* Digits alone, at most max. */

@@ -352,6 +352,16 @@ static void help_comes_from_the_tables(void **state)
 	assert_has(l->out, postern_version());
 }
 
+static void one_family_or_none_is_named(void **state)
+{
+	struct lab *l = *state;
+
+	expect(l, "ping alice -4 -6", POSTERN_BAD_ARGUMENT);
+	assert_has(
+	    l->err, "postern: ping: -6: excludes the other family: leave both -4 and -6 away");
+	expect(l, "ping alice -4 -4", 0);
+}
+
 /* ---- connect ---- */
 
 struct piped {
@@ -508,6 +518,7 @@ int main(void)
 	    TEST(ping_list_and_close),
 	    TEST(ssh_config_prints_a_stanza),
 	    TEST(help_comes_from_the_tables),
+	    TEST(one_family_or_none_is_named),
 	    TEST(connect_is_a_pipe_that_closes_by_halves),
 	    TEST(connect_carries_bulk),
 	    TEST(connect_ends_when_nobody_listens),
