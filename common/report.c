@@ -4,19 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
-static void say(struct report *r, const char *file, unsigned line, const char *mark,
+#include "log.h"
+
+static const char mark[] = ": warning: ";
+
+static void say(struct report *r, const char *file, unsigned line, const char *kind,
     const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
-static void say(struct report *r, const char *file, unsigned line, const char *mark,
+static void say(struct report *r, const char *file, unsigned line, const char *kind,
     const char *format, va_list args)
 {
 	char text[REPORT_LINE_MAX];
 	int n;
 
 	if (line != 0)
-		n = snprintf(text, sizeof(text), "%s:%u: %s", file, line, mark);
+		n = snprintf(text, sizeof(text), "%s:%u: %s", file, line, kind);
 	else
-		n = snprintf(text, sizeof(text), "%s: %s", file, mark);
+		n = snprintf(text, sizeof(text), "%s: %s", file, kind);
 	if (n >= 0 && (size_t)n < sizeof(text))
 		(void)vsnprintf(text + n, sizeof(text) - (size_t)n, format, args);
 	if (r->say != NULL)
@@ -45,5 +49,27 @@ void report_warning(struct report *r, const char *file, unsigned line, const cha
 
 bool report_is_warning(const char *line)
 {
-	return strstr(line, ": warning: ") != NULL;
+	return strstr(line, mark) != NULL;
+}
+
+bool report_unmark(const char *line, char out[static REPORT_LINE_MAX])
+{
+	const char *at = strstr(line, mark);
+	const int head = at != NULL ? (int)(at - line) : 0;
+
+	if (at == NULL)
+		(void)snprintf(out, REPORT_LINE_MAX, "%s", line);
+	else
+		(void)snprintf(out, REPORT_LINE_MAX, "%.*s: %s", head, line, at + sizeof(mark) - 1);
+	return at != NULL;
+}
+
+void report_log(const char *line)
+{
+	char text[REPORT_LINE_MAX];
+
+	if (report_unmark(line, text))
+		log_warning("config", "%s", text);
+	else
+		log_error("config", "%s", text);
 }

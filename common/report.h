@@ -25,5 +25,9 @@ void report_warning(struct report *r, const char *file, unsigned line, const cha
     __attribute__((format(printf, 4, 5)));
 /* Which of the two a line that say() got comes from. */
 bool report_is_warning(const char *line);
+/* The line without its mark, for who marks warnings himself. Returns whether it is one. */
+bool report_unmark(const char *line, char out[static REPORT_LINE_MAX]);
+/* A line that say() got, to the log as an error or a warning. */
+void report_log(const char *line);
 
 #endif

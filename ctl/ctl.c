@@ -13,13 +13,13 @@
 
 static void take_report(void *arg, const char *line)
 {
-	static const char mark[] = ": warning: ";
+	char text[REPORT_LINE_MAX];
 	struct ctl *c = arg;
 
-	if (strstr(line, mark) != NULL)
-		output_warn(c, "%s", line);
+	if (report_unmark(line, text))
+		output_warn(c, "%s", text);
 	else
-		(void)output_fail(c, CTL_FAILED, "%s", line);
+		(void)output_fail(c, CTL_FAILED, "%s", text);
 }
 
 struct report ctl_report(struct ctl *c)

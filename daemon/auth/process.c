@@ -130,11 +130,9 @@ static void say(void *arg, const char *line)
 	struct auth *a = arg;
 	size_t used = strlen(a->trouble);
 
-	if (report_is_warning(line)) {
-		log_warning("config", "%s", line);
+	report_log(line);
+	if (report_is_warning(line))
 		return;
-	}
-	log_error("config", "%s", line);
 	if (used + strlen(line) + 2 <= sizeof(a->trouble))
 		snprintf(a->trouble + used, sizeof(a->trouble) - used, "%s\n", line);
 }

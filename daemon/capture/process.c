@@ -153,7 +153,7 @@ static void say(void *arg, const char *line)
 {
 	(void)arg;
 	if (!report_is_warning(line)) /* the monitor has told those */
-		log_error("config", "%s", line);
+		report_log(line);
 }
 
 /*

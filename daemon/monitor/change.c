@@ -12,10 +12,7 @@
 static void say_report(void *arg, const char *line)
 {
 	(void)arg;
-	if (report_is_warning(line))
-		log_warning("config", "%s", line);
-	else
-		log_error("config", "%s", line);
+	report_log(line);
 }
 
 struct law *monitor_read_law(const struct monitor *m)

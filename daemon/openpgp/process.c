@@ -115,7 +115,7 @@ static void say(void *arg, const char *line)
 {
 	(void)arg;
 	if (!report_is_warning(line)) /* the monitor has told those */
-		log_error("config", "%s", line);
+		report_log(line);
 }
 
 static struct config *read_config(const char *path)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "log.h"
+#include "report.h"
 
 enum { ROOM = 4096 };
 
@@ -52,6 +53,21 @@ static void test_line_is_tag_event_values(void **state)
 	(void)state;
 	assert_string_equal(said(say_three), "auth: granted client=alice hold_s=60\n"
 					     "auth: error: store disk=full\n");
+}
+
+static void say_reports(void)
+{
+	log_start(LOG_TO_STDERR, LOG_LEVEL_INFO, "monitor", -1);
+	report_log("clients:3: warning: expired");
+	report_log("posternd.conf:14: hold: 0 is below the minimum 1");
+}
+
+static void test_report_is_marked_once(void **state)
+{
+	(void)state;
+	assert_string_equal(said(say_reports),
+	    "monitor: warning: config clients:3: expired\n"
+	    "monitor: error: config posternd.conf:14: hold: 0 is below the minimum 1\n");
 }
 
 static void say_long(void)
@@ -226,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_line_is_tag_event_values),
+	    cmocka_unit_test(test_report_is_marked_once),
 	    cmocka_unit_test(test_long_line_is_cut_and_marked),
 	    cmocka_unit_test(test_quote_escapes_all_but_plain),
 	    cmocka_unit_test(test_quote_fits_whatever_comes),

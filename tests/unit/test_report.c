@@ -38,6 +38,14 @@ static void test_warning_is_marked(void **state)
 	assert_string_equal(line, "clients:3: warning: expired");
 	assert_int_equal(r.errors, 0);
 	assert_int_equal(r.warnings, 1);
+	assert_true(report_is_warning(line));
+	/* Whoever marks it himself says it once. */
+	char plain[REPORT_LINE_MAX];
+
+	assert_true(report_unmark(line, plain));
+	assert_string_equal(plain, "clients:3: expired");
+	assert_false(report_unmark(plain, line));
+	assert_string_equal(line, plain);
 }
 
 static void test_long_is_cut(void **state)
