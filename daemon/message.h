@@ -45,7 +45,7 @@ enum message_type {
 	MSG_MENDED,  /* somebody else was at the firewall: doors may be gone */
 	MSG_SWITCHED,	  /* answers each MSG_SWITCH */
 	MSG_SOURCE_STATE, /* how a source is doing, at each change */
-	MSG_ABORT, /* forget the candidate, if one came; so ends each reload that failed, RELOAD_WANTED included */
+	MSG_ABORT, /* forget the candidate, if one came, and why; so ends each reload that failed, RELOAD_WANTED included */
 };
 
 enum {
@@ -57,6 +57,7 @@ enum {
 	SOURCE_NAME_BYTES = 40, /* CONFIG_NAME_MAX and a NUL have room */
 	SOURCE_WHY_BYTES = 200,
 	SWITCH_WHY_BYTES = 400,
+	ABORT_WHY_BYTES = 504,
 	AUTH_FILES = 4, /* descriptors of MSG_FILES, in the order of child_fd from FD_CONFIG */
 };
 
@@ -335,6 +336,11 @@ struct msg_switched {
 	uint32_t ok; /* 1: done; 0: all is as it was */
 	uint32_t id;
 	char why[SWITCH_WHY_BYTES]; /* a sentence when it is not; ended by NUL, printable */
+};
+
+struct msg_abort {
+	struct ipc_head head;
+	char why[ABORT_WHY_BYTES]; /* lines for a person, may be none; ended by NUL, printable */
 };
 
 struct msg_mended {

@@ -125,16 +125,19 @@ static int world_send(void *arg, const struct route *r, const uint8_t *packet, s
 
 /* --- reports --- */
 
-static void say(void *arg, const char *line)
+static void note_trouble(struct auth *a, const char *line)
 {
-	struct auth *a = arg;
 	size_t used = strlen(a->trouble);
 
-	report_log(line);
-	if (report_is_warning(line))
-		return;
 	if (used + strlen(line) + 2 <= sizeof(a->trouble))
 		snprintf(a->trouble + used, sizeof(a->trouble) - used, "%s\n", line);
+}
+
+static void say(void *arg, const char *line)
+{
+	report_log(line);
+	if (!report_is_warning(line))
+		note_trouble(arg, line);
 }
 
 /* --- the monitor --- */
@@ -196,14 +199,17 @@ static void take_commit(struct auth *a)
 	    core_realm(a->core)->config.services);
 }
 
-static void take_abort(struct auth *a)
+static int take_abort(struct auth *a, const struct msg_abort *m)
 {
+	if (!memchr(m->why, '\0', sizeof(m->why)))
+		return -1;
 	realm_free(a->candidate);
 	a->candidate = NULL;
-	if (a->trouble[0] == '\0')
-		say(a, "not reloaded, the configuration before stays in force; the log says why");
+	if (m->why[0] != '\0')
+		note_trouble(a, m->why);
 	control_reloaded(a->control, false, a->trouble);
 	a->trouble[0] = '\0';
+	return 0;
 }
 
 static int take_switched(struct auth *a, const struct msg_switched *m)
@@ -223,6 +229,7 @@ union monitor_message {
 	struct msg_pgp_plain pgp;
 	struct msg_source_state state;
 	struct msg_switched switched;
+	struct msg_abort abort;
 	struct msg_files files;
 	struct msg_mended mended;
 };
@@ -269,8 +276,7 @@ static int take(struct auth *a, const union monitor_message *m, size_t len, int 
 		control_reloaded(a->control, true, "reloaded");
 		return 0;
 	case MSG_ABORT:
-		take_abort(a);
-		return 0;
+		return len == sizeof(m->abort) ? take_abort(a, &m->abort) : -1;
 	case MSG_KNOCK:
 	case MSG_TRAPPED:
 	case MSG_CAPTURE_READY:

@@ -6,18 +6,35 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "message.h"
 #include "sandbox.h"
+
+static const char guard_lost[] =
+    "the configuration from before stays in force, but its guard could not be put back: see to "
+    "the firewall and reload";
+
+/* For whoever asked for the reload: the first lines, or those that fit. */
+static void note_trouble(struct monitor *m, const char *line)
+{
+	const size_t len = strlen(line);
+	size_t used = strlen(m->trouble);
+
+	if (used + len + 2 > sizeof(m->trouble))
+		return;
+	if (used > 0)
+		m->trouble[used++] = '\n';
+	memcpy(m->trouble + used, line, len + 1);
+}
 
 static void say_report(void *arg, const char *line)
 {
-	(void)arg;
 	report_log(line);
+	if (!report_is_warning(line))
+		note_trouble(arg, line);
 }
 
-struct law *monitor_read_law(const struct monitor *m)
+struct law *monitor_read_law(struct monitor *m)
 {
-	struct report r = {.say = say_report};
+	struct report r = {.say = say_report, .arg = m};
 	struct law *law = law_read(m->args->config_path, m->args->config_dir, &r);
 
 	if (law && m->args->check && m->args->check(&law->config, m->args->config_path, &r)) {
@@ -27,12 +44,18 @@ struct law *monitor_read_law(const struct monitor *m)
 	return law;
 }
 
+static void fail(struct monitor *m, const char *why)
+{
+	log_error("reload_failed", "%s", why);
+	note_trouble(m, why);
+}
+
 static void change_too_late(void *arg)
 {
 	struct monitor *m = arg;
 
 	if (m->reload.state == RELOAD_OFFERED)
-		log_error("reload_failed", "auth did not answer in time");
+		fail(m, "auth did not answer in time: try again");
 	reload_timed_out(&m->reload);
 }
 
@@ -40,6 +63,7 @@ static void change_begin(void *arg)
 {
 	struct monitor *m = arg;
 
+	m->trouble[0] = '\0';
 	log_info("reloading", "config=%s", m->args->config_path);
 	notify_reloading(&m->notify);
 }
@@ -47,7 +71,7 @@ static void change_begin(void *arg)
 static int change_prepare(void *arg)
 {
 	struct monitor *m = arg;
-	struct report r = {.say = say_report};
+	struct report r = {.say = say_report, .arg = m};
 	uid_t uid;
 	gid_t gid;
 
@@ -57,7 +81,10 @@ static int change_prepare(void *arg)
 	if (law_check_change(m->law, m->candidate, m->args->config_path, &r))
 		return -1;
 	/* The captures that are there would end for ones that cannot start. */
-	return sandbox_user(m->candidate->config.capture_user, &uid, &gid);
+	if (sandbox_user(m->candidate->config.capture_user, &uid, &gid) == 0)
+		return 0;
+	fail(m, "the user that capture-user names is not there, or is root: name another");
+	return -1;
 }
 
 static int change_offer(void *arg, uint32_t generation)
@@ -67,7 +94,7 @@ static int change_offer(void *arg, uint32_t generation)
 	int fd[LAW_FILES];
 
 	if (law_reopen(m->candidate, fd)) {
-		log_error("reload_failed", "error=\"%s\"", strerror(errno));
+		fail(m, strerror(errno));
 		return -1;
 	}
 	const int status = auth_link_send(&m->auth, &msg, fd, LAW_FILES);
@@ -83,7 +110,10 @@ static int change_guard(void *arg)
 {
 	struct monitor *m = arg;
 
-	return guard_set(&m->guard, &m->candidate->config);
+	if (guard_set(&m->guard, &m->candidate->config) == 0)
+		return 0;
+	note_trouble(m, "the firewall does not take the new guard: the log says why");
+	return -1;
 }
 
 static void change_commit(void *arg, uint32_t generation)
@@ -112,11 +142,12 @@ static bool change_settled(void *arg)
 static void change_abort(void *arg)
 {
 	struct monitor *m = arg;
-	const struct msg_plain msg = {.head = {MSG_ABORT, sizeof(msg)}};
+	struct msg_abort msg = {.head = {MSG_ABORT, sizeof(msg)}};
 
 	law_free(m->candidate);
 	m->candidate = NULL;
-	log_error("reload_failed", "what was in force stays in force");
+	fail(m, guard_is_lost(&m->guard) ? guard_lost : "what was in force stays in force");
+	memcpy(msg.why, m->trouble, sizeof(msg.why));
 	(void)!auth_link_send(&m->auth, &msg, NULL, 0);
 }
 

@@ -41,8 +41,10 @@ static void mend(struct guard *g)
 static void repair(struct guard *g)
 {
 	g->again = false;
-	if (firewall_ensure(g->firewall, g->config) == FIREWALL_OK)
+	if (firewall_ensure(g->firewall, g->config) == FIREWALL_OK) {
+		g->lost = false;
 		mend(g);
+	}
 	g->repairing = loop_timer(g->loop, REPAIR_PAUSE_MS, repair_later, g) == 0;
 }
 
@@ -104,10 +106,12 @@ static int change(struct guard *g, struct config *next)
 		moved_close(g->firewall, g->config, next);
 		free(g->config);
 		g->config = next;
+		g->lost = false;
 		return 0;
 	}
 	free(next);
-	if (firewall_ensure(g->firewall, g->config) != FIREWALL_OK)
+	g->lost = firewall_ensure(g->firewall, g->config) != FIREWALL_OK;
+	if (g->lost)
 		log_error("guard_lost", "neither the new nor the old guard could be put up");
 	return -1;
 }
@@ -115,6 +119,11 @@ static int change(struct guard *g, struct config *next)
 int guard_set(struct guard *g, const struct config *config)
 {
 	return change(g, copy_of(config, g->config->needs));
+}
+
+bool guard_is_lost(const struct guard *g)
+{
+	return g->lost;
 }
 
 int guard_need(struct guard *g, unsigned needs)

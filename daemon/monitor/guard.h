@@ -24,6 +24,7 @@ struct guard {
 	struct config *config; /* in force; a copy, with what captures need now */
 	bool repairing;	       /* a moment ago: the next repair waits */
 	bool again;	       /* and there is something to repair */
+	bool lost;	       /* neither the guard of config nor another could be put up */
 	struct cutter cutter;
 	struct known_doors known;
 	guard_mended_fn *mended;
@@ -38,8 +39,10 @@ struct guard {
  */
 int guard_open(struct guard *g, struct loop *loop, const struct config *config, bool dry_run)
     __attribute__((warn_unused_result));
-/* Guard what another configuration says. Returns 0; -1 and logged, the old guard is put back. */
+/* Guard what another configuration says. Returns 0; -1 and logged, the old guard is put back or lost. */
 int guard_set(struct guard *g, const struct config *config) __attribute__((warn_unused_result));
+/* The old guard could not be put back, and nothing since has put one up. */
+bool guard_is_lost(const struct guard *g);
 /* What captures need of it from now on: bits of enum capture_need. Returns as guard_set(). */
 int guard_need(struct guard *g, unsigned needs) __attribute__((warn_unused_result));
 /* Serve MSG_DOOR_*: fills the answer but for its head. */

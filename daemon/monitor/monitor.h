@@ -10,6 +10,7 @@
 #include "guard.h"
 #include "links.h"
 #include "loop.h"
+#include "message.h"
 #include "notify.h"
 #include "pgp_link.h"
 #include "process.h"
@@ -32,6 +33,7 @@ struct monitor {
 	struct sources sources;
 	struct pgp_link pgp;
 	struct reload reload;
+	char trouble[ABORT_WHY_BYTES]; /* why the reload under way fails: lines, as many as fit */
 	struct links links;
 	uint32_t switch_id; /* of the switch under way */
 	struct notify notify;
@@ -42,7 +44,7 @@ struct monitor {
 };
 
 /* The law as the files have it now, given; NULL and logged, all that is wrong. */
-struct law *monitor_read_law(const struct monitor *m);
+struct law *monitor_read_law(struct monitor *m);
 /* Ready, and on how many interfaces: to the service manager. */
 void monitor_tell_status(struct monitor *m);
 

@@ -455,3 +455,16 @@ def test_the_whole_way_by_a_script(tmp_path):
         assert check.returncode == 5 and f"The door for {C4} to port 22 has ended" in check.stdout
         script.mood("")
         until(lambda: script.doors() == [] and house.postern.sessions() == [], 7, "the next try")
+        # A reload that the script refuses: what is in force then is said, and not more.
+        def refused():
+            done = house.postern.ctl("reload", check=False)
+            assert done.returncode != 0 and "the firewall does not take the new guard" in done.stderr
+            return done.stderr
+
+        script.mood(f'[ "$1" = setup ] && [ ! -e {tmp_path}/refused ] && touch {tmp_path}/refused && exit 1')
+        assert "what was in force stays in force" in refused()
+        script.mood('[ "$1" = setup ] && exit 1')
+        said = refused()
+        assert "but its guard could not be put back" in said and "what was in force" not in said
+        script.mood("")
+        house.postern.ctl("reload")

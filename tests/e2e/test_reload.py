@@ -112,6 +112,21 @@ def test_reload_by_posternctl_tells_how_it_went(house):
     change(house, window=0)
     done = house.postern.ctl("reload", check=False)
     assert done.returncode != 0 and re.search(r"posternd\.conf:\d+: .*window", done.stdout + done.stderr)
+    del house.postern.directives["window"]
+    house.postern.write_config()
+    # Also what the monitor alone sees.
+    clients = house.postern.etc / "clients"
+    clients.chmod(0o644)
+    done = house.postern.ctl("reload", check=False)
+    assert f"{clients}: others can read it (mode 0644): run chmod 0600 on it" in done.stderr
+    assert "what was in force stays in force" in done.stderr
+    clients.chmod(0o600)
+    change(house, **{"capture-user": "postern-nobody-made-it"})
+    done = house.postern.ctl("reload", check=False)
+    assert "the user that capture-user names is not there" in done.stderr
+    del house.postern.directives["capture-user"]
+    house.postern.write_config()
+    house.postern.ctl("reload")
 
 
 def test_a_revoked_client_is_out_after_the_reload(house):
