@@ -59,7 +59,7 @@ static int check_owner(int fd, const char *path, struct report *r)
 	return 0;
 }
 
-static const char *advice(int error)
+const char *ctl_advice(int error)
 {
 	if (error == ENOENT)
 		return "; posternctl init makes all that is needed";
@@ -99,7 +99,7 @@ char *ctl_read(struct ctl *c, const char *path, size_t most, bool secret)
 
 	if (fd < 0) {
 		(void)output_fail(c, CTL_FAILED, "%s: it cannot be opened: %s%s", path,
-		    strerror(errno), advice(errno));
+		    strerror(errno), ctl_advice(errno));
 		return NULL;
 	}
 	if ((secret ? keyfile_check_mode(fd, path, &r) : check_owner(fd, path, &r)) == 0)

@@ -52,6 +52,8 @@ struct report ctl_report(struct ctl *c);
  * ctl_text_free(); NULL and told. secret: others must not be able to read it.
  */
 char *ctl_read(struct ctl *c, const char *path, size_t most, bool secret);
+/* What to do where a file or folder is refused with this errno: the end of a sentence, or "". */
+const char *ctl_advice(int error);
 void ctl_text_free(char *text); /* wipes; NULL is fine */
 
 /* The command of firewall*.c, which reads its own arguments: argv[0] is "firewall". Returns an enum ctl_status. */

@@ -165,8 +165,8 @@ static int make_folder(struct ctl *c, struct init *n, const char *path, mode_t m
 		return chmod(path, mode); /* whatever the umask is */
 	}
 	if (errno != EEXIST)
-		return -output_fail(
-		    c, CTL_FAILED, "%s: the folder cannot be made: %s", path, strerror(errno));
+		return -output_fail(c, CTL_FAILED, "%s: the folder cannot be made: %s%s", path,
+		    strerror(errno), ctl_advice(errno));
 	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode) ||
 	    (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return -output_fail(c, CTL_FAILED,

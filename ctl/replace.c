@@ -45,8 +45,8 @@ int replace_lock(struct ctl *c, const char *path)
 	int fd = open_folder_of(path);
 
 	if (fd < 0) {
-		(void)output_fail(
-		    c, CTL_FAILED, "%s: its folder cannot be opened: %s", path, strerror(errno));
+		(void)output_fail(c, CTL_FAILED, "%s: its folder cannot be opened: %s%s", path,
+		    strerror(errno), ctl_advice(errno));
 		return -1;
 	}
 	if (wait_for_lock(fd) == 0)

@@ -209,8 +209,9 @@ static int parse(struct options *o, int argc, char **argv)
 static int find_config(struct options *o, char *path, char *dir)
 {
 	if (!realpath(o->config, path)) {
-		(void)fprintf(stderr, "%s: %s: posternctl init makes one, -c names another\n",
-		    o->config, strerror(errno));
+		(void)fprintf(stderr, "%s: %s: %s\n", o->config, strerror(errno),
+		    errno == EACCES ? "run posternd as root"
+				    : "posternctl init makes one, -c names another");
 		return -1;
 	}
 	(void)snprintf(dir, PATH_MAX, "%s", path);

@@ -39,6 +39,13 @@ static int check_stat(const struct stat *st, const char *path, bool secret, stru
 	return r->errors == before ? 0 : -1;
 }
 
+static const char *advice(int error)
+{
+	if (error == EACCES && geteuid() != 0)
+		return ": only root can read it";
+	return error == ENOENT ? ": posternctl init makes it" : "";
+}
+
 int file_open(const char *path, bool secret, struct report *r)
 {
 	struct stat st;
@@ -50,8 +57,7 @@ int file_open(const char *path, bool secret, struct report *r)
 		return -1;
 	}
 	if (fd < 0) {
-		report_error(r, path, 0, "%s%s", strerror(errno),
-		    errno == ENOENT ? ": posternctl init makes it" : "");
+		report_error(r, path, 0, "%s%s", strerror(errno), advice(errno));
 		return -1;
 	}
 	if (fstat(fd, &st) || check_stat(&st, path, secret, r)) {

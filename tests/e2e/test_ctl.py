@@ -101,8 +101,13 @@ def test_only_root_may_open_the_control_socket(house):
     path = house.postern.run_dir / "control.sock"
     found = path.stat()
     assert found.st_uid == 0 and stat.S_IMODE(found.st_mode) & 0o077 == 0
-    done = house.alice.run(house.postern.bin / PLACES["posternctl"], "-c", house.postern.config, "sessions")
-    assert done.returncode != 0
+    # Who is not root is told so, and not that there is no configuration.
+    for program, *words in (("posternctl", "sessions"), ("posternd",), ("posternd", "--check")):
+        for mode, said in ((0o700, "as root"), (0o755, "only root" if words == ["--check"] else "as root")):
+            house.postern.etc.chmod(mode)
+            done = house.alice.run(house.postern.bin / PLACES[program], "-c", house.postern.config, *words)
+            assert done.returncode != 0 and said in done.stderr and "init" not in done.stderr, done.stderr
+    house.postern.etc.chmod(0o700)
 
 
 def test_without_a_daemon_it_says_so(house):
