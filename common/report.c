@@ -64,6 +64,19 @@ bool report_unmark(const char *line, char out[static REPORT_LINE_MAX])
 	return at != NULL;
 }
 
+void report_collect(char *text, size_t size, const char *line)
+{
+	static const char more[] = "and more, which the log tells\n";
+	const size_t used = strlen(text), len = strlen(line);
+
+	if (used + len + 1 + sizeof(more) <= size) {
+		memcpy(text + used, line, len);
+		memcpy(text + used + len, "\n", sizeof("\n"));
+	} else if (used + sizeof(more) <= size && strstr(text, more) == NULL) {
+		memcpy(text + used, more, sizeof(more));
+	}
+}
+
 void report_log(const char *line)
 {
 	char text[REPORT_LINE_MAX];

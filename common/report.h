@@ -27,6 +27,11 @@ void report_warning(struct report *r, const char *file, unsigned line, const cha
 bool report_is_warning(const char *line);
 /* The line without its mark, for who marks warnings himself. Returns whether it is one. */
 bool report_unmark(const char *line, char out[static REPORT_LINE_MAX]);
+/*
+ * A line that say() got, with a newline, to the end of text, which has size bytes with its NUL. As
+ * many as fit: then that there are more, once.
+ */
+void report_collect(char *text, size_t size, const char *line);
 /* A line that say() got, to the log as an error or a warning. */
 void report_log(const char *line);
 

@@ -125,19 +125,13 @@ static int world_send(void *arg, const struct route *r, const uint8_t *packet, s
 
 /* --- reports --- */
 
-static void note_trouble(struct auth *a, const char *line)
-{
-	size_t used = strlen(a->trouble);
-
-	if (used + strlen(line) + 2 <= sizeof(a->trouble))
-		snprintf(a->trouble + used, sizeof(a->trouble) - used, "%s\n", line);
-}
-
 static void say(void *arg, const char *line)
 {
+	struct auth *a = arg;
+
 	report_log(line);
 	if (!report_is_warning(line))
-		note_trouble(arg, line);
+		report_collect(a->trouble, sizeof(a->trouble), line);
 }
 
 /* --- the monitor --- */
@@ -199,14 +193,27 @@ static void take_commit(struct auth *a)
 	    core_realm(a->core)->config.services);
 }
 
+/* What the monitor knows beside what we told of the candidate ourselves. */
+static void note_lines(struct auth *a, const char *lines)
+{
+	char line[ABORT_WHY_BYTES];
+
+	while (*lines != '\0') {
+		const size_t len = strcspn(lines, "\n");
+
+		(void)snprintf(line, sizeof(line), "%.*s", (int)len, lines);
+		report_collect(a->trouble, sizeof(a->trouble), line);
+		lines += len + (lines[len] == '\n');
+	}
+}
+
 static int take_abort(struct auth *a, const struct msg_abort *m)
 {
 	if (!memchr(m->why, '\0', sizeof(m->why)))
 		return -1;
 	realm_free(a->candidate);
 	a->candidate = NULL;
-	if (m->why[0] != '\0')
-		note_trouble(a, m->why);
+	note_lines(a, m->why);
 	control_reloaded(a->control, false, a->trouble);
 	a->trouble[0] = '\0';
 	return 0;

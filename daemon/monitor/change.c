@@ -12,17 +12,10 @@ static const char guard_lost[] =
     "the configuration from before stays in force, but its guard could not be put back: see to "
     "the firewall and reload";
 
-/* For whoever asked for the reload: the first lines, or those that fit. */
+/* For whoever asked for the reload. */
 static void note_trouble(struct monitor *m, const char *line)
 {
-	const size_t len = strlen(line);
-	size_t used = strlen(m->trouble);
-
-	if (used + len + 2 > sizeof(m->trouble))
-		return;
-	if (used > 0)
-		m->trouble[used++] = '\n';
-	memcpy(m->trouble + used, line, len + 1);
+	report_collect(m->trouble, sizeof(m->trouble), line);
 }
 
 static void say_report(void *arg, const char *line)

@@ -63,6 +63,24 @@ static void test_long_is_cut(void **state)
 	assert_int_equal(strlen(line), REPORT_LINE_MAX - 1);
 }
 
+static void test_what_fits_is_collected(void **state)
+{
+	char text[64] = "";
+
+	(void)state;
+	report_collect(text, sizeof(text), "f:1: one");
+	report_collect(text, sizeof(text), "f:2: two");
+	assert_string_equal(text, "f:1: one\nf:2: two\n");
+	report_collect(text, sizeof(text), "f:3: three, and too long for what is left");
+	report_collect(text, sizeof(text), "f:4: four, and too long for what is left");
+	assert_string_equal(text, "f:1: one\nf:2: two\nand more, which the log tells\n");
+	/* Where there is room for nothing, nothing comes. */
+	char small[8] = "";
+
+	report_collect(small, sizeof(small), "f:1: one");
+	assert_string_equal(small, "");
+}
+
 static void test_counts_without_listener(void **state)
 {
 	struct report r = {.say = NULL};
@@ -78,6 +96,7 @@ int main(void)
 	    cmocka_unit_test(test_error_has_place),
 	    cmocka_unit_test(test_warning_is_marked),
 	    cmocka_unit_test(test_long_is_cut),
+	    cmocka_unit_test(test_what_fits_is_collected),
 	    cmocka_unit_test(test_counts_without_listener),
 	};
 
