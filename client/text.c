@@ -54,10 +54,22 @@ static void print_idle(const json_t *answer)
 		    idle_s);
 }
 
+/* For two addresses that were named there are two doors, of which there is one thing to say. */
+static bool is_told(const json_t *door, const json_t *before)
+{
+	static const char *const keys[] = {"service", "protocol", "port", "seconds"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (!json_equal(json_object_get(door, keys[i]), json_object_get(before, keys[i])))
+			return false;
+	}
+	return true;
+}
+
 static void print_open(const json_t *answer)
 {
 	bool stays = strcmp(get_text(answer, "verdict"), "refreshed") == 0;
-	const json_t *door;
+	const json_t *door, *before = NULL;
 	size_t i;
 
 	if (json_is_true(json_object_get(answer, "tested")))
@@ -65,6 +77,9 @@ static void print_open(const json_t *answer)
 		    get_text(answer, "carrier"), get_text(answer, "server"));
 	json_array_foreach(json_object_get(answer, "doors"), i, door)
 	{
+		if (is_told(door, before))
+			continue;
+		before = door;
 		print_service(door);
 		printf(" %s open for %s for %lld s\n", stays ? "stays" : "is",
 		    get_text(answer, "for"), get_number(door, "seconds"));

@@ -153,6 +153,10 @@ def test_for_another_address(house):
     done = house.alice.postern("open", "alice", "ssh", "--address", v4("attacker"))
     assert done.returncode == GRANTED, done.stderr
     assert house.is_open(house.attacker) and not house.is_open(house.client)
+    both = v4("attacker"), v6("attacker")
+    done = house.alice.postern("open", "alice", "ssh", "-a", both[0], "-a", both[1])
+    assert done.returncode == GRANTED and done.stdout.count(f"ssh (tcp 22) is open for {both[0]} and {both[1]} for") == 1
+    assert house.is_open(house.attacker, six=True) and len(house.postern.doors()) == 2
 
 
 @pytest.mark.house(services=(dict(name="ssh", proto="tcp", port=22, hold=60, max_hold=60, min_prefix_v4=24),))
