@@ -1,5 +1,7 @@
 /* load - see load.h. */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,14 +77,29 @@ static int read_lines(struct lines *l, struct clients *cs, const char *name, str
 	return clients_finish(cs, name, r);
 }
 
-static int load_clients(struct realm *realm, int fd, struct report *r)
+/* What is wrong in a file is told with its whole path: relative ones are beside the configuration. */
+static const char *path_of(const char *config_path, const char *name, char out[static PATH_MAX])
+{
+	const char *slash = strrchr(config_path, '/');
+	const int dir = slash ? (int)(slash - config_path) : 0;
+
+	if (name[0] == '/' || !slash)
+		(void)snprintf(out, PATH_MAX, "%s", name);
+	else
+		(void)snprintf(out, PATH_MAX, "%.*s/%s", dir, config_path, name);
+	return out;
+}
+
+static int load_clients(struct realm *realm, int fd, const char *config_path, struct report *r)
 {
 	struct lines *l = secret_new(sizeof(*l));
+	char path[PATH_MAX];
 	int status;
 
 	l->fd = fd;
 	realm->clients = clients_new(&realm->config);
-	status = read_lines(l, realm->clients, realm->config.clients, r);
+	status =
+	    read_lines(l, realm->clients, path_of(config_path, realm->config.clients, path), r);
 	secret_free(l);
 	return status;
 }
@@ -102,15 +119,20 @@ static int load_keys(struct keytext *k, int fd, const char *name, int most, stru
 	return keyfile_parse(name, k->text, k->keys, 1, most, r);
 }
 
-static int load_all_keys(struct realm *realm, const int *fds, struct report *r)
+static int load_all_keys(
+    struct realm *realm, const int *fds, const char *config_path, struct report *r)
 {
 	struct keytext *k = secret_new(sizeof(*k));
+	const struct config *config = &realm->config;
+	char path[PATH_MAX];
 	int status = -1, n;
 
-	if (load_keys(k, fds[LOAD_SERVER_KEY], realm->config.server_key, 1, r) < 0)
+	if (load_keys(
+		k, fds[LOAD_SERVER_KEY], path_of(config_path, config->server_key, path), 1, r) < 0)
 		goto out;
 	memcpy(realm->keys->server.secret, k->keys[0], KEY_BYTES);
-	n = load_keys(k, fds[LOAD_DOOR_KEY], realm->config.door_key, DOOR_KEYS_MAX, r);
+	n = load_keys(
+	    k, fds[LOAD_DOOR_KEY], path_of(config_path, config->door_key, path), DOOR_KEYS_MAX, r);
 	if (n < 0)
 		goto out;
 	memcpy(realm->keys->door_key, k->keys, (size_t)n * KEY_BYTES);
@@ -130,8 +152,8 @@ struct realm *load_realm(
 
 	if (!bad) {
 		/* Both, so that all errors are told at once. */
-		bad |= load_clients(realm, fds[LOAD_CLIENTS], r) < 0;
-		bad |= load_all_keys(realm, fds, r) < 0;
+		bad |= load_clients(realm, fds[LOAD_CLIENTS], config_path, r) < 0;
+		bad |= load_all_keys(realm, fds, config_path, r) < 0;
 	}
 	if (bad) {
 		realm_free(realm);

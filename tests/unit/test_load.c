@@ -157,9 +157,9 @@ static void test_all_errors_are_told(void **state)
 	snprintf(text, sizeof(text), "%s\nbroken line\n%s-with-nonsense\n", line, line);
 	set(s, LOAD_CLIENTS, text, strlen(text));
 	set(s, LOAD_DOOR_KEY, "hush\n", 5);
-	assert_refused(s, "clients:2:");
-	assert_refused(s, "clients:3:");
-	assert_refused(s, "door.key:1:");
+	assert_refused(s, "/etc/postern/clients:2:");
+	assert_refused(s, "/etc/postern/clients:3:");
+	assert_refused(s, "/etc/postern/door.key:1:");
 	assert_null(strstr(s->said, "hush"));
 	set(s, LOAD_CONFIG, "udp-port = x\n", 13);
 	assert_refused(s, "/etc/postern/posternd.conf:1:");
