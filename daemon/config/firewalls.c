@@ -12,12 +12,13 @@ enum {
 	SHORT_MAX_S = 2147483,
 	CUTS = 1 << 5, /* can end connections with their door */
 	SCRIPTED = 1 << 6,
+	TRAPS = 1 << 8,
 };
 
 const struct directive_word directives_firewalls[] = {
     {"nftables", FIREWALL_HAS_IDLE | FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS |
-		     FIREWALL_HAS_RULES | FIREWALL_HAS_BANS | CUTS},
-    {"ipset", FIREWALL_HAS_IDLE | FIREWALL_HAS_RULES | KEEPS_SHORT | CUTS},
+		     FIREWALL_HAS_RULES | FIREWALL_HAS_BANS | CUTS | TRAPS},
+    {"ipset", FIREWALL_HAS_IDLE | FIREWALL_HAS_RULES | FIREWALL_HAS_BANS | KEEPS_SHORT | CUTS},
     {"exec", SCRIPTED},
     {NULL, 0},
 };
@@ -63,9 +64,25 @@ static const char *lack(const struct service *s, unsigned traits)
 		return "exact";
 	if ((traits & FIREWALL_HAS_IDLE) == 0 && s->idle_s != 0)
 		return "idle";
-	if ((traits & FIREWALL_HAS_BANS) == 0 && s->trap != TRAP_NONE)
+	if ((traits & TRAPS) == 0 && s->trap != TRAP_NONE)
 		return "trap";
 	return (traits & CUTS) == 0 && s->cut ? "cut" : NULL;
+}
+
+static void check_bans(const struct config *c, const struct section_place *at, unsigned traits)
+{
+	if (c->ban_after == 0)
+		return;
+	if ((traits & FIREWALL_HAS_BANS) == 0)
+		report_error(at->r, at->file, at->line_of(at->slots, "ban-after"),
+		    "ban-after: the firewall %s bans nobody; leave it out, or use firewall = "
+		    "nftables",
+		    c->firewall);
+	else if ((traits & KEEPS_SHORT) != 0 && c->ban_for_s > SHORT_MAX_S)
+		report_error(at->r, at->file, at->line_of(at->slots, "ban-for"),
+		    "ban-for: the firewall %s bans nobody for longer than %d seconds; lower "
+		    "ban-for",
+		    c->firewall, SHORT_MAX_S);
 }
 
 static void check_script(const struct config *c, const struct section_place *at)
@@ -86,11 +103,7 @@ void firewalls_check(const struct config *c, const struct section_place *at)
 		    "firewall: %s has no rules for captures by nflog, nfqueue or udp; capture by "
 		    "another, or use firewall = nftables",
 		    c->firewall);
-	if ((traits & FIREWALL_HAS_BANS) == 0 && c->ban_after > 0)
-		report_error(at->r, at->file, at->line_of(at->slots, "ban-after"),
-		    "ban-after: the firewall %s bans nobody; leave it out, or use firewall = "
-		    "nftables",
-		    c->firewall);
+	check_bans(c, at, traits);
 	for (unsigned i = 0; i < c->services; i++) {
 		const struct service *s = &c->service[i];
 		const char *what = lack(s, traits);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "firewall_ops.h"
+#include "ipset_ban.h"
 #include "ipset_doors.h"
 #include "ipset_link.h"
 #include "ipset_look.h"
@@ -103,7 +104,7 @@ out:
 
 static int arm(struct ipset *s, const struct config *c)
 {
-	if (ipset_doors_make(&s->doors, c) != 0 ||
+	if (ipset_doors_make(&s->doors, c) != 0 || ipset_ban_make(&s->doors.link, c) != 0 ||
 	    ipset_ports_set(&s->doors.link, c, IPSET_TCP, IPPROTO_TCP) != 0 ||
 	    ipset_ports_set(&s->doors.link, c, IPSET_UDP, IPPROTO_UDP) != 0)
 		return -1;
@@ -156,7 +157,26 @@ static enum firewall_status ipset_ensure(struct firewall *f, const struct config
 		return FIREWALL_FAILED;
 	/* No rule asks the others any more: where one stays, its doors are closed all the same. */
 	(void)!ipset_doors_drop(&s->doors, c);
+	if (ipset_ban_settle(&s->doors.link, c) != FIREWALL_OK)
+		return FIREWALL_FAILED;
 	return ipset_doors_close_stale(&s->doors, c);
+}
+
+/* --- bans --- */
+
+static enum firewall_status ipset_ban(struct firewall *f, const struct address *a, uint32_t seconds)
+{
+	return ipset_ban_put(&state_of(f)->doors.link, a, seconds);
+}
+
+static enum firewall_status ipset_unban(struct firewall *f, const struct address *a)
+{
+	return ipset_ban_delete(&state_of(f)->doors.link, a);
+}
+
+static enum firewall_status ipset_bans(struct firewall *f, firewall_ban_fn *fn, void *arg)
+{
+	return ipset_ban_each(&state_of(f)->doors.link, fn, arg);
 }
 
 /* --- somebody else --- */
@@ -233,6 +253,8 @@ static enum firewall_status ipset_remove(struct firewall *f)
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && failed == 0; i++)
 		failed |= ipset_take_away(&s->doors.link, sets[i]);
 	if (failed == 0)
+		failed = ipset_ban_settle(&s->doors.link, NULL) != FIREWALL_OK;
+	if (failed == 0)
 		failed = ipset_doors_drop(&s->doors, NULL);
 	return failed == 0 ? FIREWALL_OK : FIREWALL_FAILED;
 }
@@ -308,6 +330,7 @@ static void print_sets(const struct config *c, FILE *out)
 		fprintf(out, "create %s %s family %s timeout 1\n", ipset_set_name(name, &set[i]),
 		    ipset_set_kind(&set[i]) == IPSET_HOSTS ? "hash:ip,port" : "hash:net,port",
 		    set[i].v4 ? "inet" : "inet6");
+	ipset_ban_print_sets(out, c);
 	for (unsigned i = 0; i < c->services; i++)
 		for (unsigned k = 0; k < service_ports(&c->service[i]); k++)
 			fprintf(out, "add %s %u\n",
@@ -335,6 +358,9 @@ const struct firewall_ops firewall_ipset = {
     .close = ipset_close,
     .query = ipset_query,
     .list = ipset_list_doors,
+    .ban = ipset_ban,
+    .unban = ipset_unban,
+    .bans = ipset_bans,
     .watch_fd = ipset_watch_fd,
     .changed = ipset_changed,
     .remove = ipset_remove,

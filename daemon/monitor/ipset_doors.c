@@ -284,10 +284,11 @@ static int list_set(struct nft_link *l, const struct ipset_set *s, firewall_door
 {
 	const struct ipset_set other = ipset_set_idle(s);
 	struct ipset_elements doors, idle = {.len = 0};
-	int rc = ipset_elements_read(l, s, &doors);
+	char name[IPSET_NAME_MAX];
+	int rc = ipset_elements_read(l, ipset_set_name(name, s), &doors);
 
 	if (rc == 0 && s->form == IPSET_HELD)
-		rc = ipset_elements_read(l, &other, &idle);
+		rc = ipset_elements_read(l, ipset_set_name(name, &other), &idle);
 	for (size_t i = 0; i < doors.len && rc == 0; i++) {
 		struct ipset_element *e = &doors.at[i];
 

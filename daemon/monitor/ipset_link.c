@@ -15,9 +15,6 @@
 
 enum {
 	PROTOCOL = 6, /* the oldest that kernels in use speak, and the newest, too */
-	/* The lowest that ipset(8) knows: what we use of it is in all that came later. */
-	PORTS_REVISION = 0,
-	DOORS_REVISION = 1,
 	MESSAGE_BYTES = 1024,
 	V4_AT = ADDRESS_BYTES - 4,
 	V4_BYTES = 4,
@@ -74,33 +71,38 @@ static int send_it(struct nft_link *l, struct message *m)
 	return nft_link_ask(l, m->h, no_answer, NULL);
 }
 
+/* What the kernel is to know of each kind; the lowest revision that ipset(8) knows: what we use of it is in all that came later. */
+static const struct kind {
+	const char *type;
+	uint8_t revision;
+	bool port, host;
+	uint32_t most;
+} kinds[] = {
+    [IPSET_PORTS] = {.type = "bitmap:port", .port = true},
+    [IPSET_HOSTS] = {"hash:ip,port", 1, true, true, IPSET_ELEMENTS_MAX},
+    [IPSET_NETWORKS] = {"hash:net,port", 1, true, true, IPSET_ELEMENTS_MAX},
+    [IPSET_ADDRESSES] = {"hash:ip", 0, false, true, IPSET_BANS_MAX},
+};
+
 int ipset_create(struct nft_link *l, const char *name, enum ipset_kind kind, bool v4)
 {
-	static const char *const types[] = {
-	    [IPSET_PORTS] = "bitmap:port",
-	    [IPSET_HOSTS] = "hash:ip,port",
-	    [IPSET_NETWORKS] = "hash:net,port",
-	};
+	const struct kind *k = &kinds[kind];
 	struct message m;
 	struct nlattr *data;
 
 	begin(&m, l, IPSET_CMD_CREATE, NLM_F_CREATE, v4);
 	name_set(&m, name);
-	mnl_attr_put_strz(m.h, IPSET_ATTR_TYPENAME, types[kind]);
-	mnl_attr_put_u8(
-	    m.h, IPSET_ATTR_REVISION, kind == IPSET_PORTS ? PORTS_REVISION : DOORS_REVISION);
-	mnl_attr_put_u8(m.h, IPSET_ATTR_FAMILY,
-	    kind == IPSET_PORTS ? AF_UNSPEC
-	    : v4		? AF_INET
-				: AF_INET6);
+	mnl_attr_put_strz(m.h, IPSET_ATTR_TYPENAME, k->type);
+	mnl_attr_put_u8(m.h, IPSET_ATTR_REVISION, k->revision);
+	mnl_attr_put_u8(m.h, IPSET_ATTR_FAMILY, !k->host ? AF_UNSPEC : v4 ? AF_INET : AF_INET6);
 	data = mnl_attr_nest_start(m.h, IPSET_ATTR_DATA);
-	if (kind == IPSET_PORTS) {
+	if (k->host) {
+		put_u32(&m, IPSET_ATTR_MAXELEM, k->most);
+		/* Of what comes without one; nothing of ours does. */
+		put_u32(&m, IPSET_ATTR_TIMEOUT, 1);
+	} else {
 		put_u16(&m, IPSET_ATTR_PORT, 0);
 		put_u16(&m, IPSET_ATTR_PORT_TO, UINT16_MAX);
-	} else {
-		put_u32(&m, IPSET_ATTR_MAXELEM, IPSET_ELEMENTS_MAX);
-		put_u32(&m, IPSET_ATTR_TIMEOUT,
-		    1); /* of what comes without one; nothing of ours does */
 	}
 	mnl_attr_nest_end(m.h, data);
 	return send_it(l, &m);
@@ -124,13 +126,14 @@ static void put_element(
 {
 	struct nlattr *data = mnl_attr_nest_start(m->h, IPSET_ATTR_DATA);
 
-	put_u16(m, IPSET_ATTR_PORT, e->port);
-	if (kind != IPSET_PORTS) {
+	if (kinds[kind].port)
+		put_u16(m, IPSET_ATTR_PORT, e->port);
+	if (kinds[kind].host)
 		put_address(m, &e->from.addr);
+	if (kinds[kind].host && kinds[kind].port)
 		mnl_attr_put_u8(m->h, IPSET_ATTR_PROTO, e->proto);
-		if (timed)
-			put_u32(m, IPSET_ATTR_TIMEOUT, e->rest_s);
-	}
+	if (kinds[kind].host && timed)
+		put_u32(m, IPSET_ATTR_TIMEOUT, e->rest_s);
 	if (kind == IPSET_NETWORKS)
 		mnl_attr_put_u8(m->h, IPSET_ATTR_CIDR, e->from.len);
 	mnl_attr_nest_end(m->h, data);

@@ -1,6 +1,6 @@
 /*
- * ipset_link - the kernel's ipset by netlink: sets of doors and of guarded
- * ports. Each call is a round trip with the kernel, or two. Errors are -errno,
+ * ipset_link - the kernel's ipset by netlink: sets of doors, of guarded ports
+ * and of who is banned. Each call is a round trip with the kernel, or two. Errors are -errno,
  * or a number of ipset's own that ipset_link_error() names.
  */
 #ifndef POSTERN_MONITOR_IPSET_LINK_H
@@ -14,16 +14,18 @@
 
 enum {
 	IPSET_ELEMENTS_MAX = 65536,  /* in each set of doors */
+	IPSET_BANS_MAX = 16384,	     /* in each set of addresses */
 	IPSET_SECONDS_MAX = 2147483, /* the longest that the kernel takes */
 };
 
 enum ipset_kind {
-	IPSET_PORTS,	/* bitmap:port */
-	IPSET_HOSTS,	/* hash:ip,port with timeouts */
-	IPSET_NETWORKS, /* hash:net,port with timeouts */
+	IPSET_PORTS,	 /* bitmap:port */
+	IPSET_HOSTS,	 /* hash:ip,port with timeouts */
+	IPSET_NETWORKS,	 /* hash:net,port with timeouts */
+	IPSET_ADDRESSES, /* hash:ip with timeouts */
 };
 
-/* Of a set of ports the port alone counts. */
+/* Of a set of ports the port alone counts, of one of addresses the address. */
 struct ipset_element {
 	struct prefix from;
 	uint8_t proto;

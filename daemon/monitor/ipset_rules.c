@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipset_ban.h"
 #include "ipset_sets.h"
 #include "mark.h"
 #include "nft_carriers.h"
@@ -45,6 +46,7 @@ static const struct {
     {"raw", "postern-knock"},
     {"raw", "postern-heard"},
     {"mangle", "postern-guard"},
+    {"mangle", "postern-banned"},
     {"mangle", "postern-port"},
     {"mangle", "postern-door"},
     {"mangle", "postern-idle"},
@@ -168,13 +170,18 @@ char *ipset_rules_ours(const char *saved)
 	return text;
 }
 
+const char *ipset_rules_not_ours(bool v4)
+{
+	return v4 ? NOT_OURS_V4 : NOT_OURS_V6;
+}
+
 /* --- raw: knocks and replies --- */
 
 static void write_copies(const struct writing *w, const char *chain)
 {
 	const unsigned need[] = {NEED_NFLOG_0, NEED_NFLOG_1};
 
-	fprintf(w->out, "-A %s %s -j RETURN\n", chain, w->v4 ? NOT_OURS_V4 : NOT_OURS_V6);
+	fprintf(w->out, "-A %s %s -j RETURN\n", chain, ipset_rules_not_ours(w->v4));
 	for (unsigned turn = 0; turn < sizeof(need) / sizeof(need[0]); turn++)
 		if ((w->c->needs & need[turn]) != 0)
 			fprintf(w->out, "-A %s -j NFLOG --nflog-group %u --nflog-threshold 1\n",
@@ -292,7 +299,7 @@ static void write_unheard(const struct writing *w)
 	fprintf(w->out,
 	    "-A postern-guard -p udp -m udp --dport %" PRIu16 " %s -j RETURN\n"
 	    "-A postern-guard -p udp -m udp --dport %" PRIu16 " -j DROP\n",
-	    w->c->udp_port, w->v4 ? NOT_OURS_V4 : NOT_OURS_V6, w->c->udp_port);
+	    w->c->udp_port, ipset_rules_not_ours(w->v4), w->c->udp_port);
 }
 
 static void write_guard(const struct writing *w)
@@ -308,11 +315,14 @@ static void write_guard(const struct writing *w)
 	    "-A postern-guard -m connmark --mark %s -g postern-slide\n"
 	    "-A postern-guard -m connmark --mark %s -j RETURN\n"
 	    "-A postern-guard -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN\n"
-	    "-A postern-guard -i lo -j RETURN\n"
+	    "-A postern-guard -i lo -j RETURN\n",
+	    cut, idle, door);
+	ipset_ban_write_rules(w->out, w->c, w->v4);
+	fprintf(w->out,
 	    "-A postern-guard -p tcp -m set --match-set " IPSET_TCP " dst -g postern-port\n"
 	    "-A postern-guard -p udp -m set --match-set " IPSET_UDP " dst -g postern-port\n"
 	    "-A postern-cuts -m connmark --mark %s -j DROP\n",
-	    cut, idle, door, cut);
+	    cut);
 }
 
 /* What comes through a door. An idle one is in two sets and must be in both. */
@@ -379,7 +389,7 @@ static void write_port(const struct writing *w)
 {
 	char mark[MARK_TEXT];
 
-	fprintf(w->out, "-A postern-port %s -j RETURN\n", w->v4 ? NOT_OURS_V4 : NOT_OURS_V6);
+	fprintf(w->out, "-A postern-port %s -j RETURN\n", ipset_rules_not_ours(w->v4));
 	write_doors(w);
 	switch (w->c->silence) {
 	case SILENCE_DROP:

@@ -6,6 +6,7 @@
  *                             none; copies and queues for captures
  *            postern-replies  replies are not tracked
  *   mangle   postern-guard    our mark, established, lo, guarded ports
+ *            postern-banned   what comes from who is banned (ipset_ban.h)
  *            postern-port     what comes to one: not ours, doors, silence
  *            postern-door     marks what comes in through a door
  *            postern-idle     the same for one that closes when it is idle
@@ -41,6 +42,8 @@ void ipset_rules_write(FILE *out, const struct config *c, bool v4, const char *p
 void ipset_rules_write_removal(FILE *out, const char *present);
 /* Are the jumps to all our chains there, each before what others have in that chain? */
 bool ipset_rules_stand(const char *present);
+/* Matches what is for an address that is not this host's. A constant. */
+const char *ipset_rules_not_ours(bool v4);
 /* The lines of iptables-save's that are ours, tables named; to be freed. */
 char *ipset_rules_ours(const char *saved);
 

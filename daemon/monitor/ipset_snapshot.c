@@ -46,14 +46,13 @@ static int by_key(const void *a, const void *b)
 	return x->proto != y->proto ? x->proto - y->proto : x->port - y->port;
 }
 
-int ipset_elements_read(struct nft_link *l, const struct ipset_set *s, struct ipset_elements *out)
+int ipset_elements_read(struct nft_link *l, const char *set, struct ipset_elements *out)
 {
 	struct gathering g = {.all = out};
-	char name[IPSET_NAME_MAX];
 	int rc;
 
 	*out = (struct ipset_elements){.len = 0};
-	rc = ipset_list(l, ipset_set_name(name, s), gather, &g);
+	rc = ipset_list(l, set, gather, &g);
 	if (rc == -ENOENT)
 		rc = 0;
 	if (out->len > 0)
@@ -122,7 +121,7 @@ static int take(struct ipset_snapshots *all, struct nft_link *l, const struct ip
 	forget(place);
 	memcpy(place->set, name, sizeof(place->set));
 	place->taken_ns = mono_ns();
-	rc = ipset_elements_read(l, s, &place->elements);
+	rc = ipset_elements_read(l, name, &place->elements);
 	place->until_ns = mono_ns();
 	place->until_ns += SNAPSHOT_LIVES * (place->until_ns - place->taken_ns);
 	if (rc != 0)

@@ -22,7 +22,7 @@ struct ipset_elements {
 };
 
 /* All that is in a set, in order; one that is not there has nothing. Returns 0 or -errno; out->at is to be freed in any case. */
-int ipset_elements_read(struct nft_link *l, const struct ipset_set *s, struct ipset_elements *out)
+int ipset_elements_read(struct nft_link *l, const char *set, struct ipset_elements *out)
     __attribute__((warn_unused_result));
 /* By address, protocol and port; NULL: it is not there. */
 struct ipset_element *ipset_elements_find(

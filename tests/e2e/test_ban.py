@@ -6,12 +6,19 @@ import pytest
 from lab import connect, nft, until
 from lab.network import v4, v6
 from lab.user import DENIED, GRANTED
+from test_backends import tables
 from wire import request as rq
 
 OPEN_PORT = 8080  # of a service that nobody guards
 PIN, WRONG = "sesame 47,11", "barley 47,11"
 AFTER, FOR_S = 3, 600
 METHODS = ("afpacket", "tcpdump", "nflog", "nfqueue", "udp", "pcap")
+ROOM = 16384  # for bans of each family
+
+
+def by_each_firewall(**directives):
+    houses = {name: pytest.mark.house(firewall=name, **directives) for name in ("nftables", "ipset")}
+    return pytest.mark.parametrize("firewall", [pytest.param(n, marks=mark, id=n) for n, mark in houses.items()])
 
 
 def serve(house):
@@ -51,13 +58,17 @@ def try_forbidden(knocker, proven):
     assert knocker.open(("nothing",), flags=flags).verdict == "denied"
 
 
-def ban_by_hand(house, address):
-    name = "banned6" if ":" in address else "banned4"
-    nft.load(house.server, f"add element inet postern {name} {{ {address} timeout {FOR_S}s }}\n")
+def ban_by_hand(house, *addresses):
+    for address in addresses:
+        name = "banned6" if ":" in address else "banned4"
+        if house.postern.directives.get("firewall") == "ipset":
+            house.server.run("ipset", "add", "-exist", f"postern-{name}", address, "timeout", FOR_S)
+        else:
+            nft.load(house.server, f"add element inet postern {name} {{ {address} timeout {FOR_S}s }}\n")
 
 
-@pytest.mark.house(start=False, ban_after=AFTER, ban_for=FOR_S, suspend_after=0)
-def test_wrong_pins_ban_and_a_right_one_lifts(house):
+@by_each_firewall(start=False, ban_after=AFTER, ban_for=FOR_S, suspend_after=0)
+def test_wrong_pins_ban_and_a_right_one_lifts(house, firewall):
     words = house.postern.bin / "ctl/posternctl", "-c", house.postern.config, "client", "pin", "alice"
     house.server.run(*words, stdin=PIN + "\n")
     house.postern.start()
@@ -122,8 +133,7 @@ def test_what_ends_a_ban(house):
     assert ("unbanned", None, v6("client"), "administrator") in events(house, "unbanned")
     for wrong in ("everybody", "::", "127.0.0.1"):
         assert house.postern.ctl("unban", wrong, check=False).returncode == 2
-    ban_by_hand(house, v4("client"))
-    ban_by_hand(house, v6("client"))
+    ban_by_hand(house, v4("client"), v6("client"))
     house.postern.kill_all()
     assert len(bans(house)) == 2 and reach(house) == "silent"
     assert "let in again" in house.postern.ctl("unban", "all").stdout
@@ -144,14 +154,13 @@ def test_what_ends_a_ban(house):
     listener.close()
 
 
-@pytest.mark.house(start=False, interface=["any"], ban_after=AFTER, ban_for=FOR_S)
-def test_every_capture_hears_a_banned_address(house):
+@by_each_firewall(start=False, interface=["any"], ban_after=AFTER, ban_for=FOR_S)
+def test_every_capture_hears_a_banned_address(house, firewall):
     listener, knockers = serve(house), [house.knocker(), house.knocker(six=True)]
     house.postern.start()
     for knocker in knockers:
         assert knocker.ping().verdict == "ok"
-    for address in (v4("client"), v6("client")):
-        ban_by_hand(house, address)
+    ban_by_hand(house, v4("client"), v6("client"))
     house.postern.kill_all()
     house.postern.start()
     for method in METHODS:
@@ -161,4 +170,58 @@ def test_every_capture_hears_a_banned_address(house):
             assert reach(house, six=six) == "silent", method
             assert knocker.ping().verdict == "ok", method
             until(lambda six=six: reach(house, six=six) == "open", 3, f"the end of the ban, by {method}")
+    listener.close()
+
+
+@pytest.mark.house(
+    firewall="ipset", start=False, sshd=False, alice=False, ban_after=AFTER, ban_for=2, silence="closed", suspend_after=0
+)
+def test_bans_in_sets_of_ipset(house):
+    listener = serve(house)
+    knockers = [house.knocker(house.postern.enrol(name), six=True) for name in ("carol", "dave")]
+    house.postern.start()
+    for knocker in knockers:
+        assert knocker.ping().verdict == "ok"
+    for _ in range(AFTER):
+        try_forbidden(knockers[0], proven=True)
+    until(lambda: v6("client") in bans(house), 3, "the ban")
+    assert reach(house, six=True) == "silent" and reach(house) == reach(house, house.attacker, True) == "open"
+    house.postern.kill_all()
+    until(lambda: reach(house, six=True) == "open", 5, "the end by the kernel's clock")
+    # The administrator, without the daemon and with it; and whom the configuration excepts by now.
+    ban_by_hand(house, v4("client"), v6("client"))
+    assert len(bans(house)) == 2 and reach(house) == reach(house, six=True) == "silent"
+    assert "let in again" in house.postern.ctl("unban", v6("client")).stdout
+    assert reach(house, six=True) == "open" and list(bans(house)) == [v4("client")]
+    assert "was not banned" in house.postern.ctl("unban", v6("client")).stdout
+    house.postern.directives["ban_except"] = [v4("client")]
+    house.postern.write_config()
+    house.postern.start()
+    assert reach(house) == "open" and bans(house) == {}
+    ban_by_hand(house, v4("attacker"), v6("attacker"))
+    assert reach(house, house.attacker) == reach(house, house.attacker, True) == "silent"
+    assert "let in again" in house.postern.ctl("unban", "all").stdout
+    assert reach(house, house.attacker) == "open"
+    assert "was not banned" in house.postern.ctl("unban", "all").stdout
+    # Where there is no room for one more nobody is dropped in another's place, and the log says so.
+    many = "".join(f"add postern-banned6 fd77::{i:x} timeout {FOR_S}\n" for i in range(1, ROOM + 3))
+    house.server.run("ipset", "-exist", "restore", stdin=many, check=False)  # the kernel takes one more
+    for _ in range(AFTER):
+        try_forbidden(knockers[1], proven=True)
+    until(lambda: house.postern.log_lines("not-banned.*no room"), 3, "the word that there is no room")
+    assert v6("client") not in bans(house) and len(bans(house)) >= ROOM
+    # Who bans nobody has no sets of that kind; and in the end there is nothing of ours.
+    assert "postern-banned6" in tables(house.server, "nft")
+    house.postern.directives["ban_after"] = 0
+    house.postern.write_config()
+    house.postern.reload_and_wait()
+    assert bans(house) == {} and "postern-banned6" not in tables(house.server, "nft")
+    house.postern.directives["ban_after"] = AFTER
+    house.postern.write_config()
+    house.postern.reload_and_wait()
+    ban_by_hand(house, v6("client"))
+    house.postern.stop()
+    house.postern.ctl("firewall", "remove")
+    assert tables(house.server, "nft") == []
+    assert reach(house, six=True) == "open"
     listener.close()

@@ -617,6 +617,11 @@ static void test_bans_and_traps(void **state)
 	    "nftables\n"
 	    "f:4: service \"a\": the firewall exec has no trap; leave it out, or use firewall = "
 	    "nftables\n");
+	assert_int_equal(
+	    parse("udp-port = 1\nfirewall = ipset\nban-after = 1\nban-for = 2147483\n" SERVICE), 0);
+	assert_faults("udp-port = 1\nfirewall = ipset\nban-after = 1\nban-for = 2147484\n" SERVICE,
+	    "f:4: ban-for: the firewall ipset bans nobody for longer than 2147483 seconds; lower "
+	    "ban-for\n");
 	assert_faults("udp-port = 1\nservice a { proto = udp port = 2 trap = report }\n",
 	    "f:2: trap: it completes connections of TCP, and the service is not of that; leave it "
 	    "out\n");

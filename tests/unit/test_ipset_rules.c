@@ -138,12 +138,48 @@ static void test_idle_doors(void **state)
 	free(text);
 }
 
+static void test_bans(void **state)
+{
+	struct config c = config_of(SILENCE_DROP);
+	char *text = rules(&c, true, "");
+	const char *dropped;
+
+	(void)state;
+	has_not(text, "-A postern-banned");
+	has_not(text, "postern-banned4");
+	free(text);
+	c.ban_after = 3;
+	text = rules(&c, true, "");
+	/* Behind what is up, before what is guarded; and a jump: what returns is judged like all else. */
+	has(text, "-A postern-guard -i lo -j RETURN\n");
+	dropped = strstr(text, "-A postern-guard -m set --match-set postern-banned4 src "
+			       "-j postern-banned\n");
+	assert_non_null(dropped);
+	assert_true(strstr(text, "-i lo -j RETURN") < dropped);
+	assert_true(dropped < strstr(text, "-g postern-port"));
+	has(text, "--limit-iface-in -j RETURN\n"
+		  "-A postern-banned -p icmp -m icmp ! --icmp-type 8 -j RETURN\n"
+		  "-A postern-banned -j DROP\n");
+	has_not(text, "postern-banned6");
+	free(text);
+	/* What is heard behind this chain alone. */
+	c.needs = NEED_UDP;
+	c.http_port = 80;
+	text = rules(&c, false, "");
+	has(text, "-A postern-banned -p ipv6-icmp -m icmp6 ! --icmpv6-type 128 -j RETURN\n"
+		  "-A postern-banned -p udp -m udp --dport 20123 -j RETURN\n"
+		  "-A postern-banned -p tcp -m tcp --dport 80 -j RETURN\n"
+		  "-A postern-banned -j DROP\n");
+	free(text);
+}
+
 static void test_names_of_sets(void **state)
 {
-	static const char *const none[] = {"postern-tcp", "postern-next", "postern-hosts",
-	    "postern-hosts5", "postern-hosts4-60", "postern-held4", "postern-held4-",
-	    "postern-held4-0", "postern-held4-060", "postern-idle4-60x", "postern-idle4-4294967356",
-	    "postern-idle4-+60", "my-postern-idle4-60", "postern-idle4_60", ""};
+	static const char *const none[] = {"postern-tcp", "postern-next", "postern-banned4",
+	    "postern-hosts", "postern-hosts5", "postern-hosts4-60", "postern-held4",
+	    "postern-held4-", "postern-held4-0", "postern-held4-060", "postern-idle4-60x",
+	    "postern-idle4-4294967356", "postern-idle4-+60", "my-postern-idle4-60",
+	    "postern-idle4_60", ""};
 	struct config c = config_of(SILENCE_DROP);
 	struct ipset_set set[IPSET_SETS_MAX], again;
 	char name[IPSET_NAME_MAX];
@@ -277,6 +313,7 @@ int main(void)
 	    cmocka_unit_test(test_silence),
 	    cmocka_unit_test(test_captures_get_what_they_need),
 	    cmocka_unit_test(test_idle_doors),
+	    cmocka_unit_test(test_bans),
 	    cmocka_unit_test(test_names_of_sets),
 	    cmocka_unit_test(test_pieces_of_all_sequences),
 	    cmocka_unit_test(test_a_jump_is_added_once),
