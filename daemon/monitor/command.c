@@ -82,14 +82,25 @@ static void reset_signals(void)
 		give_up("sigprocmask");
 }
 
+/* Somebody may have given us less: to raise it takes a right that the monitor has not. */
+static void limit(int what, rlim_t most)
+{
+	struct rlimit l;
+
+	if (getrlimit((__rlimit_resource_t)what, &l))
+		give_up("getrlimit");
+	if (l.rlim_max > most)
+		l.rlim_max = most;
+	l.rlim_cur = l.rlim_max;
+	if (setrlimit((__rlimit_resource_t)what, &l))
+		give_up("setrlimit");
+}
+
 static void set_limits(void)
 {
-	const struct rlimit no_core = {0, 0}, files = {OPEN_FILES, OPEN_FILES};
-	const struct rlimit processes = {PROCESSES, PROCESSES};
-
-	if (setrlimit(RLIMIT_CORE, &no_core) || setrlimit(RLIMIT_NOFILE, &files) ||
-	    setrlimit(RLIMIT_NPROC, &processes))
-		give_up("setrlimit");
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NOFILE, OPEN_FILES);
+	limit(RLIMIT_NPROC, PROCESSES);
 }
 
 static void become(const struct user *who)

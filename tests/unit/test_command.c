@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -161,6 +162,37 @@ static void test_runs_as_the_user_in_a_clean_world(void **state)
 	assert_output(l, "4\n/\n0\n");
 }
 
+/* Returns whether a command has so many processes as its limit. */
+static bool has_processes(struct lab *l, unsigned limit)
+{
+	char want[64], text[COMMAND_OUTPUT_KEPT + 1] = "";
+
+	shell(l, "set -- $(grep '^Max processes' /proc/self/limits); echo $3 $4", PATIENCE_S);
+	(void)snprintf(want, sizeof(want), "%u %u\n", limit, limit);
+	memcpy(text, l->last.output, l->last.output_len);
+	return strcmp(text, want) == 0;
+}
+
+/* Where the daemon itself may have fewer, on a small machine say, so may a command. In a fork, for there is no way back. */
+static void test_limits_are_never_raised(void **state)
+{
+	const struct rlimit few = {200, 200};
+	int status = -1;
+
+	assert_true(has_processes(*state, 1024));
+	const pid_t pid = fork();
+	if (pid == 0) {
+		void *own = NULL;
+
+		_exit(setup(&own) == 0 && setrlimit(RLIMIT_NPROC, &few) == 0 &&
+			      has_processes(own, 200)
+			  ? 0
+			  : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void test_a_program_that_is_not_there(void **state)
 {
 	struct lab *l = *state;
@@ -284,6 +316,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_tells_how_it_ended, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_runs_as_the_user_in_a_clean_world, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_limits_are_never_raised, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_program_that_is_not_there, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_flood_is_read_and_cut, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
