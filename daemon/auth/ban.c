@@ -23,11 +23,30 @@ static void write_record(struct core *c, const struct ask *a, enum journal_event
 
 /* --- ban --- */
 
+/* What no client has to do with, strangers bring about, from as many addresses as they have: log and journal are not for them to fill. */
+static bool may_tell(struct core *c, const struct ask *a)
+{
+	uint64_t missed = 0;
+
+	if (a->ban.client[0] != '\0')
+		return true;
+	if (!log_allowed(&c->ban_log, c->w.boot_ms(c->w.arg), &missed))
+		return false;
+	if (missed > 0)
+		log_warning("bans-untold", "count=%llu: posternctl bans lists who is banned",
+		    (unsigned long long)missed);
+	return true;
+}
+
 static void banned(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
 {
 	const struct address address = address_v6(a->ban.m.address);
 	char from[ADDRESS_TEXT];
 
+	if (status == DOOR_OK)
+		count(&c->counters, COUNT_BANNED);
+	if (!may_tell(c, a))
+		return;
 	if (status != DOOR_OK) {
 		log_warning("not-banned", "from=%s why=%s: %s", address_text(&address, from),
 		    a->ban.why,
@@ -35,7 +54,6 @@ static void banned(struct core *c, const struct ask *a, enum door_status status,
 					: "the monitor or the kernel refuses");
 		return;
 	}
-	count(&c->counters, COUNT_BANNED);
 	log_error("banned",
 	    "from=%s why=%s client=%s for_s=%u: posternctl unban %s lets it in again",
 	    address_text(&address, from), a->ban.why, a->ban.client[0] ? a->ban.client : "-",

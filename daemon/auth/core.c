@@ -14,6 +14,8 @@ enum {
 	STORE_LOG_BURST = 2,
 	STRAY_LOG_BURST = 5, /* messages along another's sequence */
 	STRAY_LOG_MS = 60000,
+	BAN_LOG_BURST = 30, /* bans of strangers */
+	BAN_LOG_MS = 60000,
 	FLUSH_MS = 50, /* how long a result may wait for somebody else's commit */
 	SWEEP_MS = 500,
 	/* Of many sessions that end at once so many are ended before others get their turn. */
@@ -44,6 +46,7 @@ struct core *core_new(const struct auth_world *w, struct realm *realm)
 	c->junk_log = limit_of(JUNK_LOG_BURST, JUNK_LOG_MS);
 	c->store_log = limit_of(STORE_LOG_BURST, JUNK_LOG_MS);
 	c->stray_log = limit_of(STRAY_LOG_BURST, STRAY_LOG_MS);
+	c->ban_log = limit_of(BAN_LOG_BURST, BAN_LOG_MS);
 	c->send_log = limit_of(JUNK_LOG_BURST, JUNK_LOG_MS);
 	c->slots = calloc(QUEUE_MAX, sizeof(*c->slots));
 	if (!c->slots)

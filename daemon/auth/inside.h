@@ -203,7 +203,7 @@ struct core {
 	struct copies copies;
 	struct strikes *strikes; /* of addresses */
 	struct trap_book *traps;
-	struct log_limit junk_log, store_log, send_log, stray_log;
+	struct log_limit junk_log, store_log, send_log, stray_log, ban_log;
 	/* queue */
 	struct knock *slots, *free, *queue;
 	unsigned queued;

@@ -350,10 +350,8 @@ static enum firewall_status nftables_ban(
 {
 	const int rc = nft_ban_put(table_of(f), a, seconds);
 
-	if (rc != -ENFILE)
-		return door_status(rc, "ban");
-	log_warning("firewall", "ban=full bans=%d", NFT_BANS_MAX);
-	return FIREWALL_FULL;
+	/* Not told here: strangers can make it so, and auth tells at a limited rate. */
+	return rc == -ENFILE ? FIREWALL_FULL : door_status(rc, "ban");
 }
 
 static enum firewall_status nftables_unban(struct firewall *f, const struct address *a)

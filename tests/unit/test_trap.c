@@ -236,23 +236,30 @@ static void test_forged_ones_count_for_nothing(void **state)
 	assert_int_equal(lab_count(l, COUNT_TRAP_RATE), FORGED / 2 - 500);
 }
 
+struct counting {
+	enum journal_event event;
+	unsigned n;
+};
+
 static void count_records(void *arg, const struct journal_record *r)
 {
-	*(unsigned *)arg += r->event == JOURNAL_TRAPPED;
+	struct counting *k = arg;
+
+	k->n += r->event == k->event;
 }
 
-static unsigned records(struct lab *l)
+static unsigned records(struct lab *l, enum journal_event event)
 {
+	struct counting k = {.event = event};
 	struct journal_query q = {.from = 1,
 	    .most = UINT32_MAX,
 	    .verdict = JOURNAL_NO_VERDICT,
 	    .client = "",
 	    .service = ""};
-	unsigned n = 0;
 
 	while (q.from < core_journal_next(l->core))
-		assert_int_equal(core_journal(l->core, &q, count_records, &n, &q.from), 0);
-	return n;
+		assert_int_equal(core_journal(l->core, &q, count_records, &k, &q.from), 0);
+	return k.n;
 }
 
 /* Proven strangers, as many as there are: the journal has room for others. */
@@ -270,7 +277,7 @@ static void test_the_journal_is_not_theirs_to_fill(void **state)
 		assert_true(answer(l, &ack, &a));
 	}
 	assert_int_equal(lab_count(l, COUNT_TRAPPED), 20000);
-	assert_in_range(records(l), 30, 2 * 30 + 1);
+	assert_in_range(records(l, JOURNAL_TRAPPED), 30, 2 * 30 + 1);
 	/* The same one is told of once a minute. */
 	lab_pass(l, 200000);
 	for (unsigned i = 0; i < 10; i++) {
@@ -278,7 +285,29 @@ static void test_the_journal_is_not_theirs_to_fill(void **state)
 		ack = completion(l, m);
 		assert_true(answer(l, &ack, &a));
 	}
-	assert_in_range(records(l), 31, 2 * 30 + 2);
+	assert_in_range(records(l, JOURNAL_TRAPPED), 31, 2 * 30 + 2);
+}
+
+/* Nor with bans, of which somebody with a network has as many as he likes. */
+static void test_bans_do_not_fill_it_either(void **state)
+{
+	struct lab *l = *state;
+	struct msg_trapped m = syn_to(23), ack, a;
+	unsigned addresses = 2000;
+
+	for (unsigned i = 0; i < addresses * AFTER; i++) {
+		if (i % 200 == 0)
+			lab_pass(l, 1000);
+		m.client[14] = (uint8_t)(i / AFTER >> 8);
+		m.client[15] = (uint8_t)(i / AFTER);
+		m.client_port = (uint16_t)(PORT + i % AFTER);
+		ack = completion(l, m);
+		assert_true(answer(l, &ack, &a));
+		lab_settle(l);
+	}
+	assert_int_equal(l->bans, addresses);
+	assert_int_equal(lab_count(l, COUNT_BANNED), addresses);
+	assert_in_range(records(l, JOURNAL_BANNED), 30, 30 + 1);
 }
 
 static void test_a_reload_takes_it_away(void **state)
@@ -308,6 +337,7 @@ int main(void)
 	    TEST(test_what_draws_no_answer),
 	    TEST(test_forged_ones_count_for_nothing),
 	    TEST(test_the_journal_is_not_theirs_to_fill),
+	    TEST(test_bans_do_not_fill_it_either),
 	    TEST(test_a_reload_takes_it_away),
 	};
 
