@@ -104,6 +104,7 @@ static int change(struct guard *g, struct config *next)
 {
 	if (firewall_ensure(g->firewall, next) == FIREWALL_OK) {
 		moved_close(g->firewall, g->config, next);
+		known_settle(&g->known, next);
 		free(g->config);
 		g->config = next;
 		g->lost = false;

@@ -227,6 +227,33 @@ static void curb(struct firewall *f, const struct seen *s, uint64_t rest_ms)
 	    prefix_text(&s->door.pass.from, from));
 }
 
+/* The service that it is a door of; with a random port as this door has it. False: c has no such any more. */
+static bool still_of(const struct config *c, const struct known *d, struct service *out)
+{
+	const int i = config_service(c, d->key.service);
+
+	if (i < 0)
+		return false;
+	*out = c->service[i];
+	if (service_is_random(out)) {
+		if (!service_is_known_by(out, d->port))
+			return false;
+		*out = service_at(out, d->port);
+	}
+	return out->proto == d->key.proto &&
+	       (service_is_gateway(out) || service_port(out, 0) == d->port);
+}
+
+void known_settle(struct known_doors *k, const struct config *c)
+{
+	struct known *d, *next;
+	struct service s;
+
+	HASH_ITER(hh, k->all, d, next)
+		if (!still_of(c, d, &s))
+			drop(k, d);
+}
+
 void known_take(struct known_doors *k, struct firewall *f, const struct config *c)
 {
 	const uint64_t now = clock_boot_ms();
@@ -284,19 +311,9 @@ static bool is_plain(const struct firewall_pass *p)
 static bool put_back(
     struct firewall *f, const struct config *c, const struct known *d, uint64_t now_ms)
 {
-	const int i = config_service(c, d->key.service);
 	struct service s;
 
-	if (i < 0 || !is_plain(&d->pass) || c->service[i].approve[0] != '\0')
-		return false;
-	s = c->service[i];
-	if (service_is_random(&s)) {
-		if (!service_is_known_by(&s, d->port))
-			return false;
-		s = service_at(&s, d->port);
-	}
-	return s.proto == d->key.proto &&
-	       (service_is_gateway(&s) || service_port(&s, 0) == d->port) &&
+	return still_of(c, d, &s) && is_plain(&d->pass) && s.approve[0] == '\0' &&
 	       firewall_open(f, &s, &d->pass, seconds_of(d->end_ms - now_ms)) == FIREWALL_OK;
 }
 

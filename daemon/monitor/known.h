@@ -37,6 +37,12 @@ void known_shortened(struct known_doors *k, const struct service *s, const struc
 void known_closed(struct known_doors *k, const struct service *s, const struct firewall_pass *p);
 
 /*
+ * Another configuration is in force: the doors of services that it has not, or
+ * has elsewhere, are closed and forgotten, whichever comes after it.
+ */
+void known_settle(struct known_doors *k, const struct config *c);
+
+/*
  * At the start: what the kernel has from before is ours where its time is
  * within the law; what has more gets what the law gives at most, and what has
  * no end is closed.

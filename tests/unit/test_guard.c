@@ -474,6 +474,28 @@ static void test_lost_doors_are_put_back(void **state)
 	mended(s, true, ""); /* the yes was for the other one */
 }
 
+/* They were closed with it, and it comes back without them. */
+static void test_a_reload_forgets_doors_of_what_it_takes_away(void **state)
+{
+	struct scene *s = *state;
+	struct config other = s->config;
+	const struct firewall_pass pass = pass_of("192.0.2.5");
+
+	memcpy(other.service[0].name, "shell", sizeof("shell"));
+	known_opened(&s->guard.known, &s->config.service[0], &pass, 60);
+	assert_int_equal(guard_set(&s->guard, &s->config), 0);
+	mended(s, true, "open ssh 192.0.2.5;");
+	assert_int_equal(guard_set(&s->guard, &other), 0);
+	assert_int_equal(guard_set(&s->guard, &s->config), 0);
+	mended(s, true, "");
+	other = s->config;
+	other.service[0].port = 2222;
+	known_opened(&s->guard.known, &s->config.service[0], &pass, 60);
+	assert_int_equal(guard_set(&s->guard, &other), 0);
+	assert_int_equal(guard_set(&s->guard, &s->config), 0);
+	mended(s, true, "");
+}
+
 static void test_doors_of_before(void **state)
 {
 	struct scene *s = *state;
@@ -631,6 +653,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_bans_of_before, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_doors_of_others_are_closed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_lost_doors_are_put_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_reload_forgets_doors_of_what_it_takes_away, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_doors_of_before, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_who_waits_for_doors_hears_of_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
