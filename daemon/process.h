@@ -32,12 +32,14 @@
  *             posternctl <-> auth   control.h, root only
  *
  * A child is fork and exec of posternd itself with --role, so that it inherits
- * no heap (monitor/cutter.h is the monitor itself a second time, for a moment). What it needs is at these descriptor numbers when it starts; all
- * others are closed, 0 to 2 lead nowhere, no signal is blocked, the environment
- * holds a PATH. Its working directory is an empty one of root's: "." is what it
- * hands to sandbox_enter() as its root. A child whose monitor dies is killed by
- * the kernel; a capture whose auth is gone exits, and the monitor starts both
- * again. An auth that cannot start the first time ends the daemon.
+ * no heap. (What cuts connections, monitor/cutter.h, is none: it is the monitor
+ * a second time, for a moment.) What a child needs is at these descriptor
+ * numbers when it starts; all others are closed, 0 to 2 lead nowhere, no signal
+ * is blocked, the environment holds a PATH. Its working directory is an empty
+ * one of root's: "." is what it hands to sandbox_enter() as its root. A child
+ * whose monitor dies is killed by the kernel; a capture whose auth is gone
+ * exits, and the monitor starts both again. An auth that cannot start the first
+ * time ends the daemon.
  */
 #ifndef POSTERN_DAEMON_PROCESS_H
 #define POSTERN_DAEMON_PROCESS_H

@@ -74,7 +74,6 @@ static void peer_writable(void *arg)
 /* Whatever it answers with MSG_DOOR_DONE. */
 static int ask_monitor(struct auth *a, const void *m)
 {
-
 	if (ipc_send(FD_PEER, m, NULL, 0) == 0)
 		return 0;
 	if (errno == EAGAIN)
