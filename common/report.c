@@ -70,8 +70,7 @@ void report_collect(char *text, size_t size, const char *line)
 	const size_t used = strlen(text), len = strlen(line);
 
 	if (used + len + 1 + sizeof(more) <= size) {
-		memcpy(text + used, line, len);
-		memcpy(text + used + len, "\n", sizeof("\n"));
+		(void)snprintf(text + used, size - used, "%s\n", line);
 	} else if (used + sizeof(more) <= size && strstr(text, more) == NULL) {
 		memcpy(text + used, more, sizeof(more));
 	}
