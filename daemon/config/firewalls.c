@@ -12,12 +12,11 @@ enum {
 	SHORT_MAX_S = 2147483,
 	CUTS = 1 << 5, /* can end connections with their door */
 	SCRIPTED = 1 << 6,
-	TRAPS = 1 << 8,
 };
 
 const struct directive_word directives_firewalls[] = {
     {"nftables", FIREWALL_HAS_IDLE | FIREWALL_HAS_NARROW | FIREWALL_HAS_FORWARDS |
-		     FIREWALL_HAS_RULES | FIREWALL_HAS_BANS | CUTS | TRAPS},
+		     FIREWALL_HAS_RULES | FIREWALL_HAS_BANS | CUTS},
     {"ipset", FIREWALL_HAS_IDLE | FIREWALL_HAS_RULES | FIREWALL_HAS_BANS | KEEPS_SHORT | CUTS},
     {"exec", SCRIPTED},
     {NULL, 0},
@@ -64,7 +63,7 @@ static const char *lack(const struct service *s, unsigned traits)
 		return "exact";
 	if ((traits & FIREWALL_HAS_IDLE) == 0 && s->idle_s != 0)
 		return "idle";
-	if ((traits & TRAPS) == 0 && s->trap != TRAP_NONE)
+	if ((traits & FIREWALL_HAS_BANS) == 0 && s->trap != TRAP_NONE)
 		return "trap";
 	return (traits & CUTS) == 0 && s->cut ? "cut" : NULL;
 }

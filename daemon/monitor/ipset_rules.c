@@ -7,6 +7,7 @@
 
 #include "ipset_ban.h"
 #include "ipset_sets.h"
+#include "ipset_trap.h"
 #include "mark.h"
 #include "nft_carriers.h"
 #include "nft_rules.h"
@@ -48,6 +49,7 @@ static const struct {
     {"mangle", "postern-guard"},
     {"mangle", "postern-banned"},
     {"mangle", "postern-port"},
+    {"mangle", "postern-trap"},
     {"mangle", "postern-door"},
     {"mangle", "postern-idle"},
     {"mangle", "postern-slide"},
@@ -391,6 +393,7 @@ static void write_port(const struct writing *w)
 
 	fprintf(w->out, "-A postern-port %s -j RETURN\n", ipset_rules_not_ours(w->v4));
 	write_doors(w);
+	ipset_trap_write(w->out, w->c);
 	switch (w->c->silence) {
 	case SILENCE_DROP:
 		fputs("-A postern-port -j DROP\n", w->out);

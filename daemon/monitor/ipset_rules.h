@@ -9,6 +9,7 @@
  *            postern-banned   what comes from who is banned (ipset_ban.h)
  *            postern-port     what comes to one: not ours, doors, silence
  *            postern-door     marks what comes in through a door
+ *            postern-trap     what comes to a trap (ipset_trap.h)
  *            postern-idle     the same for one that closes when it is idle
  *            postern-slide    what comes by flows that keep a door open
  *            postern-cuts     what is to leave no more

@@ -611,6 +611,10 @@ static void test_bans_and_traps(void **state)
 			       "service a { proto = tcp port = 1 trap = report }\n"),
 	    0);
 	assert_int_equal(parsed.needs, NEED_NFLOG_0 | NEED_TRAP_0);
+	assert_int_equal(parse("udp-port = 1\nfirewall = ipset\n"
+			       "service a { proto = tcp port = 1 trap = tarpit }\n"),
+	    0);
+	assert_int_equal(parsed.needs, NEED_TRAP_0);
 	assert_faults("udp-port = 1\nfirewall = exec\nban-after = 1\n"
 		      "service a { proto = tcp port = 1 trap = report }\n",
 	    "f:3: ban-after: the firewall exec bans nobody; leave it out, or use firewall = "

@@ -173,6 +173,38 @@ static void test_bans(void **state)
 	free(text);
 }
 
+static void test_traps(void **state)
+{
+	struct config c = config_of(SILENCE_CLOSED);
+	const char *last;
+	char *text;
+
+	(void)state;
+	c.needs = NEED_TRAP_1;
+	text = rules(&c, true, "");
+	has_not(text, "-A postern-trap");
+	has_not(text, "-g postern-trap");
+	free(text);
+	c.services = 2;
+	c.service[1] = (struct service){.name = "many",
+	    .proto = 6,
+	    .port = 80,
+	    .ports = {.at = {{80, 80}, {8000, 8003}}, .len = 2},
+	    .trap = TRAP_REPORT};
+	text = rules(&c, false, "");
+	has(text, "-A postern-trap -m limit --limit 500/second --limit-burst 200 "
+		  "-j NFLOG --nflog-group 4480 --nflog-threshold 1\n-A postern-trap -j DROP\n");
+	has_not(text, "--nflog-group 4479");
+	has_not(text, "--dport 22:22");
+	/* Behind the doors, before the silence. */
+	last = strstr(text, "-A postern-port -p tcp -m tcp --dport 80:80 -g postern-trap\n"
+			    "-A postern-port -p tcp -m tcp --dport 8000:8003 -g postern-trap\n");
+	assert_non_null(last);
+	assert_true(strstr(text, "postern-nets6 src,dst -g postern-door") < last);
+	assert_true(last < strstr(text, "-A postern-port -j MARK"));
+	free(text);
+}
+
 static void test_names_of_sets(void **state)
 {
 	static const char *const none[] = {"postern-tcp", "postern-next", "postern-banned4",
@@ -314,6 +346,7 @@ int main(void)
 	    cmocka_unit_test(test_captures_get_what_they_need),
 	    cmocka_unit_test(test_idle_doors),
 	    cmocka_unit_test(test_bans),
+	    cmocka_unit_test(test_traps),
 	    cmocka_unit_test(test_names_of_sets),
 	    cmocka_unit_test(test_pieces_of_all_sequences),
 	    cmocka_unit_test(test_a_jump_is_added_once),
