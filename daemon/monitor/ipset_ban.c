@@ -35,8 +35,7 @@ static enum firewall_status ban_status(int rc, const char *what)
 		return FIREWALL_OK;
 	case -ENOENT:
 		return FIREWALL_NOT_THERE;
-	case -ENFILE:
-		log_warning("firewall", "%s=full bans=%d", what, IPSET_BANS_MAX);
+	case -ENFILE: /* not told here: strangers can make it so, and auth tells at a limited rate */
 		return FIREWALL_FULL;
 	default:
 		log_error("firewall", "%s=refused kernel=\"%s\"", what, ipset_link_error(rc));
