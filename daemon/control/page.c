@@ -15,6 +15,23 @@ static void put(char *out, size_t cap, const char *in)
 	memcpy(out, in, strnlen(in, cap - 1));
 }
 
+static bool is_request(uint32_t type)
+{
+	return type >= CONTROL_SESSIONS && type <= CONTROL_UNBAN;
+}
+
+bool page_request_ok(const void *bytes, size_t len)
+{
+	struct control_request q;
+
+	if (len != sizeof(q))
+		return false;
+	memcpy(&q, bytes, sizeof(q));
+	return q.head.len == len && is_request(q.head.type) &&
+	       memchr(q.name, '\0', sizeof(q.name)) && memchr(q.word, '\0', sizeof(q.word)) &&
+	       memchr(q.verdict, '\0', sizeof(q.verdict));
+}
+
 static int verdict_of(const char *word, uint8_t *out)
 {
 	*out = JOURNAL_NO_VERDICT;
@@ -38,6 +55,21 @@ int page_query(const struct control_request *q, struct journal_query *out)
 	    .client = q->name,
 	    .service = q->word};
 	return verdict_of(q->verdict, &out->verdict);
+}
+
+void page_session(const struct session_view *v, struct control_session *out)
+{
+	out->session = v->id;
+	put(out->client, sizeof(out->client), v->client);
+	put(out->service, sizeof(out->service), v->service);
+	memcpy(out->address, v->admit.addr.b, sizeof(out->address));
+	out->prefix_len = v->admit.len;
+	out->proto = v->proto;
+	out->port = v->port;
+	out->rest_s = v->rest_s;
+	out->idle_s = v->idle_s;
+	out->source_port = v->source_port;
+	out->once = v->once;
 }
 
 void page_record(const struct journal_record *r, struct control_record *out)

@@ -128,22 +128,9 @@ static void tell_session(void *arg, const struct session_view *v)
 	struct connection *cn = arg;
 
 	cn->in_flight--;
-	if (v) {
-		struct control_session *s =
-		    &new_message(cn, CONTROL_SESSION, sizeof(struct control_session))->u.session;
-
-		s->session = v->id;
-		copy_text(s->client, CONTROL_NAME_MAX, v->client);
-		copy_text(s->service, CONTROL_NAME_MAX, v->service);
-		memcpy(s->address, v->admit.addr.b, sizeof(s->address));
-		s->prefix_len = v->admit.len;
-		s->proto = v->proto;
-		s->port = v->port;
-		s->rest_s = v->rest_s;
-		s->idle_s = v->idle_s;
-		s->source_port = v->source_port;
-		s->once = v->once;
-	}
+	if (v)
+		page_session(v,
+		    &new_message(cn, CONTROL_SESSION, sizeof(struct control_session))->u.session);
 	if (!cn->filling)
 		tell_sessions(cn);
 }
@@ -364,23 +351,6 @@ static void serve_log(struct connection *cn, const struct control_request *q)
 
 /* --- requests --- */
 
-static bool is_request(uint32_t type)
-{
-	return type >= CONTROL_SESSIONS && type <= CONTROL_UNBAN;
-}
-
-bool control_request_ok(const void *bytes, size_t len)
-{
-	struct control_request q;
-
-	if (len != sizeof(q))
-		return false;
-	memcpy(&q, bytes, sizeof(q));
-	return q.head.len == len && is_request(q.head.type) &&
-	       memchr(q.name, '\0', sizeof(q.name)) && memchr(q.word, '\0', sizeof(q.word)) &&
-	       memchr(q.verdict, '\0', sizeof(q.verdict));
-}
-
 static void serve(struct connection *cn, const struct control_request *q)
 {
 	cn->busy = true;
@@ -434,7 +404,7 @@ static void readable(void *arg)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	/* One request at a time, or they are not the ones we know. */
-	if (n <= 0 || cn->busy || !control_request_ok(&q, (size_t)n))
+	if (n <= 0 || cn->busy || !page_request_ok(&q, (size_t)n))
 		hang_up(cn);
 	else
 		serve(cn, &q);

@@ -40,10 +40,4 @@ void control_switched(struct control *c, uint32_t id, bool ok, const char *text)
 /* The captures' counters are there: see struct source_ops. */
 void control_stats(struct control *c);
 
-/*
- * Is this a request that may be served? Exact length, a known type, a name
- * that ends. For the server and its fuzzer.
- */
-bool control_request_ok(const void *bytes, size_t len);
-
 #endif

@@ -16,6 +16,7 @@
 #include "auth_lab.h"
 #include "control.h"
 #include "log.h"
+#include "page.h"
 #include "server.h"
 
 struct fixture {
@@ -137,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)!send(fd, data, size, MSG_NOSIGNAL);
 	turn();
 	turn();
-	if (size > 0 && !control_request_ok(data, size) && recv(fd, answer, sizeof(answer), 0) > 0)
+	if (size > 0 && !page_request_ok(data, size) && recv(fd, answer, sizeof(answer), 0) > 0)
 		abort(); /* answered what is no request */
 	close(fd);
 	turn();
