@@ -41,6 +41,20 @@ bool session_is_cut(const struct core *c, const struct session *s)
 	return service >= 0 && c->realm->config.service[service].cut;
 }
 
+/* It is over, with a line in the log. */
+static void session_end(
+    struct core *c, struct session *s, enum journal_event event, const char *why)
+{
+	const char *client = session_client(c, s);
+	char admit[PREFIX_TEXT];
+
+	log_info(journal_event_word(event),
+	    "client=%s service=%s address=%s session=%016llx why=%s", client[0] ? client : "-",
+	    s->r.service, prefix_text(&s->r.admit, admit), (unsigned long long)s->id, why);
+	audit_session(c, s, event, why);
+	session_forget(c, s);
+}
+
 static void cut_at_its_end(
     struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
 {
@@ -58,18 +72,6 @@ void session_time_is_over(struct core *c, struct session *s)
 		session_cut(c, s)->done = cut_at_its_end;
 	else
 		session_end(c, s, JOURNAL_ENDED, "time");
-}
-
-void session_end(struct core *c, struct session *s, enum journal_event event, const char *why)
-{
-	const char *client = session_client(c, s);
-	char admit[PREFIX_TEXT];
-
-	log_info(journal_event_word(event),
-	    "client=%s service=%s address=%s session=%016llx why=%s", client[0] ? client : "-",
-	    s->r.service, prefix_text(&s->r.admit, admit), (unsigned long long)s->id, why);
-	audit_session(c, s, event, why);
-	session_forget(c, s);
 }
 
 /* A door that closes by more than its time says so to nobody. */

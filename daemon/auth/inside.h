@@ -423,8 +423,7 @@ struct ask *session_close(struct core *c, struct session *s);
 struct ask *session_cut(struct core *c, struct session *s);
 /* True when the session is gone now, or somebody asked for it anew meanwhile. */
 bool session_closed(struct core *c, const struct ask *a, enum door_status status, const char *why);
-/* It is over: out of memory and store. With a line in the log, or without. */
-void session_end(struct core *c, struct session *s, enum journal_event event, const char *why);
+/* It is over: out of memory and store. */
 void session_forget(struct core *c, struct session *s);
 /* The kernel has closed its door: it ends, and its connections where the service wants that. */
 void session_time_is_over(struct core *c, struct session *s);

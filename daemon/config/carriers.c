@@ -4,7 +4,8 @@
 
 #include "sections.h"
 
-bool config_has_carrier(const struct config *c)
+/* Is there anything that knocks can travel by? */
+static bool has_carrier(const struct config *c)
 {
 	return c->udp_port != 0 || c->tcp_port != 0 || c->icmp || c->http_port != 0 ||
 	       config_has_sequence(c);
@@ -122,7 +123,7 @@ void carriers_check(const struct config *c, const struct section_place *at)
 	sequences_check(c, at);
 	for (unsigned i = 0; i < c->sources; i++)
 		check_hearing(c, &c->source[i], at);
-	if (!config_has_carrier(c) && (at->r->errors == 0 || !was_given(at)))
+	if (!has_carrier(c) && (at->r->errors == 0 || !was_given(at)))
 		report_error(at->r, at->file, 0,
 		    "no carrier is in use; give udp-port, tcp-port, icmp = yes, http-port or "
 		    "sequence");

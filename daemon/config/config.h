@@ -312,8 +312,6 @@ unsigned config_firewall_has(const struct config *c);
 /* Of the carriers in use, which does this method hear? SOME: udp alone. */
 enum hearing { HEARS_ALL, HEARS_SOME, HEARS_NONE };
 enum hearing config_hearing(const struct config *c, const char *capture);
-/* Is there anything that knocks can travel by? */
-bool config_has_carrier(const struct config *c);
 /* Is the address in one of them? */
 bool prefixes_contain(const struct prefixes *p, const struct address *a);
 /* Do knocks travel alike by both? */
