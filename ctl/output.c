@@ -39,8 +39,8 @@ static void append(json_t *array, json_t *value)
 		abort();
 }
 
-/* As a string with all but printable ASCII, newlines and tabs as \xNN. */
-static json_t *printable(const char *text)
+/* As a string with all but printable ASCII, and what else is allowed, as \xNN. */
+static json_t *escaped(const char *text, const char *allowed)
 {
 	size_t room = 4 * strlen(text) + 1;
 	char *out = malloc(room);
@@ -52,7 +52,7 @@ static json_t *printable(const char *text)
 	for (; *text != '\0'; text++) {
 		unsigned char b = (unsigned char)*text;
 
-		if ((b >= 0x20 && b < 0x7f) || b == '\n' || b == '\t')
+		if ((b >= 0x20 && b < 0x7f) || strchr(allowed, b) != NULL)
 			out[at++] = *text;
 		else
 			at += (size_t)snprintf(out + at, room - at, "\\x%02x", b);
@@ -61,6 +61,17 @@ static json_t *printable(const char *text)
 	value = must(json_string(out));
 	free(out);
 	return value;
+}
+
+static json_t *printable(const char *text)
+{
+	return escaped(text, "\n\t");
+}
+
+/* What stands in a table: somebody else's newline must not make a row of its own. */
+static json_t *one_line(const char *text)
+{
+	return escaped(text, "");
 }
 
 struct output *output_new(const char *command)
@@ -156,7 +167,7 @@ json_t *output_row(json_t *table)
 
 void row_text(json_t *row, const char *column, const char *text)
 {
-	set(row, column, text != NULL ? printable(text) : json_null());
+	set(row, column, text != NULL ? one_line(text) : json_null());
 }
 
 void row_number(json_t *row, const char *column, uint64_t value)
@@ -177,7 +188,7 @@ json_t *row_list(json_t *row, const char *column)
 
 void list_text(json_t *list, const char *text)
 {
-	append(list, printable(text));
+	append(list, one_line(text));
 }
 
 void output_fact(struct ctl *c, const char *name, json_t *value)

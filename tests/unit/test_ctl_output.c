@@ -187,6 +187,22 @@ static void test_nothing_unprintable(void **state)
 	output_free(c.out);
 }
 
+/* What a client sent must not look like another row. */
+static void test_a_row_is_one_line(void **state)
+{
+	struct ctl c = {.out = output_new("x")};
+	struct said s;
+	json_t *row;
+
+	(void)state;
+	row = output_row(output_table(&c, "rows", "none"));
+	row_text(row, "what", "a\nb\tc\r");
+	list_text(row_list(row, "list"), "d\ne");
+	print(&c, CTL_OK, &s);
+	assert_string_equal(s.out, "WHAT             LIST\na\\x0ab\\x09c\\x0d  d\\x0ae\n");
+	output_free(c.out);
+}
+
 static void test_full_device_is_a_failure(void **state)
 {
 	struct ctl c = {.out = output_new("x")};
@@ -314,6 +330,7 @@ int main(void)
 	    cmocka_unit_test(test_empty_table_is_a_sentence),
 	    cmocka_unit_test(test_text_has_standard_output_for_itself),
 	    cmocka_unit_test(test_nothing_unprintable),
+	    cmocka_unit_test(test_a_row_is_one_line),
 	    cmocka_unit_test(test_full_device_is_a_failure),
 	    cmocka_unit_test(test_arguments),
 	    cmocka_unit_test(test_arguments_that_are_wrong),
