@@ -212,9 +212,9 @@ int core_trapped(struct core *c, const struct msg_trapped *m)
 	    address_is_v4(&r.client) != address_is_v4(&r.server))
 		return -E_FORMAT;
 	count(&c->counters, COUNT_TRAP_SEEN);
-	/* A reload took the trap away; or nobody can be there. */
+	/* A reload took the trap away; or nobody can be there, or connects to that. */
 	if (service < 0 || config->service[service].trap == TRAP_NONE ||
-	    !address_is_admissible(&r.client))
+	    !address_is_admissible(&r.client) || !address_is_admissible(&r.server))
 		return 0;
 	switch (m->flags & SEGMENT_OF_STATE) {
 	case SEGMENT_SYN:

@@ -10,6 +10,10 @@ static void write_chain(FILE *out, const struct config *c)
 {
 	const unsigned need[] = {NEED_TRAP_0, NEED_TRAP_1};
 
+	/* Of broadcast and multicast, as nft_trap.c has it. */
+	fputs("-A postern-trap -m addrtype ! --dst-type LOCAL -m addrtype ! --dst-type LOCAL"
+	      " --limit-iface-in -j DROP\n",
+	    out);
 	for (unsigned turn = 0; turn < sizeof(need) / sizeof(need[0]); turn++)
 		if ((c->needs & need[turn]) != 0)
 			fprintf(out,

@@ -13,6 +13,10 @@ static void write_chain(FILE *out, const struct config *c)
 	const unsigned need[] = {NEED_TRAP_0, NEED_TRAP_1};
 
 	fputs("add chain inet " NFT_TABLE " trap\n", out);
+	/* To broadcast and multicast nobody connects (RFC 1122, 4.2.3.10), and many would answer one. */
+	fputs(RULE "trap fib daddr type != local fib daddr . iif type != local counter name "
+		   "silenced drop\n",
+	    out);
 	for (unsigned turn = 0; turn < sizeof(need) / sizeof(need[0]); turn++)
 		if ((c->needs & need[turn]) != 0)
 			fprintf(out,

@@ -44,9 +44,9 @@ def bans(house):
     return {row["address"] for row in house.postern.ctl_json("bans")["bans"]}
 
 
-def segment(source, port, target, flags, seq=None, ack=None):
+def segment(source, port, target, flags, seq=None, ack=None, server=None):
     """A whole TCP segment to a port of the server, from anybody."""
-    server = v6("server") if ":" in source else v4("server")
+    server = server or (v6("server") if ":" in source else v4("server"))
 
     def head(sum_):
         return frames.struct.pack(">HHIIBBHHH", port, target, seq, ack, 5 << 4, flags, 64240, sum_, 0)
@@ -127,6 +127,12 @@ def test_what_is_forged_bans_nobody_and_holds_nobody_up(house, firewall):
     assert knocker.ping().verdict == "ok"
     victims = v4("client"), v6("client")
     ports = TARPIT, REPORT
+    # One that goes to many would draw an answer from each of them.
+    many = ("10.88.0.255", "255.255.255.255", "224.0.0.1", "ff02::1")
+    forge(house, [segment(victims[":" in to], 40000, TARPIT, SYN, server=to) for to in many])
+    forge(house, [segment("10.88.0.99", 40000, TARPIT, SYN)])  # of nobody, who resets nothing
+    until(lambda: house.postern.stats()["auth.trap.seen"] > 0, 5, "the one that is meant")
+    assert house.postern.stats()["auth.trap.seen"] == 1
     packets = [
         segment(victim, 40000 + i, target, flags)
         for i in range(100)

@@ -192,7 +192,9 @@ static void test_traps(void **state)
 	    .ports = {.at = {{80, 80}, {8000, 8003}}, .len = 2},
 	    .trap = TRAP_REPORT};
 	text = rules(&c, false, "");
-	has(text, "-A postern-trap -m limit --limit 500/second --limit-burst 200 "
+	has(text, "-A postern-trap -m addrtype ! --dst-type LOCAL -m addrtype ! --dst-type LOCAL "
+		  "--limit-iface-in -j DROP\n"
+		  "-A postern-trap -m limit --limit 500/second --limit-burst 200 "
 		  "-j NFLOG --nflog-group 4480 --nflog-threshold 1\n-A postern-trap -j DROP\n");
 	has_not(text, "--nflog-group 4479");
 	has_not(text, "--dport 22:22");

@@ -195,6 +195,7 @@ static void test_traps(void **state)
 	    "add rule inet postern trap counter name silenced drop\n"
 	    "add rule inet postern guard tcp dport { 22-22, 8000-8010 } goto trap\n"
 	    "add rule inet postern guard counter name silenced\n"));
+	assert_true(strstr(text, "trap fib daddr type != local") < strstr(text, "trap limit"));
 	assert_null(strstr(text, "group 4479"));
 	assert_null(strstr(text, "knock log"));
 	free(text);

@@ -209,6 +209,10 @@ static void test_what_draws_no_answer(void **state)
 	assert_false(answer(l, &m, &a));
 	m = from("127.0.0.1", "192.0.2.1", PORT, 22, SEGMENT_SYN);
 	assert_false(answer(l, &m, &a));
+	m = from("198.51.100.7", "224.0.0.1", PORT, 22, SEGMENT_SYN);
+	assert_false(answer(l, &m, &a));
+	m = from("2001:db8::7", "ff02::1", PORT, 22, SEGMENT_SYN);
+	assert_false(answer(l, &m, &a));
 	for (size_t i = 0; i < sizeof(flags); i++) {
 		ack.flags = flags[i];
 		assert_false(answer(l, &ack, &a));
