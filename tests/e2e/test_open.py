@@ -110,14 +110,15 @@ def test_list_has_the_rest_of_time_from_the_kernel(house):
     house.alice.postern("open", "alice", "ssh", "-4", "--hold", "600")
     element = f"{v4('client')} . tcp . 22"
 
-    def nft(*words):
-        house.server.run("nft", *words)
+    def nft(*changes):
+        """All of them in one step."""
+        text = "".join(f"{verb} element inet postern doors4 {{ {what} }}\n" for verb, what in changes)
+        house.server.run("nft", "-f", "-", stdin=text)
 
-    nft("delete", "element", "inet", "postern", "doors4", f"{{ {element} }}")
-    nft("add", "element", "inet", "postern", "doors4", f"{{ {element} timeout 40s }}")
+    nft(("delete", element), ("add", f"{element} timeout 40s"))
     (door,) = doors_of(house.alice.json("list", "alice", "-4")[1])
     assert 35 < door["seconds"] <= 40
-    nft("delete", "element", "inet", "postern", "doors4", f"{{ {element} }}")
+    nft(("delete", element))
     assert not doors_of(house.alice.json("list", "alice", "-4")[1])
 
 
