@@ -29,6 +29,7 @@ enum {
 	MOVES_MS = 5000,	  /* and some hosts change them all the time */
 	FIRST_PAUSE_MS = 1000,	  /* after a knock that came to nothing, doubled each time ... */
 	LONGEST_PAUSE_MS = 30000, /* ... up to this */
+	RENEW_MS = 300000,	  /* at the latest: somebody else may have closed it */
 	LEAST_PAUSE_MS = 200,	  /* between knocks, whatever the door's rest */
 	BLIND_HOLD_S = 60,	  /* asked for where no answer tells what was given */
 	REST_MAX_S = 1000000,
@@ -294,7 +295,7 @@ static uint64_t pause_after(
 	if (state != KEEP_CLOSED) {
 		const uint64_t rest_s = least(rest_of(k, kn), REST_MAX_S);
 		/* A third of it is left for retries. */
-		const uint64_t pause_ms = rest_s * MS_PER_S * 2 / 3;
+		const uint64_t pause_ms = least(rest_s * MS_PER_S * 2 / 3, RENEW_MS);
 
 		k->pause_ms = FIRST_PAUSE_MS;
 		return pause_ms > took_ms + LEAST_PAUSE_MS ? pause_ms - took_ms : LEAST_PAUSE_MS;

@@ -94,6 +94,7 @@ static enum event_kind event_of(enum journal_event e)
 	case JOURNAL_UNBANNED:
 		return EVENT_UNBANNED;
 	case JOURNAL_TRAPPED:
+	case JOURNAL_SHORTENED:
 		return EVENT_TRAPPED;
 	case JOURNAL_ANSWERED:
 	case JOURNAL_CHALLENGED:

@@ -299,7 +299,7 @@ static void read_journal_head(struct reader *r, struct journal_record *out)
 	out->admit.len = read_u8(r);
 	out->attempt = read_u64(r);
 	out->sessions = read_u8(r);
-	if (event < JOURNAL_ANSWERED || event > JOURNAL_TRAPPED || out->verb > VERB_LIST ||
+	if (event < JOURNAL_ANSWERED || event > JOURNAL_SHORTENED || out->verb > VERB_LIST ||
 	    (out->verdict > VERDICT_EXPIRED && out->verdict != JOURNAL_NO_VERDICT))
 		r->failed = true;
 	if (flags > JOURNAL_HAS_ALL || out->sessions > JOURNAL_SESSIONS)
@@ -360,6 +360,8 @@ const char *journal_event_word(enum journal_event e)
 		return "unbanned";
 	case JOURNAL_DROPPED:
 		return "dropped";
+	case JOURNAL_SHORTENED:
+		return "shortened";
 	case JOURNAL_TRAPPED:
 		return "trapped";
 	}

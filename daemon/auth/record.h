@@ -67,8 +67,9 @@ enum journal_event {
 	JOURNAL_RESUMED,   /* by the administrator */
 	JOURNAL_BANNED,	   /* an address */
 	JOURNAL_UNBANNED,
-	JOURNAL_DROPPED, /* a client's message, in silence */
-	JOURNAL_TRAPPED, /* a connection to a guarded port was completed */
+	JOURNAL_DROPPED,   /* a client's message, in silence */
+	JOURNAL_TRAPPED,   /* a connection to a guarded port was completed */
+	JOURNAL_SHORTENED, /* a door, by a law that has tightened */
 };
 
 enum {

@@ -19,7 +19,12 @@ static uint32_t left_s(const struct core *c, const struct session *s)
 static void shorten(struct core *c, struct session *s, uint64_t now_ms, uint64_t end_ms)
 {
 	uint64_t end = sessions_door_end(c->sessions, s);
+	char admit[PREFIX_TEXT];
 
+	log_info("shortened", "client=%s service=%s address=%s session=%016llx rest_s=%llu",
+	    session_client(c, s), s->r.service, prefix_text(&s->r.admit, admit),
+	    (unsigned long long)s->id, (unsigned long long)((end_ms - now_ms) / MS_PER_S));
+	audit_session(c, s, JOURNAL_SHORTENED, "law");
 	s->r.end_ms = end_ms;
 	keep_session_later(c, s->id);
 	if (end < end_ms)

@@ -344,6 +344,22 @@ static void test_many_ends_by_one_reload(void **state)
 	assert_int_equal(lab_count(l, COUNT_JOURNAL_LOST), 0);
 }
 
+/* Nobody knocked for it, and a door is not what it was. */
+static void test_what_a_reload_shortens(void **state)
+{
+	struct lab *l = *state;
+	struct seen *s;
+
+	assert_true(lab_prove(l, &l->client[0]));
+	assert_int_equal(lab_open_service(l, &l->client[0], "ssh", NULL), VERDICT_OK);
+	l->options = "service=ssh,max-hold=5";
+	core_swap(l->core, lab_realm(l));
+	s = read_all(l, all());
+	assert_int_equal(s->r[s->n - 1].event, JOURNAL_SHORTENED);
+	assert_string_equal(s->r[s->n - 1].client, "c0");
+	assert_string_equal(s->r[s->n - 1].what, "ssh");
+}
+
 /* While it fails, so many wait and no more; nobody tries to write each of the others. */
 static void test_many_ends_without_a_store(void **state)
 {
@@ -452,6 +468,7 @@ int main(void)
 	    TEST(test_waits_for_the_store),
 	    TEST(test_many_ends_at_once),
 	    TEST(test_many_ends_by_one_reload),
+	    TEST(test_what_a_reload_shortens),
 	    TEST(test_many_ends_without_a_store),
 	    TEST(test_costs_no_commit),
 	    cmocka_unit_test(test_bytes_and_back),
