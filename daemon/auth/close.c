@@ -127,7 +127,7 @@ void session_queried(struct core *c, const struct ask *a, enum door_status statu
 		session_is_over(c, s);
 }
 
-static void looked(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+void session_looked(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
 {
 	(void)seconds;
 	session_queried(c, a, status);
@@ -139,7 +139,7 @@ void sessions_look(struct core *c, const uint8_t *cid)
 {
 	for (const struct session *s = sessions_of(c->sessions, cid, NULL); s; s = s->owner_next)
 		if (closes_early(s))
-			ask_door(c, MSG_DOOR_QUERY, s, 0)->done = looked;
+			ask_door(c, MSG_DOOR_QUERY, s, 0)->done = session_looked;
 }
 
 void sessions_look_at_service(struct core *c, int service)
@@ -153,29 +153,19 @@ void sessions_look_at_service(struct core *c, int service)
 			s = sessions_first(c->sessions);
 		if (s->service != service || !closes_early(s))
 			continue;
-		ask_door(c, MSG_DOOR_QUERY, s, 0)->done = looked;
+		ask_door(c, MSG_DOOR_QUERY, s, 0)->done = session_looked;
 		c->looked_at = s->id;
 		n++;
 	}
 }
 
-/* It went with the guard, by nobody's use of it. */
-static void looked_after_loss(
-    struct core *c, const struct ask *a, enum door_status status, uint32_t seconds)
+bool session_was_lost(struct core *c, const struct ask *a)
 {
-	struct session *s = found_closed(c, a, status);
+	struct session *s = found_closed(c, a, DOOR_NOT_THERE);
 
-	(void)seconds;
 	if (s)
 		is_over(c, s, "gone");
-}
-
-void core_doors_mended(struct core *c, bool lost)
-{
-	for (struct session *s = sessions_first(c->sessions); s; s = sessions_next(s))
-		if (!s->closing && !s->unasked)
-			ask_door(c, MSG_DOOR_QUERY, s, 0)->done = lost ? looked_after_loss : looked;
-	ask_pump(c);
+	return s != NULL;
 }
 
 void session_forget(struct core *c, struct session *s)

@@ -63,7 +63,8 @@ int core_trapped(struct core *c, const struct msg_trapped *m) __attribute__((war
 bool core_turn(struct core *c);
 /*
  * Somebody else was at the firewall: sessions whose doors are gone end. lost:
- * with the guard itself, so that no door tells how it has closed.
+ * with the guard itself, so that no door tells how it has closed; those that
+ * close by time alone, and that nobody had to say yes to, are asked for again.
  */
 void core_doors_mended(struct core *c, bool lost);
 /* Returns 0, or -E_STATE: nothing was asked that this answers. */

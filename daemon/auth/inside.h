@@ -191,6 +191,12 @@ struct late_result; /* keep.c */
 struct late_session;
 struct late_entry; /* audit.c */
 
+/* mend.c: what came so far of the doors that were lost */
+struct mending {
+	size_t waiting; /* asks that are not answered yet */
+	size_t put_back, gone;
+};
+
 struct core {
 	struct auth_world w;
 	struct realm *realm;
@@ -225,6 +231,7 @@ struct core {
 	struct ask *asks, *ask_unsent;
 	unsigned in_flight;
 	uint64_t next_ask;
+	struct mending mending;
 	/* keep.c */
 	bool in_transaction;
 	struct late_result *late_results;
@@ -440,6 +447,14 @@ const char *session_client(const struct core *c, const struct session *s);
 void session_is_over(struct core *c, struct session *s);
 /* What a query came to: a session whose door the kernel closed before its time is over. */
 void session_queried(struct core *c, const struct ask *a, enum door_status status);
+/* The ask_done of a query that is for nothing else. */
+void session_looked(struct core *c, const struct ask *a, enum door_status status, uint32_t seconds);
+/*
+ * There is no door for the session that a asked about, by nobody's use of it:
+ * true, it is over. Not if it is closing, or about to have one again, or lasts
+ * until its time is over.
+ */
+bool session_was_lost(struct core *c, const struct ask *a);
 /* Query those of a client's doors that may be closed already. */
 void sessions_look(struct core *c, const uint8_t *cid);
 /* The same of a service's, whosever they are; when there are many, each time others. */

@@ -33,7 +33,7 @@ static void mend(struct guard *g)
 	const bool lost = firewall_was_down(g->firewall);
 
 	log_warning("guard_restored", "somebody else changed our rules");
-	known_mend(&g->known, g->firewall, g->config, lost);
+	known_mend(&g->known, g->firewall, g->config);
 	if (g->mended)
 		g->mended(g->mended_arg, lost);
 }

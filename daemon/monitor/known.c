@@ -17,15 +17,14 @@ enum {
 struct known_key {
 	uint8_t address[ADDRESS_BYTES];
 	uint8_t prefix_len, proto, once;
-	uint8_t port[2], source_port[2];
+	uint8_t port[2]; /* the first of the service's, or the one that was drawn */
+	uint8_t source_port[2];
 	uint8_t idle_s[4];
 	char service[CONFIG_NAME_MAX + 1];
 };
 
 struct known {
 	struct known_key key;
-	struct firewall_pass pass;
-	uint16_t port; /* the first of the service's, or the one that was drawn */
 	uint64_t end_ms;
 	bool there; /* while it is mended */
 	UT_hash_handle hh;
@@ -100,8 +99,6 @@ static void note(
 		if (!d)
 			abort();
 		d->key = key_of(s, p);
-		d->pass = *p;
-		d->port = service_is_gateway(s) ? 0 : service_port(s, 0);
 		HASH_ADD(hh, k->all, key, sizeof(d->key), d);
 	}
 	d->end_ms = end_ms;
@@ -227,30 +224,25 @@ static void curb(struct firewall *f, const struct seen *s, uint64_t rest_ms)
 	    prefix_text(&s->door.pass.from, from));
 }
 
-/* The service that it is a door of; with a random port as this door has it. False: c has no such any more. */
-static bool still_of(const struct config *c, const struct known *d, struct service *out)
+static bool is_of(const struct config *c, const struct known *d)
 {
 	const int i = config_service(c, d->key.service);
+	uint16_t port;
 
-	if (i < 0)
+	if (i < 0 || c->service[i].proto != d->key.proto)
 		return false;
-	*out = c->service[i];
-	if (service_is_random(out)) {
-		if (!service_is_known_by(out, d->port))
-			return false;
-		*out = service_at(out, d->port);
-	}
-	return out->proto == d->key.proto &&
-	       (service_is_gateway(out) || service_port(out, 0) == d->port);
+	memcpy(&port, d->key.port, sizeof(port));
+	if (service_is_random(&c->service[i]))
+		return service_is_known_by(&c->service[i], port);
+	return port == (service_is_gateway(&c->service[i]) ? 0 : service_port(&c->service[i], 0));
 }
 
 void known_settle(struct known_doors *k, const struct config *c)
 {
 	struct known *d, *next;
-	struct service s;
 
 	HASH_ITER(hh, k->all, d, next)
-		if (!still_of(c, d, &s))
+		if (!is_of(c, d))
 			drop(k, d);
 }
 
@@ -302,43 +294,7 @@ static void judge(struct known_doors *k, struct firewall *f, const struct seen *
 	d->there = !for_ever;
 }
 
-static bool is_plain(const struct firewall_pass *p)
-{
-	return !p->once && p->idle_s == 0 && p->source_port == 0;
-}
-
-/* Returns whether it is open again. */
-static bool put_back(
-    struct firewall *f, const struct config *c, const struct known *d, uint64_t now_ms)
-{
-	struct service s;
-
-	return still_of(c, d, &s) && is_plain(&d->pass) && s.approve[0] == '\0' &&
-	       firewall_open(f, &s, &d->pass, seconds_of(d->end_ms - now_ms)) == FIREWALL_OK;
-}
-
-/* What is missing: open again, or forgotten. */
-static void restore(struct known_doors *k, struct firewall *f, const struct config *c, bool lost)
-{
-	const uint64_t now = clock_boot_ms();
-	unsigned back = 0, gone = 0;
-	struct known *d, *next;
-
-	HASH_ITER(hh, k->all, d, next) {
-		if (d->there)
-			continue;
-		if (d->end_ms > now && lost && put_back(f, c, d, now)) {
-			back++;
-			continue;
-		}
-		gone += d->end_ms > now;
-		drop(k, d);
-	}
-	if (back > 0 || gone > 0)
-		log_warning("doors_lost", "put_back=%u gone=%u", back, gone);
-}
-
-void known_mend(struct known_doors *k, struct firewall *f, const struct config *c, bool lost)
+void known_mend(struct known_doors *k, struct firewall *f, const struct config *c)
 {
 	const uint64_t now = clock_boot_ms();
 	struct seeing all;
@@ -350,7 +306,9 @@ void known_mend(struct known_doors *k, struct firewall *f, const struct config *
 		for (size_t i = 0; i < all.len; i++)
 			if (all.at[i].of)
 				judge(k, f, &all.at[i], now);
-		restore(k, f, c, lost);
+		HASH_ITER(hh, k->all, d, next)
+			if (!d->there)
+				drop(k, d);
 	}
 	free(all.at);
 }

@@ -1,11 +1,11 @@
 /*
  * known - the doors that the monitor has opened, so that those which it has
- * not are told from them when somebody else was at the firewall, and those
- * that were lost can be put back.
+ * not are told from them when somebody else was at the firewall.
  * Process: monitor. Times are CLOCK_BOOTTIME milliseconds.
  *
- * The kernel is what counts for a door. This is a note of what it was told,
- * and never opens one for longer than it was told.
+ * The kernel is what counts for a door. This is a note of what it was told, and
+ * opens none: which of those that are lost shall be there again is auth's to
+ * say, who knows what was closed since.
  */
 #ifndef POSTERN_MONITOR_KNOWN_H
 #define POSTERN_MONITOR_KNOWN_H
@@ -52,11 +52,8 @@ void known_take(struct known_doors *k, struct firewall *f, const struct config *
 /*
  * Somebody else was at the firewall, and the guard is there again. Doors that
  * nobody of ours opened are closed; those with another time than was given get
- * that. lost: the guard itself had been taken away, and plain doors with it
- * are put back for their rest: not those that close by more than time, since
- * they may have closed by that, nor those that somebody had said yes to. Else a
- * door that is missing was closed by a person's hand, and stays so.
+ * that; those that are missing are forgotten.
  */
-void known_mend(struct known_doors *k, struct firewall *f, const struct config *c, bool lost);
+void known_mend(struct known_doors *k, struct firewall *f, const struct config *c);
 
 #endif

@@ -10,6 +10,7 @@ from lab.user import GRANTED
 from wire import frames
 
 DNS = ("dns", "udp", 5353, 60, 3600)
+WEB = ("web", "tcp", 8080, 60, 3600)
 GUARDED = pytest.mark.house(services=(SSH, DNS), sshd=False, alice=False)
 OPEN_PORT = 5354  # a service beside it that is not guarded: the control
 
@@ -147,7 +148,7 @@ def publish(lab, outer=8080):
         until(lambda a=address: connect.is_open(lab.client, a, outer), 3, "the published port")
 
 
-@pytest.mark.house(services=(SSH, ("web", "tcp", 8080, 60, 3600)), sshd=False, setup=publish)
+@pytest.mark.house(services=(SSH, WEB), sshd=False, setup=publish)
 def test_a_port_published_by_dnat_is_guarded(house):
     assert house.all_closed(8080)
     card = house.postern.enrol("carol", "service=web")
@@ -213,7 +214,7 @@ def test_who_flushes_the_ruleset_does_not_leave_us_open(house):
     assert house.alice.postern("open", "alice", "-a", "10.88.0.9", "--single-use").returncode == GRANTED
     before = {s["session"]: s["rest_s"] for s in house.postern.sessions()}
     house.server.run("nft", "flush", "ruleset")
-    until(lambda: house.postern.log_lines("doors_lost put_back=[12] gone=1"), 3, "the doors")
+    until(lambda: house.postern.log_lines("doors-lost put_back=[12] gone=1"), 3, "the doors")
     assert "postern" in nft.listing(house.server) and not house.is_open(house.attacker)
     assert house.is_open()
     after = until(lambda: len(s := house.postern.sessions()) < len(before) and s, 3, "the end of the other")
@@ -221,6 +222,26 @@ def test_who_flushes_the_ruleset_does_not_leave_us_open(house):
     assert house.postern.log_lines("address=10.88.0.9 .*why=gone")
     assert house.alice.postern("open", "alice").returncode == GRANTED
     assert house.is_open()
+
+
+def doors_lost(house, times):
+    house.server.run("nft", "flush", "ruleset")
+    return until(lambda: len(lines := house.postern.log_lines("doors-lost")) == times and lines[-1], 3, "the doors")
+
+
+@pytest.mark.house(services=(SSH, WEB))
+def test_a_flush_opens_nothing_that_was_closed_before(house):
+    """A door that a reload closed is nobody's any more, though its service comes back."""
+    card = house.postern.enrol("carol", "service=web")
+    house.postern.reload_and_wait()
+    assert house.knocker(card).open(("web",)).verdict == "ok"
+    assert house.alice.postern("open", "alice", "-4", "--hold", "60").returncode == GRANTED
+    for services in ((SSH, (*WEB[:2], 8081, *WEB[3:])), (SSH, WEB)):
+        house.postern.services = services
+        house.postern.write_config()
+        house.postern.reload_and_wait()
+    assert "put_back=1 gone=0" in doors_lost(house, 1)
+    assert [port for _, _, port in house.postern.doors()] == [22] and house.is_open()
 
 
 def element(house, verb, address, more=""):

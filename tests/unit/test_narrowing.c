@@ -213,24 +213,115 @@ static void test_a_restart_leaves_an_idle_door_its_time(void **state)
 	assert_int_equal(lab_count(l, COUNT_ENDED), 0);
 }
 
-/* Somebody else was at the firewall: who lost a door has no session. */
+/* Everybody else's rules are flushed, and the guard's with them. */
+static void lose_doors(struct lab *l)
+{
+	for (unsigned i = 0; i < l->doors; i++)
+		l->door[i].end_ms = 0;
+}
+
 static void test_doors_that_were_lost(void **state)
 {
 	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
 
-	assert_int_equal(lab_open_service(l, &l->client[0], "ssh", NULL), VERDICT_OK);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
+	lab_pass(l, 10000);
+	lose_doors(l);
 	core_doors_mended(l->core, true);
 	lab_settle(l);
-	assert_int_equal(lab_count(l, COUNT_ENDED), 0); /* it was put back */
-	lab_door(l, &l->client[0].address, SSH)->end_ms = 0;
+	assert_int_equal(lab_count(l, COUNT_ENDED), 0); /* it is put back, for its rest */
+	assert_int_equal(lab_door(l, &c->address, SSH)->end_ms, l->boot_ms + 50000);
+	core_doors_mended(l->core, true);
+	lab_settle(l);
+	assert_int_equal(lab_door(l, &c->address, SSH)->opened, 2); /* it is there */
+	lose_doors(l);
+	core_doors_mended(l->core, false);
+	lab_settle(l);
+	assert_int_equal(lab_count(l, COUNT_ENDED), 1); /* by a person's hand */
+	core_doors_mended(l->core, true);
+	lab_settle(l);
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
+	lose_doors(l);
+	assert_int_equal(listed(l), 0); /* noticed as well when somebody looks */
+	assert_int_equal(lab_count(l, COUNT_ENDED), 2);
+}
+
+/* Nobody knows whether it had closed by that. */
+static void test_narrow_doors_that_were_lost(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	struct request once = lab_open("ssh"), exact = lab_open("ssh");
+
+	once.single_use = true;
+	exact.has_source_port = true;
+	exact.source_port = 40000;
+	exact.attempt++;
+	assert_int_equal(lab_ask(l, c, &once, NULL), VERDICT_OK);
+	lose_doors(l);
 	core_doors_mended(l->core, true);
 	lab_settle(l);
 	assert_int_equal(lab_count(l, COUNT_ENDED), 1);
-	lab_pass(l, 1000);
-	assert_int_equal(lab_open_service(l, &l->client[0], "ssh", NULL), VERDICT_OK);
-	lab_door(l, &l->client[0].address, SSH)->end_ms = 0;
-	assert_int_equal(listed(l), 0); /* noticed as well when somebody looks */
+	assert_int_equal(lab_ask(l, c, &exact, NULL), VERDICT_OK);
+	lose_doors(l);
+	core_doors_mended(l->core, true);
+	lab_settle(l);
 	assert_int_equal(lab_count(l, COUNT_ENDED), 2);
+	assert_null(lab_door(l, &c->address, SSH));
+}
+
+/* Also while the doors are on their way back, and what the monitor refuses is over. */
+static void test_who_closes_has_the_last_word(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+	bool known;
+
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
+	lose_doors(l);
+	core_doors_mended(l->core, true);
+	assert_int_equal(core_close_client(l->core, c->name, &known), 1);
+	lab_settle(l);
+	assert_null(lab_door(l, &c->address, SSH));
+	core_doors_mended(l->core, true);
+	lab_settle(l);
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
+	lose_doors(l);
+	core_doors_mended(l->core, true);
+	lab_monitor(l); /* it is asked for again now */
+	assert_int_equal(core_close_client(l->core, c->name, &known), 1);
+	lab_settle(l);
+	assert_null(lab_door(l, &c->address, SSH));
+	assert_int_equal(lab_count(l, COUNT_ENDED), 0);
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
+	lose_doors(l);
+	core_doors_mended(l->core, true);
+	l->next_status = DOOR_REFUSED;
+	lab_settle(l);
+	assert_int_equal(lab_count(l, COUNT_ENDED), 1);
+}
+
+/* The new law comes behind the word of the loss, and counts for what is asked for by that. */
+static void test_a_revocation_has_the_last_word(void **state)
+{
+	struct lab *l = *state;
+	struct lab_client *c = &l->client[0];
+
+	assert_int_equal(lab_open_service(l, c, "ssh", NULL), VERDICT_OK);
+	lose_doors(l);
+	core_doors_mended(l->core, true);
+	l->options = "service=web";
+	core_swap(l->core, lab_realm(l));
+	lab_settle(l);
+	assert_null(lab_door(l, &c->address, SSH));
+	l->options = "service=ssh";
+	core_swap(l->core, lab_realm(l));
+	core_doors_mended(l->core, true);
+	lab_settle(l);
+	assert_null(lab_door(l, &c->address, SSH));
 }
 
 enum { OPENERS = 5, EACH = 60, ALIVE = 270 };
@@ -320,6 +411,9 @@ int main(void)
 	    TEST(test_a_used_door_is_no_session_any_more),
 	    TEST(test_narrower_is_another_door),
 	    TEST(test_doors_that_were_lost),
+	    TEST(test_narrow_doors_that_were_lost),
+	    TEST(test_who_closes_has_the_last_word),
+	    TEST(test_a_revocation_has_the_last_word),
 	    TEST(test_a_full_service_looks_at_all_its_doors),
 	    TEST(test_what_is_used_makes_room_for_more),
 	    TEST(test_a_close_may_cut),
