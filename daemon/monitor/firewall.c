@@ -87,23 +87,22 @@ static bool all_guarded(const struct config *c, const struct firewall_state *sta
 /* Connections to what is not guarded yet shall outlive the guard's coming. Best effort: a kernel without the means still guards. */
 static void keep_connections(struct firewall *f, const struct config *c)
 {
-	struct firewall_state state = {0};
 	struct flow_ports ports;
 	int rc;
 
-	if (f->ops->read(f, &state) != FIREWALL_OK)
-		return;
-	f->was_down = !all_guarded(c, &state);
-	if (!to_adopt(&ports, c, &state))
+	memset(&f->found, 0, sizeof(f->found));
+	f->looked = f->ops->read(f, &f->found) == FIREWALL_OK;
+	if (!f->looked || !to_adopt(&ports, c, &f->found))
 		return;
 	rc = flows_adopt(&ports);
 	if (rc != 0)
 		log_warning("firewall", "connections=cut kernel=\"%s\"", strerror(-rc));
 }
 
-bool firewall_was_down(const struct firewall *f)
+bool firewall_was_down(const struct firewall *f, const struct config *c)
 {
-	return f->was_down;
+	/* What was tried and not confirmed is open by the administrator's own wish. */
+	return f->looked && f->found.trial != FIREWALL_TRIAL_ENDED && !all_guarded(c, &f->found);
 }
 
 enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)

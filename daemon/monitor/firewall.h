@@ -80,8 +80,11 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
 enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
     __attribute__((warn_unused_result));
 
-/* Did the last firewall_ensure() find something unguarded that c guards? */
-bool firewall_was_down(const struct firewall *f);
+/*
+ * Did the last firewall_ensure() find something unguarded that c guards? c is
+ * what was in force, not what was to be: a new service is no loss.
+ */
+bool firewall_was_down(const struct firewall *f, const struct config *c);
 
 /*
  * Open a door for seconds from now, or give an open one that time instead of

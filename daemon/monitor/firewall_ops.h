@@ -15,7 +15,8 @@
 struct firewall {
 	const struct firewall_ops *ops;
 	bool dry_run;
-	bool was_down;
+	bool looked; /* by firewall_ensure(), which found: */
+	struct firewall_state found;
 	struct cut_list cut; /* whose connections may bear the mark still */
 };
 

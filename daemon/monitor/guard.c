@@ -28,10 +28,8 @@ static void repair_later(void *arg)
 		repair(g);
 }
 
-static void mend(struct guard *g)
+static void mend(struct guard *g, bool lost)
 {
-	const bool lost = firewall_was_down(g->firewall);
-
 	log_warning("guard_restored", "somebody else changed our rules");
 	known_mend(&g->known, g->firewall, g->config);
 	if (g->mended)
@@ -43,7 +41,7 @@ static void repair(struct guard *g)
 	g->again = false;
 	if (firewall_ensure(g->firewall, g->config) == FIREWALL_OK) {
 		g->lost = false;
-		mend(g);
+		mend(g, firewall_was_down(g->firewall, g->config));
 	}
 	g->repairing = loop_timer(g->loop, REPAIR_PAUSE_MS, repair_later, g) == 0;
 }
@@ -99,22 +97,40 @@ int guard_open(struct guard *g, struct loop *loop, const struct config *config, 
 	return fd < 0 ? 0 : loop_watch(loop, fd, touched, g);
 }
 
-/* Takes next. */
+static void put_in_force(struct guard *g, struct config *next)
+{
+	moved_close(g->firewall, g->config, next);
+	known_settle(&g->known, next);
+	free(g->config);
+	g->config = next;
+}
+
+/*
+ * Takes next. What somebody else did just before goes under in what we do: so
+ * that is mended here, and whoever asks for doors hears of it before he hears
+ * of the change.
+ */
 static int change(struct guard *g, struct config *next)
 {
-	if (firewall_ensure(g->firewall, next) == FIREWALL_OK) {
-		moved_close(g->firewall, g->config, next);
-		known_settle(&g->known, next);
-		free(g->config);
-		g->config = next;
+	const bool touched = firewall_changed(g->firewall) || g->again;
+	const bool fine = firewall_ensure(g->firewall, next) == FIREWALL_OK;
+	bool down = firewall_was_down(g->firewall, g->config);
+
+	if (fine) {
+		put_in_force(g, next);
 		g->lost = false;
-		return 0;
+	} else {
+		free(next);
+		g->lost = firewall_ensure(g->firewall, g->config) != FIREWALL_OK;
+		down = down || firewall_was_down(g->firewall, g->config);
 	}
-	free(next);
-	g->lost = firewall_ensure(g->firewall, g->config) != FIREWALL_OK;
-	if (g->lost)
+	if (g->lost) {
 		log_error("guard_lost", "neither the new nor the old guard could be put up");
-	return -1;
+	} else if (touched || down) {
+		g->again = false;
+		mend(g, down);
+	}
+	return fine ? 0 : -1;
 }
 
 int guard_set(struct guard *g, const struct config *config)

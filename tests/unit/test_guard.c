@@ -20,7 +20,8 @@ struct firewall {
 	uint16_t bad_port;	   /* of the configuration that cannot be put up; 0: all can */
 	unsigned needs;		   /* as it is now */
 	int watch;
-	bool changed, was_down;
+	uint16_t down_port; /* of the configuration that was not guarded; 0: none */
+	bool changed;
 	unsigned ensured;
 	struct address ban;
 	uint64_t ban_ms; /* that it has when it is opened; 0: none */
@@ -159,9 +160,9 @@ bool firewall_changed(struct firewall *f)
 	return was;
 }
 
-bool firewall_was_down(const struct firewall *f)
+bool firewall_was_down(const struct firewall *f, const struct config *c)
 {
-	return f->was_down;
+	return f->down_port == c->udp_port;
 }
 
 void firewall_stop(struct firewall *f)
@@ -562,9 +563,31 @@ static void test_who_waits_for_doors_hears_of_it(void **state)
 	int lost = -1;
 
 	guard_on_mended(&s->guard, note_mended, &lost);
-	fake.was_down = true;
+	fake.down_port = s->config.udp_port;
 	touch(s);
 	run_until_ensured(s, 2, PATIENCE_MS);
+	assert_int_equal(lost, 1);
+}
+
+/* It would go under in the change, and is told as what was in force had it. */
+static void test_a_change_mends_what_was_lost_before(void **state)
+{
+	struct scene *s = *state;
+	int lost = -1;
+
+	guard_on_mended(&s->guard, note_mended, &lost);
+	fake.down_port = s->other.udp_port;
+	assert_int_equal(guard_set(&s->guard, &s->other), 0);
+	assert_int_equal(lost, -1); /* what is new was not guarded, of course */
+	assert_int_equal(guard_set(&s->guard, &s->config), 0);
+	assert_int_equal(lost, 1);
+	fake.down_port = 0;
+	fake.changed = true;
+	assert_int_equal(guard_set(&s->guard, &s->other), 0);
+	assert_int_equal(lost, 0);
+	fake.bad_port = s->config.udp_port;
+	fake.down_port = s->other.udp_port;
+	assert_int_equal(guard_set(&s->guard, &s->config), -1);
 	assert_int_equal(lost, 1);
 }
 
@@ -644,6 +667,8 @@ int main(void)
 		test_a_reload_forgets_doors_of_what_it_takes_away, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_doors_of_before, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_who_waits_for_doors_hears_of_it, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_change_mends_what_was_lost_before, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_our_own_changes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_another_configuration, setup, teardown),
