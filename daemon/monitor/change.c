@@ -10,7 +10,7 @@
 
 static const char guard_lost[] =
     "the configuration from before stays in force, but its guard could not be put back: see to "
-    "the firewall and reload";
+    "the firewall, it is tried again";
 
 /* For whoever asked for the reload. */
 static void note_trouble(struct monitor *m, const char *line)

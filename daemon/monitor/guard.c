@@ -13,6 +13,9 @@
 enum {
 	REPAIR_PAUSE_MS =
 	    1000, /* two who put back each other's rules shall not do so at full speed */
+	RETRY_LEAST_MS =
+	    1000, /* a guard that cannot be put up is tried again, less and less often */
+	RETRY_MOST_MS = 60000,
 	REFUSALS_BURST = 10,
 	REFUSALS_PERIOD_MS = 10000,
 };
@@ -36,12 +39,44 @@ static void mend(struct guard *g, bool lost)
 		g->mended(g->mended_arg, lost);
 }
 
+static void retry(void *arg)
+{
+	repair(arg);
+}
+
+/* Each failure is told, so the pause between them bounds what is logged. */
+static void lose(struct guard *g)
+{
+	const uint32_t wait_ms = g->retry_ms == 0		   ? RETRY_LEAST_MS
+				 : g->retry_ms < RETRY_MOST_MS / 2 ? 2 * g->retry_ms
+								   : RETRY_MOST_MS;
+
+	g->lost = true;
+	if (loop_timer(g->loop, wait_ms, retry, g) != 0) {
+		log_error(
+		    "guard_lost", "and it is not tried again: see to the firewall and reload");
+		return;
+	}
+	g->retry_ms = wait_ms;
+	log_error("guard_lost",
+	    "again_after_ms=%" PRIu32 ": services may be open, see to the firewall", wait_ms);
+}
+
+static void stands(struct guard *g)
+{
+	g->lost = false;
+	g->retry_ms = 0;
+	loop_cancel(g->loop, retry, g);
+}
+
 static void repair(struct guard *g)
 {
 	g->again = false;
 	if (firewall_ensure(g->firewall, g->config) == FIREWALL_OK) {
-		g->lost = false;
+		stands(g);
 		mend(g, firewall_was_down(g->firewall, g->config));
+	} else {
+		lose(g);
 	}
 	g->repairing = loop_timer(g->loop, REPAIR_PAUSE_MS, repair_later, g) == 0;
 }
@@ -112,21 +147,22 @@ static void put_in_force(struct guard *g, struct config *next)
  */
 static int change(struct guard *g, struct config *next)
 {
-	const bool touched = firewall_changed(g->firewall) || g->again;
+	const bool touched = firewall_changed(g->firewall) || g->again || g->lost;
 	const bool fine = firewall_ensure(g->firewall, next) == FIREWALL_OK;
 	bool down = firewall_was_down(g->firewall, g->config);
 
 	if (fine) {
 		put_in_force(g, next);
-		g->lost = false;
 	} else {
 		free(next);
-		g->lost = firewall_ensure(g->firewall, g->config) != FIREWALL_OK;
+		if (firewall_ensure(g->firewall, g->config) != FIREWALL_OK) {
+			lose(g);
+			return -1;
+		}
 		down = down || firewall_was_down(g->firewall, g->config);
 	}
-	if (g->lost) {
-		log_error("guard_lost", "neither the new nor the old guard could be put up");
-	} else if (touched || down) {
+	stands(g);
+	if (touched || down) {
 		g->again = false;
 		mend(g, down);
 	}
@@ -285,10 +321,10 @@ void guard_close(struct guard *g)
 	if (!g->firewall)
 		return;
 	cutter_close(&g->cutter);
-	if (firewall_watch_fd(g->firewall) >= 0) {
+	loop_cancel(g->loop, retry, g);
+	loop_cancel(g->loop, repair_later, g);
+	if (firewall_watch_fd(g->firewall) >= 0)
 		loop_unwatch(g->loop, firewall_watch_fd(g->firewall));
-		loop_cancel(g->loop, repair_later, g);
-	}
 	firewall_stop(g->firewall);
 	g->firewall = NULL;
 }

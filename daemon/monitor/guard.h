@@ -24,7 +24,8 @@ struct guard {
 	struct config *config; /* in force; a copy, with what captures need now */
 	bool repairing;	       /* a moment ago: the next repair waits */
 	bool again;	       /* and there is something to repair */
-	bool lost;	       /* neither the guard of config nor another could be put up */
+	bool lost;	       /* the guard of config could not be put up when it was tried last */
+	uint32_t retry_ms;     /* lost: it is tried again after so long */
 	struct cutter cutter;
 	struct known_doors known;
 	guard_mended_fn *mended;
@@ -39,9 +40,9 @@ struct guard {
  */
 int guard_open(struct guard *g, struct loop *loop, const struct config *config, bool dry_run)
     __attribute__((warn_unused_result));
-/* Guard what another configuration says. Returns 0; -1 and logged, the old guard is put back or lost. */
+/* Guard what another configuration says. Returns 0; -1 and logged, the old guard is put back or lost, and then tried again now and then. */
 int guard_set(struct guard *g, const struct config *config) __attribute__((warn_unused_result));
-/* The old guard could not be put back, and nothing since has put one up. */
+/* What is in force could not be put back, and nothing since has put it up. */
 bool guard_is_lost(const struct guard *g);
 /* What captures need of it from now on: bits of enum capture_need. Returns as guard_set(). */
 int guard_need(struct guard *g, unsigned needs) __attribute__((warn_unused_result));

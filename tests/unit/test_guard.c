@@ -20,6 +20,7 @@ struct firewall {
 	uint16_t bad_port;	   /* of the configuration that cannot be put up; 0: all can */
 	unsigned needs;		   /* as it is now */
 	int watch;
+	bool broken;	    /* nothing can be put up */
 	uint16_t down_port; /* of the configuration that was not guarded; 0: none */
 	bool changed;
 	unsigned ensured;
@@ -60,7 +61,7 @@ struct firewall *firewall_start(const struct config *c, bool dry_run)
 enum firewall_status firewall_ensure(struct firewall *f, const struct config *c)
 {
 	f->ensured++;
-	if (f->bad_port != 0 && c->udp_port == f->bad_port)
+	if (f->broken || (f->bad_port != 0 && c->udp_port == f->bad_port))
 		return FIREWALL_FAILED;
 	f->needs = c->needs;
 	return FIREWALL_OK;
@@ -591,6 +592,36 @@ static void test_a_change_mends_what_was_lost_before(void **state)
 	assert_int_equal(lost, 1);
 }
 
+/* Nobody has to reload for that; but a firewall that takes nothing is not asked all the time. */
+static void test_a_lost_guard_is_tried_again(void **state)
+{
+	struct scene *s = *state;
+	int lost = -1;
+
+	guard_on_mended(&s->guard, note_mended, &lost);
+	fake.broken = true;
+	touch(s);
+	run_until_ensured(s, 2, PATIENCE_MS);
+	assert_true(guard_is_lost(&s->guard));
+	assert_int_equal(lost, -1);
+	fake.broken = false;
+	run_until_ensured(s, 3, PATIENCE_MS);
+	assert_false(s->late);
+	assert_false(guard_is_lost(&s->guard));
+	assert_int_equal(lost, 0);
+	fake.broken = true;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(guard_set(&s->guard, &s->other), -1);
+	assert_int_equal(s->guard.retry_ms, 60000);
+	assert_true(guard_is_lost(&s->guard));
+	fake.broken = false;
+	lost = -1;
+	assert_int_equal(guard_set(&s->guard, &s->other), 0);
+	assert_int_equal(lost, 0); /* and that is told */
+	assert_int_equal(s->guard.retry_ms, 0);
+	assert_false(guard_is_lost(&s->guard));
+}
+
 /* What we change ourselves wakes us, and is no reason to do anything. */
 static void test_our_own_changes(void **state)
 {
@@ -670,6 +701,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_a_change_mends_what_was_lost_before, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_put_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_lost_guard_is_tried_again, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_our_own_changes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_another_configuration, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_captures_need, setup, teardown),
