@@ -14,6 +14,7 @@
 
 #include "model.h"
 #include "pipe.h"
+#include "../libpostern/tarpit.h"
 
 enum { CONNECT_WAIT_MS = 10000, PORT_MAX = 65535, PORT_TEXT = 6 };
 
@@ -301,6 +302,14 @@ static int go_through(
 		    "service "
 		    "run there?",
 		    host, port, strerror(errno));
+	if (is_unconfirmed(k) && is_tarpit(sock)) {
+		(void)close(sock);
+		return model_error(model, POSTERN_NO_ANSWER,
+		    "the knock was sent, no answer was to come, and what takes the connection to "
+		    "%s port %s has no room for a byte, like a trap where no door is open: knock "
+		    "in a way that brings an answer, which says why",
+		    host, port);
+	}
 	(void)json_object_del(model, "error"); /* it tells whether the knock was heard: it was */
 	int done = pipe_run(STDIN_FILENO, STDOUT_FILENO, sock);
 	int why = errno;

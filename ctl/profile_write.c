@@ -66,9 +66,11 @@ static void put_services(struct room *r, const struct profile_parts *p)
 		}
 		put(r, "%s ", s->proto == IPPROTO_TCP ? "tcp" : "udp");
 		if (service_is_random(s))
-			put(r, "random\n");
+			put(r, "random");
 		else
-			put(r, "%u\n", s->port);
+			put(r, "%u", s->port);
+		/* Where no answer comes, the client would try the door, and be trapped. */
+		put(r, s->trap != TRAP_NONE ? " trap\n" : "\n");
 	}
 }
 

@@ -2,6 +2,7 @@
  * answer - what became of a knock: for a program, and in a sentence for a person.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,7 +111,7 @@ void answer_fill(const struct postern_knock *k, struct side *s)
 	a->carrier = x->sender->name;
 	a->tested = x->outcome == EXCHANGE_TESTED;
 	a->unconfirmed = x->outcome == EXCHANGE_SILENCE && x->sent > 0 &&
-			 !k->lanes.at[s->lane].answers && lane_door(k->profile, &k->request) == 0;
+			 !k->lanes.at[s->lane].answers && knock_door(k) == 0;
 	memcpy(a->server, target->text, sizeof(a->server));
 	memcpy(a->local, path->local, sizeof(a->local));
 	if (x->reply.has_address_seen) {
@@ -254,13 +255,28 @@ static bool asks_random(const struct postern_profile *p, const struct request *q
 	return false;
 }
 
+static bool asks_trap(const struct postern_profile *p, const struct request *q)
+{
+	for (unsigned i = 0; q->verb == VERB_OPEN && i < q->services; i++) {
+		const struct postern_service *s = profile_service(p, q->service[i]);
+
+		if (s && s->port != 0 && profile_has_trap(p, s->port))
+			return true;
+	}
+	for (unsigned i = 0; q->verb == VERB_OPEN && i < q->ports; i++) {
+		if (q->port[i].proto == IPPROTO_TCP && profile_has_trap(p, q->port[i].number))
+			return true;
+	}
+	return false;
+}
+
 /* Nothing was to come back; what the door said, if there is one to try. */
 static void tell_unheard(struct postern_knock *k, const struct side *s)
 {
 	const struct postern_profile *p = k->profile;
 	const struct way *w = s->path[s->current].way;
 	const char *name = s->exchange->sender->name, *note = w ? w->note : "";
-	uint16_t port = lane_door(p, &k->request);
+	uint16_t port = knock_door(k);
 
 	if (asks_random(p, &k->request))
 		trouble_say(&k->lib->errors,
@@ -271,6 +287,18 @@ static void tell_unheard(struct postern_knock *k, const struct side *s)
 		trouble_say(&k->lib->errors,
 		    "%s: sent to %s by %s, which brings no answer back, and a door for one use or "
 		    "one port is not tried for you: try the service itself",
+		    p->name, s->answer.server, name);
+	else if (knock_met_trap(k))
+		trouble_say(&k->lib->errors,
+		    "%s: sent to %s by %s, which brings no answer back, and what takes connections "
+		    "there resets them or has no room, like a trap where no door is open: knock in "
+		    "a way that brings an answer, or try the service itself",
+		    p->name, s->answer.server, name);
+	else if (asks_trap(p, &k->request))
+		trouble_say(&k->lib->errors,
+		    "%s: sent to %s by %s, which brings no answer back, and where a trap takes "
+		    "connections without a door, the door is not tried for you: try the service "
+		    "itself",
 		    p->name, s->answer.server, name);
 	else if (port == 0)
 		trouble_say(&k->lib->errors,

@@ -37,11 +37,12 @@ uint16_t lane_door(const struct postern_profile *p, const struct request *q)
 		return 0;
 	for (unsigned i = 0; i < q->services; i++) {
 		const struct postern_service *s = profile_service(p, q->service[i]);
-		if (s && s->protocol == IPPROTO_TCP && s->port != 0)
+		if (s && s->protocol == IPPROTO_TCP && s->port != 0 &&
+		    !profile_has_trap(p, s->port))
 			return s->port;
 	}
 	for (unsigned i = 0; i < q->ports; i++) {
-		if (q->port[i].proto == IPPROTO_TCP)
+		if (q->port[i].proto == IPPROTO_TCP && !profile_has_trap(p, q->port[i].number))
 			return q->port[i].number;
 	}
 	return 0;

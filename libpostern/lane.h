@@ -33,8 +33,8 @@ void lanes_tell(const struct lanes *l, const struct postern_profile *p, struct t
 
 /*
  * The TCP port whose door a request would open, to be tried where no answer comes; 0 when there is
- * none, when it is random, or when trying would be wrong: a door for one use would be used up, and one for a port of
- * its own does not take another.
+ * none, when it is random, or when trying would be wrong: a door for one use would be used up, one
+ * for a port of its own does not take another, and a trap takes all and counts them.
  */
 uint16_t lane_door(const struct postern_profile *p, const struct request *q);
 

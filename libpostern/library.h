@@ -4,6 +4,10 @@
 #ifndef LIBPOSTERN_LIBRARY_H
 #define LIBPOSTERN_LIBRARY_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keys.h"
 #include "postern.h"
 #include "trouble.h"
 
@@ -17,6 +21,9 @@ struct postern {
 	void *ask_arg;
 	struct trouble errors;
 	struct trouble notes;
+	/* Whose knocks met a trap: a later one does not go there again. */
+	bool has_met_trap;
+	uint8_t met_trap[CID_BYTES];
 };
 
 /* A path of a profile's, given: ~/ is the user's home. NULL without memory, or when it is too long. */

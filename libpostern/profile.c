@@ -233,6 +233,15 @@ const struct postern_service *profile_service(const struct postern_profile *p, c
 	return NULL;
 }
 
+bool profile_has_trap(const struct postern_profile *p, uint16_t port)
+{
+	for (unsigned i = 0; i < p->services; i++) {
+		if (p->service_trap[i] && p->service[i].port == port)
+			return true;
+	}
+	return false;
+}
+
 const struct postern_service *profile_only_random(const struct postern_profile *p, uint8_t protocol)
 {
 	const struct postern_service *found = NULL;

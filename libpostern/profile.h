@@ -60,6 +60,7 @@ struct postern_profile {
 	unsigned services;
 	struct postern_service service[PROFILE_SERVICES_MAX];
 	char service_name[PROFILE_SERVICES_MAX][SERVICE_NAME_MAX + 1];
+	bool service_trap[PROFILE_SERVICES_MAX]; /* who comes there without a door is trapped */
 	bool has_former_key;
 	unsigned carriers;
 	const struct sender *carrier[PROFILE_CARRIERS_MAX]; /* the first is tried first */
@@ -100,5 +101,7 @@ const struct postern_service *profile_only_random(
     const struct postern_profile *p, uint8_t protocol);
 /* The service of that name; NULL when the profile has none. */
 const struct postern_service *profile_service(const struct postern_profile *p, const char *name);
+/* Is there a trap at this TCP port, as far as the profile says? */
+bool profile_has_trap(const struct postern_profile *p, uint16_t port);
 
 #endif

@@ -3,7 +3,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-enum { SERVICE_WORDS = 3, PORT_DIGITS = 5 };
+enum { SERVICE_WORDS = 4, PORT_DIGITS = 5 };
 
 int profile_complain(struct profile_reading *s, const char *what)
 {
@@ -126,6 +126,11 @@ static int protocol_of(const char *word)
 	return strcmp(word, "udp") == 0 ? IPPROTO_UDP : -1;
 }
 
+static int complain_of_service(struct profile_reading *s)
+{
+	return profile_complain(s, "must be NAME PROTOCOL PORT, like 'ssh tcp 22'");
+}
+
 static int read_service(struct profile_reading *s, char *value)
 {
 	struct postern_profile *p = s->p;
@@ -136,13 +141,17 @@ static int read_service(struct profile_reading *s, char *value)
 	for (int i = 0; i < SERVICE_WORDS; i++)
 		word[i] = strtok_r(i == 0 ? value : NULL, " \t", &rest);
 	const bool gateway = word[1] && !word[2] && strcmp(word[1], "gateway") == 0;
-	if (!word[1] || (!word[2] && !gateway) || strtok_r(NULL, " \t", &rest))
-		return profile_complain(s, "must be NAME PROTOCOL PORT, like 'ssh tcp 22'");
+	const bool trap = word[3] && strcmp(word[3], "trap") == 0;
+	if (!word[1] || (!word[2] && !gateway) || (word[3] && !trap) ||
+	    strtok_r(NULL, " \t", &rest))
+		return complain_of_service(s);
 	if (!name_is_valid(word[0]))
 		return profile_complain(s, "the name must be 1 to 32 of a-z, 0-9, '-' and '_'");
 	int protocol = gateway ? 0 : protocol_of(word[1]);
 	if (protocol < 0)
 		return profile_complain(s, "the protocol must be tcp or udp");
+	if (trap && protocol != IPPROTO_TCP)
+		return profile_complain(s, "only a TCP service has a trap");
 	if (!gateway && strcmp(word[2], "random") != 0 && profile_read_number(word[2], &port) < 0)
 		return profile_complain(s, "the port must be a number from 1 to 65535, or random");
 	if (p->services == PROFILE_SERVICES_MAX)
@@ -154,6 +163,7 @@ static int read_service(struct profile_reading *s, char *value)
 	memcpy(p->service_name[p->services], word[0], strlen(word[0]) + 1);
 	p->service[p->services] = (struct postern_service){
 	    .name = p->service_name[p->services], .protocol = (uint8_t)protocol, .port = port};
+	p->service_trap[p->services] = trap;
 	p->services++;
 	return 0;
 }

@@ -14,7 +14,13 @@
 #include "errors.h"
 #include "knock.h"
 
-enum { TRIES_EACH = 2, PACKETS_EACH_TURN = 64, RECEIVE_MAX = 2048 };
+enum {
+	TRIES_EACH = 2,
+	PACKETS_EACH_TURN = 64,
+	RECEIVE_MAX = 2048,
+	NS_PER_MS = 1000000,
+	DOOR_MS = 100, /* a door is open by then, if it is not far away */
+};
 
 static uint64_t read_clock(clockid_t id)
 {
@@ -337,6 +343,31 @@ static void take_result(struct postern_knock *k, struct side *s, struct path *p,
 		exchange_release(x, now.mono_ns);
 }
 
+bool knock_met_trap(const struct postern_knock *k)
+{
+	return k->lib->has_met_trap && memcmp(k->lib->met_trap, k->profile->cid, CID_BYTES) == 0;
+}
+
+uint16_t knock_door(const struct postern_knock *k)
+{
+	return knock_met_trap(k) ? 0 : lane_door(k->profile, &k->request);
+}
+
+static bool may_probe(const struct postern_knock *k, const struct side *s)
+{
+	const struct exchange *x = s->exchange;
+
+	return x->phase == EXCHANGE_KNOCKING && x->sends > 0 && !lane_of(k, s)->answers &&
+	       knock_door(k) != 0;
+}
+
+/* Not at once: the knock is to be there first, and the door open. */
+static void want_probe(const struct postern_knock *k, struct side *s, struct moment now)
+{
+	if (may_probe(k, s) && (!s->exchange->held || way_repeats(s->path[s->current].way)))
+		probe_want(&s->probe, now.mono_ns + (uint64_t)DOOR_MS * NS_PER_MS);
+}
+
 void side_send(struct postern_knock *k, struct side *s, struct moment now)
 {
 	struct exchange *x = s->exchange;
@@ -356,6 +387,7 @@ void side_send(struct postern_knock *k, struct side *s, struct moment now)
 	int sent = p->way->sender->send(p->way, &packet.message, now.mono_ns, &p->error);
 	name_local(p);
 	take_result(k, s, p, sent);
+	want_probe(k, s, now);
 }
 
 void side_go_on(struct postern_knock *k, struct side *s, struct moment now, bool held)
@@ -380,17 +412,22 @@ void side_go_on(struct postern_knock *k, struct side *s, struct moment now, bool
 
 void side_probe(struct postern_knock *k, struct side *s, struct moment now)
 {
-	struct exchange *x = s->exchange;
-	uint16_t port = lane_door(k->profile, &x->request);
-
-	if (x->phase != EXCHANGE_KNOCKING || lane_of(k, s)->answers || port == 0 || x->sends == 0) {
+	if (!may_probe(k, s)) {
 		probe_end(&s->probe);
 		return;
 	}
-	if (!x->held || way_repeats(s->path[s->current].way))
-		probe_want(&s->probe, now.mono_ns);
-	if (probe_step(&s->probe, &s->server.at[0], port, now.mono_ns))
-		exchange_stop(x, EXCHANGE_TESTED, 0);
+	want_probe(k, s, now);
+	switch (probe_step(&s->probe, &s->server.at[0], knock_door(k), now.mono_ns)) {
+	case PROBE_NOTHING:
+		break;
+	case PROBE_THROUGH:
+		exchange_stop(s->exchange, EXCHANGE_TESTED, 0);
+		break;
+	case PROBE_TRAPPED:
+		k->lib->has_met_trap = true;
+		memcpy(k->lib->met_trap, k->profile->cid, CID_BYTES);
+		break;
+	}
 }
 
 uint64_t side_due(const struct side *s)

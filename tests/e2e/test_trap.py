@@ -9,6 +9,7 @@ import time
 import pytest
 from lab import connect, scan, until
 from lab.network import v4, v6
+from lab.user import NO_ANSWER
 from test_ban import by_each_firewall
 from wire import frames
 
@@ -171,3 +172,52 @@ def test_nmap_sees_them_open_and_is_banned(house, firewall):
     assert set(states(house, f"{TARPIT},{MANY},{OPEN_PORT}", "--max-retries", 0).values()) == {"filtered"}
     assert connect.tcp(house.client, v4("server"), OPEN_PORT) == "open"
     listener.close()
+
+
+BARE = trapped("ssh", TARPIT, "tarpit"), trapped("telnet", REPORT, "report"), trapped("tar", PLAIN, "tarpit")
+BLIND = ("-4", "--confirm", "none", "--retries", "0")
+
+
+@pytest.mark.house(services=BARE, ban_after=AFTER, ban_for=600, suspend_after=0)
+def test_a_client_without_an_answer_is_not_taken_in(house):
+    """It tries no door that has a trap; where its profile does not say so, it believes none and tries but once."""
+
+    def told(service):
+        status, told = house.alice.json("open", "alice", service, *BLIND)
+        assert (status, told["answers"][0]["unconfirmed"]) == (NO_ANSWER, True), told
+        return told["error"], house.postern.stats()["auth.trapped"]
+
+    def write(more="", known=" trap"):
+        path.write_text(text.replace(" trap\n", known + "\n") + more)
+        house.alice.give(path)
+
+    path = next(house.alice.home.rglob("profiles/alice*"))
+    text = path.read_text()
+    assert "service = ssh tcp 22 trap\n" in text
+    assert house.alice.postern("ping", "alice", "-4").returncode == 0
+    error, count = told("ssh")
+    assert "the door is not tried" in error and count == 0 and len(house.postern.sessions()) == 1
+    write(known="")
+    assert house.alice.json("open", "alice", "ssh", *BLIND)[1]["answers"][0]["tested"]
+    assert house.postern.stats()["auth.trapped"] == 0
+    through = house.alice.start("connect", "server.lab", "ssh", "--profile", "alice", *BLIND)
+    through.wait_line("SSH-")
+    through.stop()
+    # Of these two services alice has none, and so no door.
+    write(f"service = telnet tcp {REPORT}\nservice = tar tcp {PLAIN}\n")
+    for service, count in ("telnet", 1), ("tar", 2):
+        error, counted = told(service)
+        assert "like a trap" in error and counted == count
+    kept = house.alice.start("keep", "alice", "telnet", "--hold", "1", *BLIND)
+    denied = len(house.postern.log_lines("verb=open"))
+    until(lambda: len(house.postern.log_lines("verb=open")) >= denied + 2, 20, "two knocks to keep it")
+    assert house.postern.stats()["auth.trapped"] == 3
+    kept.signal(2)
+    kept.popen.wait(10)
+    write(f"service = telnet tcp {REPORT} trap\nservice = tar tcp {PLAIN} trap\n")
+    assert told("telnet")[1] == told("tar")[1] == 3
+    assert bans(house) == set()
+    # Whoever asks for a connection gets to know that it is none.
+    done = house.alice.postern("connect", "server.lab", "tar", "--profile", "alice", *BLIND)
+    assert done.returncode == NO_ANSWER and "no room for a byte" in done.stderr
+    until(lambda: bans(house) == {v4("client")}, 3, "the ban, for the fourth")

@@ -116,7 +116,8 @@ int lab_setup(void **state)
 	(void)snprintf(l->config, sizeof(l->config), "%s/posternd.conf", l->dir);
 	(void)snprintf(text, sizeof(text),
 	    "udp-port = 4000\nrun-dir = %s\n"
-	    "service ssh { proto = tcp port = 22 }\nservice dns { proto = udp port = 53 }\n",
+	    "service ssh { proto = tcp port = 22 trap = report }\nservice dns { proto = udp port = "
+	    "53 }\n",
 	    l->dir);
 	lab_write(l, "posternd.conf", text, 0644);
 	lab_write(l, "server.key", LAB_KEY "\n", 0600);

@@ -75,6 +75,8 @@ static void test_add_writes_both_halves(void **state)
 	assert_string_equal(p->service[1].name, "dns");
 	assert_int_equal(p->service[1].protocol, 17);
 	assert_int_equal(p->service[1].port, 53);
+	assert_true(p->service_trap[0]);
+	assert_false(p->service_trap[1]);
 	assert_int_equal(k->from_len, 1);
 	assert_int_equal(k->max_hold_s, 90);
 	assert_true(k->challenge);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "lane.h"
 #include "profile.h"
 
 #define KEY_A "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
@@ -92,6 +93,34 @@ static void knows_services_without_a_port_of_their_own(void **state)
 	assert_ptr_equal(profile_only_random(p, 0), &p->service[3]);
 	p->service[1].port = 0;
 	assert_null(profile_only_random(p, 6));
+	profile_free(p);
+}
+
+static uint16_t door_of(const struct postern_profile *p, const char *first, const char *second)
+{
+	struct request q = {.verb = VERB_OPEN};
+
+	for (; first; first = second, second = NULL)
+		(void)memccpy(q.service[q.services++], first, '\0', sizeof(q.service[0]));
+	return lane_door(p, &q);
+}
+
+/* What a trap would take is no door to be tried. */
+static void knows_where_a_trap_is(void **state)
+{
+	(void)state;
+	struct postern_profile *p = parse_good(FIRST NEEDED
+	    "service = ssh tcp 22 trap\nservice = web tcp 80\nservice = db tcp random trap\n");
+	struct request q = {.verb = VERB_OPEN, .ports = 1, .port = {{6, 22}}};
+
+	assert_true(profile_has_trap(p, 22));
+	assert_false(profile_has_trap(p, 80));
+	assert_int_equal(door_of(p, "ssh", NULL), 0);
+	assert_int_equal(door_of(p, "db", NULL), 0);
+	assert_int_equal(door_of(p, "ssh", "web"), 80);
+	assert_int_equal(lane_door(p, &q), 0);
+	q.port[0].number = 23;
+	assert_int_equal(lane_door(p, &q), 23);
 	profile_free(p);
 }
 
@@ -231,6 +260,11 @@ static const struct {
     {FIRST NEEDED "service = ssh\n", "a.postern:11: service: must be NAME PROTOCOL PORT"},
     {FIRST NEEDED "service = net gateway 22\n", "a.postern:11: service: the protocol must be"},
     {FIRST NEEDED "service = ssh tcp 22 23\n", "a.postern:11: service: must be NAME PROTOCOL PORT"},
+    {FIRST NEEDED "service = ssh tcp 22 trapped\n",
+	"a.postern:11: service: must be NAME PROTOCOL PORT"},
+    {FIRST NEEDED "service = ssh tcp 22 trap trap\n",
+	"a.postern:11: service: must be NAME PROTOCOL PORT"},
+    {FIRST NEEDED "service = dns udp 53 trap\n", "a.postern:11: service: only a TCP service"},
     {FIRST NEEDED "service = SSH tcp 22\n", "a.postern:11: service: the name must be"},
     {FIRST NEEDED "service = ssh sctp 22\n",
 	"a.postern:11: service: the protocol must be tcp or udp"},
@@ -382,6 +416,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_all_of_it),
 	    cmocka_unit_test(knows_services_without_a_port_of_their_own),
+	    cmocka_unit_test(knows_where_a_trap_is),
 	    cmocka_unit_test(defaults_are_those_of_the_manual),
 	    cmocka_unit_test(sequences_are_read),
 	    cmocka_unit_test(presets_are_lines_of_their_own),
