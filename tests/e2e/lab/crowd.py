@@ -30,12 +30,15 @@ class Crowd:
         for number in range(FIRST_ADDRESS, FIRST_ADDRESS + ADDRESSES):
             house.client.ip("addr", "replace", f"10.88.0.{number}/24", "dev", "eth0")
 
-    def knock(self, count, rate, *admitted, cpu=None):
-        """Each knock is sent once, and its answer opened and checked: what bench-knock says. It has more of the arguments."""
+    def knock(self, count, rate, *admitted, cpu=None, first=0, clients=None):
+        """By all clients, or so many from the first-th on: what bench-knock says, which has more of the arguments.
+
+        Each knock is sent once, and its answer opened and checked.
+        """
         postern = self.house.postern
         public = base64.b64encode(self.house.card.server_public).decode()
         words = [v4("server"), Postern.PORT, f"10.88.0.{FIRST_ADDRESS}", public, postern.etc / "door.key", self.keys,
-                 self.service, count, rate, 0, self.clients, 0, *admitted]
+                 self.service, count, rate, first, clients or self.clients, 0, *admitted]
         pinned = () if cpu is None else ("taskset", "-c", cpu)
         done = self.house.client.run(*pinned, tool("bench-knock"), *words, timeout=180)
         return json.loads(done.stdout)

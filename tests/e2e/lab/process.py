@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 from .wait import Timeout, until
 
@@ -87,6 +88,11 @@ def alive(pid):
         return status(pid)["State"][0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def cpu_s(pid):
+    """What all threads of a process had of processors, to the nanosecond: clock_getcpuclockid(3) without the C library."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def user_cpu_s(pid):
