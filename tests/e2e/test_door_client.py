@@ -1,6 +1,10 @@
 """What a client may ask of a door, and of a server beside doors: with the real programs."""
 
+import contextlib
+import glob
 import json
+import os
+import pwd
 import re
 import socket
 import time
@@ -8,6 +12,7 @@ import time
 import pytest
 from lab import connect, nft, until
 from lab.network import v4
+from lab.process import alive
 from lab.user import DENIED, GRANTED, NO_ANSWER, USAGE, User
 from test_firewall_backend import serve
 
@@ -357,6 +362,46 @@ def test_commands_that_hang_or_flood(house):
     assert 100 < len(said) <= 1025
     assert set(said) == {"x", "\n"}
     assert house.alice.postern("ping", "alice").returncode == GRANTED
+
+
+FORKS = """
+command "leave" { run = {"/bin/sh", "-c", "sleep 1000 & sleep 1000 & echo left"}  user = games  timeout = 3 }
+command "breed" { run = {"/usr/bin/perl", "-e", "PERL"}  user = games  timeout = 4 }
+command "count" { run = {"/bin/echo", "one"}  user = games }
+"""
+# As fast as it can; were there no limit, it would end with these.
+BREED = "for (my $n = 0; $n < 2000;) { my $p = fork // next; $p || sleep(100) && exit; $n++ }"
+LIMIT = 1024  # processes of one user
+LEAVES_S = 3
+
+
+def of_games():
+    """The processes that live of a user whom nothing else here runs as."""
+    uid, found = pwd.getpwnam("games").pw_uid, 0
+    for folder in glob.glob("/proc/[0-9]*"):
+        with contextlib.suppress(OSError):
+            found += os.stat(folder).st_uid == uid and alive(int(folder[6:]))
+    return found
+
+
+@SPARE
+def test_commands_that_fork(house):
+    """What is left of a command is killed at its time; who forks without an end has so many, and stops nobody."""
+    options = ",".join(f"command={name}" for name in ("leave", "breed", "count"))
+    house.postern.directives["client-rate"] = 1000
+    begin(house, options, FORKS.replace("PERL", BREED))
+    begun = time.monotonic()
+    assert knock(house, "run", "alice", "leave", "-4") == "left\n"
+    assert of_games() == 2 and time.monotonic() - begun < LEAVES_S
+    until(lambda: of_games() == 0, LEAVES_S + 2, "the end of what it left")
+    breeding, bob, most = house.alice.start("run", "alice", "breed", "-4"), house.knocker(), 0
+    while breeding.running():
+        assert bob.open().verdict in ("ok", "refreshed")
+        most = max(most, of_games())
+    assert most == LIMIT
+    assert breeding.popen.returncode == DENIED and "took too long and was killed" in breeding.output()
+    until(lambda: of_games() == 0, 5, "the end of all")
+    assert knock(house, "run", "alice", "count", "-4") == "one\n"
 
 
 @SPARE
