@@ -11,8 +11,11 @@
 #include "own.h"
 
 enum {
-	REPAIR_PAUSE_MS =
-	    1000, /* two who put back each other's rules shall not do so at full speed */
+	/* Two who put back each other's rules shall not do so at full speed. */
+	PAUSE_LEAST_MS =
+	    10, /* behind a first repair: some flush twice; then twice as long each time ... */
+	PAUSE_MOST_MS = 1000,
+	QUIET_MS = 5000, /* ... until nobody touched it for so long */
 	RETRY_LEAST_MS =
 	    1000, /* a guard that cannot be put up is tried again, less and less often */
 	RETRY_MOST_MS = 60000,
@@ -69,6 +72,18 @@ static void stands(struct guard *g)
 	loop_cancel(g->loop, retry, g);
 }
 
+static uint32_t next_pause(struct guard *g)
+{
+	const uint64_t now = clock_mono_ms();
+	const bool quiet = now - g->repaired_ms > QUIET_MS;
+
+	g->repaired_ms = now;
+	g->pause_ms = quiet || g->pause_ms == 0		? PAUSE_LEAST_MS
+		      : g->pause_ms < PAUSE_MOST_MS / 2 ? 2 * g->pause_ms
+							: PAUSE_MOST_MS;
+	return g->pause_ms;
+}
+
 static void repair(struct guard *g)
 {
 	g->again = false;
@@ -78,7 +93,7 @@ static void repair(struct guard *g)
 	} else {
 		lose(g);
 	}
-	g->repairing = loop_timer(g->loop, REPAIR_PAUSE_MS, repair_later, g) == 0;
+	g->repairing = loop_timer(g->loop, next_pause(g), repair_later, g) == 0;
 }
 
 static void touched(void *arg)
