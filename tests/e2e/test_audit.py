@@ -1,13 +1,18 @@
 """The journal, who is suspended and why, and scripts that hear of it: with the real programs."""
 
+import base64
 import json
+import os
 import re
+import time
 
 import pytest
 from lab import until
 from lab.network import v4
 from lab.programs import PLACES
 from lab.user import DENIED, GRANTED
+from wire import veil
+from wire.keys import CLIENT_TO_SERVER
 
 USAGE, REFUSED = 2, 4
 STRICT = pytest.mark.house(suspend_after=3, suspend_for=600)
@@ -61,17 +66,41 @@ def test_follow_goes_on_through_a_restart(house):
     assert json.loads(line)["what"] == "nothing"
 
 
+FORGED = 50  # of each kind
+
+
+def made_up(house, knock, m3):
+    """What a neighbour sends who saw a knock and has the door key, as each client has, but no client's secrets."""
+    seen = [veil.open_veil(knock.card.doors, CLIENT_TO_SERVER, veil.UDP, packet) for packet in (knock.m1, m3)]
+    names = [line.split()[1] for line in (house.postern.etc / "clients").read_text().splitlines() if line[0] != "#"]
+    for n in range(FORGED):
+        yield from (knock.m1, m3, os.urandom(384 + n))
+        for one in seen:
+            yield veil.seal(knock.card.doors, veil.UDP, one.kind, one.label, one.body, 700)
+            for cid in map(base64.b64decode, names):
+                label = veil.Label(cid, time.time_ns(), os.urandom(8))
+                body = os.urandom(len(one.body)) if n % 2 else one.body
+                yield veil.seal(knock.card.doors, veil.UDP, one.kind, label, body, 700)
+
+
 @STRICT
 def test_suspended_by_forbidden_services_and_by_nobody_else(house):
     alice = house.alice
     assert alice.postern("open", "alice", "-4").returncode == GRANTED
     knocker = house.knocker()
-    # What a neighbour saw, and sends again and again, is nothing.
     knock = knocker.make(("nothing",))
     assert knocker.exchange(knock.m1, knock).verdict == "challenge"
-    assert knocker.exchange(knock.answer(t=knocker.next_t()), knock).verdict == "denied"
-    for _ in range(50):
-        knocker.send(knock.m1)
+    m3 = knock.answer(t=knocker.next_t())
+    assert knocker.exchange(m3, knock).verdict == "denied"
+    # What a neighbour saw, and sends again and again, is nothing; nor is what he makes up.
+    before = house.postern.stats()
+    for host in (house.attacker, house.client):
+        neighbour = house.knocker(host=host)
+        house.feed(neighbour, made_up(house, knock, m3))
+        assert neighbour.receive(0.3) is None
+    after = house.postern.stats()
+    assert after["auth.strike"] == before["auth.strike"] == 1
+    assert after["auth.label"] - before["auth.label"] == 2 * 2 * 2 * FORGED  # hosts, kinds, clients
     for _ in range(2):
         assert knocker.open(("nothing",)).verdict == "denied"
     assert knocker.open().verdict == "expired"
