@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 from lab import connect, nft, until
+from lab.nat import Nat
 from lab.network import v4, v6
 from lab.programs import PLACES, build
 from lab.record import Recording
@@ -340,28 +341,6 @@ def test_the_client_by_syns(house, silence):
         assert done.returncode == GRANTED, done.stderr + done.stdout
     assert {key[0] for key in house.postern.doors()} == {v4("client"), v6("client")}
     assert house.sshd.login(house.client, v4("server"))
-
-
-class Nat:
-    """Two hosts behind the client's address, which only the client's table of connections can tell apart."""
-
-    def __init__(self, house):
-        client = house.client
-        self.hosts = [house._namespace(f"inner{n}") for n in (1, 2)]
-        client.sysctl("net.ipv4.ip_forward", 1)
-        for n, inner in enumerate(self.hosts, 1):
-            inner.ip("link", "add", "eth0", "type", "veth", "peer", "name", f"down{n}")
-            inner.ip("link", "set", f"down{n}", "netns", client.name)
-            client.ip("addr", "add", f"10.99.{n}.1/24", "dev", f"down{n}")
-            client.ip("link", "set", f"down{n}", "up")
-            inner.ip("addr", "add", f"10.99.{n}.2/24", "dev", "eth0")
-            inner.ip("link", "set", "eth0", "up")
-            inner.ip("route", "add", "default", "via", f"10.99.{n}.1")
-        nft.load(
-            client,
-            "table ip hide { chain post { type nat hook postrouting priority srcnat;\n"
-            "oifname eth0 masquerade random\n}\n}",
-        )
 
 
 @pytest.mark.house(**LISTED)

@@ -1,5 +1,7 @@
 """A real sshd on port 22 of a host, and logging in to it."""
 
+import subprocess
+
 from .namespace import sh
 from .network import v4
 from .wait import until
@@ -56,3 +58,20 @@ class Sshd:
 
     def login_soon(self, client, address=None, seconds=5):
         return until(lambda: self.login(client, address), seconds, "a login")
+
+
+class Login:
+    """A login that stays: what is said to it comes back. argv: what Sshd.command() gave."""
+
+    def __init__(self, host, argv, env=None):
+        self.process = host.start(*argv[:-1], "cat", env=env, stdin=subprocess.PIPE, name="ssh")
+
+    def says(self, word):
+        self.process.popen.stdin.write(f"{word}\n".encode())
+        self.process.popen.stdin.flush()
+        self.process.wait_line(f"^{word}$")
+
+    def end(self):
+        """Its exit status."""
+        self.process.popen.stdin.close()
+        return self.process.popen.wait(5)
