@@ -18,7 +18,7 @@
 
 static const uint32_t ISN = 0xfffffff0; /* near the end of the numbers */
 
-enum { PORT = 40000, AFTER = 3, FORGED = 200000, STEP_MS = TRAP_STEP_S * 1000 };
+enum { PORT = 40000, AFTER = 3, FORGED = 4000, STEP_MS = TRAP_STEP_S * 1000 };
 
 static const char config[] = "udp-port = 62201\n"
 			     "ban-after = 3\n"
