@@ -45,6 +45,7 @@ struct keeper {
 	struct ending ending;
 	int clock, addresses; /* addresses -1: this host does not tell */
 	enum keep_state state;
+	bool asks;		 /* a person, before each knock */
 	bool was_sent;		 /* something may be open: to be closed at the end */
 	char places[PLACES_MAX]; /* where it is open, as last told */
 	int pause_ms;
@@ -141,6 +142,7 @@ static int ask_keeper(
 		memcpy(out, k->pin, strlen(k->pin) + 1);
 		return 0;
 	}
+	k->asks = k->asks || what == POSTERN_CODE;
 	const int status = ask_person(NULL, what, profile, out, size);
 	if (status == 0 && what == POSTERN_PIN && strlen(out) < sizeof(k->pin))
 		memcpy(k->pin, out, strlen(out) + 1);
@@ -295,7 +297,8 @@ static uint64_t pause_after(
 	if (state != KEEP_CLOSED) {
 		const uint64_t rest_s = least(rest_of(k, kn), REST_MAX_S);
 		/* A third of it is left for retries. */
-		const uint64_t pause_ms = least(rest_s * MS_PER_S * 2 / 3, RENEW_MS);
+		const uint64_t most_ms = rest_s * MS_PER_S * 2 / 3;
+		const uint64_t pause_ms = k->asks ? most_ms : least(most_ms, RENEW_MS);
 
 		k->pause_ms = FIRST_PAUSE_MS;
 		return pause_ms > took_ms + LEAST_PAUSE_MS ? pause_ms - took_ms : LEAST_PAUSE_MS;
