@@ -94,11 +94,11 @@ static enum event_kind event_of(enum journal_event e)
 	case JOURNAL_UNBANNED:
 		return EVENT_UNBANNED;
 	case JOURNAL_TRAPPED:
-	case JOURNAL_SHORTENED:
 		return EVENT_TRAPPED;
 	case JOURNAL_ANSWERED:
 	case JOURNAL_CHALLENGED:
 	case JOURNAL_DROPPED:
+	case JOURNAL_SHORTENED:
 		break;
 	}
 	return EVENTS;

@@ -55,6 +55,15 @@ static int world_ban(void *arg, const struct msg_ban *m)
 	return world_ask(arg, &as_door);
 }
 
+static int world_event(void *arg, const struct msg_event *m)
+{
+	struct lab *l = arg;
+
+	assert_true(m->event < EVENTS);
+	l->events[m->event]++;
+	return 0;
+}
+
 static int world_run(void *arg, const struct msg_command *m)
 {
 	struct lab *l = arg;
@@ -143,6 +152,7 @@ static void start_core(struct lab *l)
 	    .ask = world_ask,
 	    .ban = world_ban,
 	    .run = world_run,
+	    .event = world_event,
 	    .pgp = lab_world_pgp,
 	    .send = world_send,
 	    .store = l->store,

@@ -92,7 +92,8 @@ struct lab {
 	unsigned fail_after;	      /* OPENs that go well before it */
 	unsigned runs;		      /* commands that were handed over; the last of them: */
 	struct msg_command run;
-	unsigned cuts; /* closes that were to end connections, too */
+	unsigned events[EVENTS]; /* that a script was to be told of, by their kind */
+	unsigned cuts;		 /* closes that were to end connections, too */
 	unsigned asked;
 	struct msg_door ask[LAB_ASKED_MAX];
 	unsigned doors;

@@ -350,10 +350,17 @@ static void test_what_a_reload_shortens(void **state)
 	struct lab *l = *state;
 	struct seen *s;
 
+	l->config_text = "udp-port = 62201\nevent-script = /bin/true\n"
+			 "service \"ssh\" { proto = tcp port = 22 }\n";
+	l->options = "service=ssh";
+	core_swap(l->core, lab_realm(l));
 	assert_true(lab_prove(l, &l->client[0]));
 	assert_int_equal(lab_open_service(l, &l->client[0], "ssh", NULL), VERDICT_OK);
+	assert_int_equal(l->events[EVENT_GRANTED], 1);
 	l->options = "service=ssh,max-hold=5";
 	core_swap(l->core, lab_realm(l));
+	for (unsigned e = 0; e < EVENTS; e++) /* the journal alone has it */
+		assert_int_equal(l->events[e], e == EVENT_GRANTED ? 1 : 0);
 	s = read_all(l, all());
 	assert_int_equal(s->r[s->n - 1].event, JOURNAL_SHORTENED);
 	assert_string_equal(s->r[s->n - 1].client, "c0");
