@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "inside.h"
 
-enum { MS = 1000, PATIENCE_MS = 4000 }; /* before the client stops knocking */
+enum { PATIENCE_MS = 4000 }; /* before the client stops knocking */
 
 bool approve_has_been(const struct core *c, const struct step *st)
 {
@@ -27,11 +28,10 @@ static const struct command_config *approval_of(const struct core *c, const stru
 /* One at a time: each holds one of the places that the monitor has for commands. */
 static bool waits_already(const struct core *c, const uint8_t *cid)
 {
-	size_t n = 0;
-
 	for (const struct job *j = c->approving > 0 ? c->jobs : NULL; j; j = j->hh.next)
-		n += j->approving && memcmp(j->key.cid, cid, CID_BYTES) == 0;
-	return n > 0;
+		if (j->approving && memcmp(j->key.cid, cid, CID_BYTES) == 0)
+			return true;
+	return false;
 }
 
 const char *approve_plan(struct core *c, struct job *j)
@@ -45,7 +45,7 @@ const char *approve_plan(struct core *c, struct job *j)
 		/* The yes was for as long as was said then. */
 		if (approve_has_been(c, st))
 			st->r.end_ms = st->old_end_ms;
-		wait_ms += m ? (uint64_t)m->timeout_s * MS : 0;
+		wait_ms += m ? (uint64_t)m->timeout_s * MS_PER_S : 0;
 	}
 	if (wait_ms == 0)
 		return NULL;
@@ -90,8 +90,8 @@ static void begin(struct core *c, struct job *j)
 	stop_waiting(c, j);
 	for (unsigned i = 0; i < j->steps; i++) {
 		struct step *st = &j->step[i];
-		const uint64_t end = now + (uint64_t)st->hold_s * MS;
-		const uint64_t latest = j->planned_ms + (uint64_t)st->latest_s * MS;
+		const uint64_t end = now + (uint64_t)st->hold_s * MS_PER_S;
+		const uint64_t latest = j->planned_ms + (uint64_t)st->latest_s * MS_PER_S;
 
 		if (!st->fresh)
 			continue;

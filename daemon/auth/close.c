@@ -1,12 +1,25 @@
 /* close - the end of a session, whoever wants it. */
+#include "clock.h"
 #include "inside.h"
+
+static uint32_t rest_s(uint64_t end_ms, uint64_t now_ms)
+{
+	uint64_t rest = end_ms > now_ms ? end_ms - now_ms : 0;
+
+	rest = (rest + MS_PER_S - 1) / MS_PER_S;
+	return rest > UINT32_MAX ? UINT32_MAX : (uint32_t)rest;
+}
 
 uint32_t session_rest_s(const struct session *s, uint64_t now_ms)
 {
-	uint64_t rest = s->r.end_ms > now_ms ? s->r.end_ms - now_ms : 0;
+	return rest_s(s->r.end_ms, now_ms);
+}
 
-	rest = (rest + 999) / 1000;
-	return rest > UINT32_MAX ? UINT32_MAX : (uint32_t)rest;
+uint32_t session_door_rest_s(struct core *c, const struct session *s)
+{
+	const uint64_t others = sessions_door_end(c->sessions, s);
+
+	return rest_s(others > s->r.end_ms ? others : s->r.end_ms, c->w.boot_ms(c->w.arg));
 }
 
 /*
@@ -16,12 +29,11 @@ uint32_t session_rest_s(const struct session *s, uint64_t now_ms)
  */
 struct ask *session_close(struct core *c, struct session *s)
 {
-	uint64_t now = c->w.boot_ms(c->w.arg);
-	uint64_t others = sessions_door_end(c->sessions, s);
+	const uint32_t others_s = rest_s(sessions_door_end(c->sessions, s), c->w.boot_ms(c->w.arg));
 
 	s->closing = true;
-	if (others > now)
-		return ask_door(c, MSG_DOOR_SHORTEN, s, (uint32_t)((others - now + 999) / 1000));
+	if (others_s > 0)
+		return ask_door(c, MSG_DOOR_SHORTEN, s, others_s);
 	return ask_door(c, MSG_DOOR_CLOSE, s, 0);
 }
 

@@ -150,16 +150,12 @@ static void opened(struct core *c, const struct ask *a, enum door_status status,
  */
 static struct ask *ask_to_open(struct core *c, const struct step *st, struct session *s)
 {
-	const uint64_t now = c->w.boot_ms(c->w.arg);
-	uint64_t end = sessions_door_end(c->sessions, s);
+	const uint32_t rest_s = session_door_rest_s(c, s);
 
 	if (approve_has_been(c, st))
 		return ask_door(c, MSG_DOOR_QUERY, s, 0);
-	if (end < s->r.end_ms)
-		end = s->r.end_ms;
-	end = end > now ? end - now : 1;
 	s->unasked = false;
-	return ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((end + 999) / 1000));
+	return ask_door(c, MSG_DOOR_OPEN, s, rest_s > 0 ? rest_s : 1);
 }
 
 static void open_next(struct core *c, struct job *j)

@@ -462,6 +462,8 @@ void sessions_look_at_service(struct core *c, int service);
 /* Closes it for nobody in particular; s may be gone when it returns. */
 void session_close_alone(struct core *c, struct session *s);
 uint32_t session_rest_s(const struct session *s, uint64_t now_ms);
+/* Of its door, which others may rest on for longer: until the last of them is over, rounded up; 0: it is. */
+uint32_t session_door_rest_s(struct core *c, const struct session *s);
 
 /* answer.c */
 void answer_send(struct core *c, struct exchange *x, const struct reply *p);

@@ -3,7 +3,6 @@
  * still, and which get it back. Only what is a session now is asked for, behind
  * whatever closes it; the monitor itself puts back no door.
  */
-#include "clock.h"
 #include "inside.h"
 
 /* By nothing but its time can such a door have closed, and nobody has to say yes to it. */
@@ -37,19 +36,14 @@ static void put_back(struct core *c, const struct ask *a, enum door_status statu
 	one_less(c);
 }
 
-/* It may be shared: it is there for the longest of its sessions then. */
 static void put_back_door(struct core *c, const struct session *s)
 {
-	const uint64_t now = c->w.boot_ms(c->w.arg);
-	uint64_t end = sessions_door_end(c->sessions, s);
+	const uint32_t rest_s = session_door_rest_s(c, s);
 
-	if (end < s->r.end_ms)
-		end = s->r.end_ms;
-	if (end <= now)
+	if (rest_s == 0)
 		return;
 	c->mending.waiting++;
-	ask_door(c, MSG_DOOR_OPEN, s, (uint32_t)((end - now + MS_PER_S - 1) / MS_PER_S))->done =
-	    put_back;
+	ask_door(c, MSG_DOOR_OPEN, s, rest_s)->done = put_back;
 }
 
 static void looked_after_loss(

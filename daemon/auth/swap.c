@@ -15,10 +15,8 @@ static uint32_t left_s(const struct core *c, const struct session *s)
 					   : 0;
 }
 
-/* Others may rest on the door, for longer. */
 static void shorten(struct core *c, struct session *s, uint64_t now_ms, uint64_t end_ms)
 {
-	uint64_t end = sessions_door_end(c->sessions, s);
 	char admit[PREFIX_TEXT];
 
 	log_info("shortened", "client=%s service=%s address=%s session=%016llx rest_s=%llu",
@@ -27,10 +25,7 @@ static void shorten(struct core *c, struct session *s, uint64_t now_ms, uint64_t
 	audit_session(c, s, JOURNAL_SHORTENED, "law");
 	s->r.end_ms = end_ms;
 	keep_session_later(c, s->id);
-	if (end < end_ms)
-		end = end_ms;
-	(void)ask_door(
-	    c, MSG_DOOR_SHORTEN, s, (uint32_t)((end - now_ms + MS_PER_S - 1) / MS_PER_S));
+	(void)ask_door(c, MSG_DOOR_SHORTEN, s, session_door_rest_s(c, s));
 }
 
 bool session_is_lawful(struct core *c, struct session *s)
