@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "clock.h"
+#include "door_list.h"
 #include "log.h"
 
 enum {
@@ -137,12 +138,6 @@ struct seen {
 	const struct service *of; /* in the configuration; NULL: none has such a door */
 };
 
-struct seeing {
-	const struct config *c;
-	struct seen *at;
-	size_t len, room;
-};
-
 static const struct service *service_of(const struct config *c, const struct firewall_door *d)
 {
 	const int i = d->gateway[0] != '\0' ? config_service(c, d->gateway)
@@ -151,25 +146,9 @@ static const struct service *service_of(const struct config *c, const struct fir
 	return i < 0 ? NULL : &c->service[i];
 }
 
-/* Gathered first: the list may not be changed while it is read. */
-static void see(void *arg, const struct firewall_door *door)
+static struct seen seen(const struct config *c, const struct firewall_door *d)
 {
-	struct seeing *all = arg;
-
-	if (all->len == all->room) {
-		all->room = all->room > 0 ? 2 * all->room : TIDY_LEAST;
-		all->at = reallocarray(all->at, all->room, sizeof(*all->at));
-		if (!all->at)
-			abort();
-	}
-	all->at[all->len++] = (struct seen){*door, service_of(all->c, door)};
-}
-
-/* Returns 0; all->at is to be freed in any case. */
-static int see_all(struct seeing *all, struct firewall *f, const struct config *c)
-{
-	*all = (struct seeing){.c = c};
-	return firewall_list(f, see, all) == FIREWALL_OK ? 0 : -1;
+	return (struct seen){*d, service_of(c, d)};
 }
 
 /* The service as this door has it. */
@@ -250,26 +229,26 @@ void known_settle(struct known_doors *k, const struct config *c)
 void known_take(struct known_doors *k, struct firewall *f, const struct config *c)
 {
 	const uint64_t now = clock_boot_ms();
-	struct seeing all;
+	struct door_list all;
 
-	if (see_all(&all, f, c) != 0)
+	if (door_list_read(&all, f) != FIREWALL_OK)
 		log_warning("firewall", "doors that are open already are not known");
 	for (size_t i = 0; i < all.len; i++) {
-		const struct seen *s = &all.at[i];
+		const struct seen s = seen(c, &all.at[i]);
 
-		if (!s->of)
+		if (!s.of)
 			continue; /* of no service: firewall_ensure() has seen to it */
-		const uint64_t most_ms = (uint64_t)s->of->max_hold_s * MS_PER_S;
-		const struct service v = whole(s);
+		const uint64_t most_ms = (uint64_t)s.of->max_hold_s * MS_PER_S;
+		const struct service v = whole(&s);
 
-		if (s->door.rest_ms == FIREWALL_FOR_EVER) {
-			close_it(f, s, "it has no end");
+		if (s.door.rest_ms == FIREWALL_FOR_EVER) {
+			close_it(f, &s, "it has no end");
 			continue;
 		}
-		if (s->door.rest_ms > most_ms + SLACK_MS)
-			curb(f, s, most_ms);
-		note(k, &v, &s->door.pass,
-		    now + (s->door.rest_ms < most_ms ? s->door.rest_ms : most_ms));
+		if (s.door.rest_ms > most_ms + SLACK_MS)
+			curb(f, &s, most_ms);
+		note(k, &v, &s.door.pass,
+		    now + (s.door.rest_ms < most_ms ? s.door.rest_ms : most_ms));
 	}
 	free(all.at);
 }
@@ -298,15 +277,18 @@ static void judge(struct known_doors *k, struct firewall *f, const struct seen *
 void known_mend(struct known_doors *k, struct firewall *f, const struct config *c)
 {
 	const uint64_t now = clock_boot_ms();
-	struct seeing all;
+	struct door_list all;
 	struct known *d, *next;
 
 	HASH_ITER(hh, k->all, d, next)
 		d->there = false;
-	if (see_all(&all, f, c) == 0) {
-		for (size_t i = 0; i < all.len; i++)
-			if (all.at[i].of)
-				judge(k, f, &all.at[i], now);
+	if (door_list_read(&all, f) == FIREWALL_OK) {
+		for (size_t i = 0; i < all.len; i++) {
+			const struct seen s = seen(c, &all.at[i]);
+
+			if (s.of)
+				judge(k, f, &s, now);
+		}
 		HASH_ITER(hh, k->all, d, next)
 			if (!d->there)
 				drop(k, d);
