@@ -6,7 +6,7 @@ import re
 import socket
 
 import pytest
-from lab import connect, nft, record, scan, web
+from lab import connect, dissect, nft, record, scan, web
 from lab.network import v4, v6
 from lab.user import GRANTED, NO_ANSWER, USAGE
 from lab.wait import until
@@ -283,12 +283,6 @@ FIELDS += ("icmpv6.checksum.status",)
 PINGS_ALONE = "icmp or ( icmp6 and ip6[40] >= 128 and ip6[40] <= 129 )"
 
 
-def shark(house, file):
-    """One line a packet: who sent it, its protocols, whether it is malformed, whether its checksums are right."""
-    options = [w for f in FIELDS for w in ("-e", f)] + ["-o", "tcp.check_checksum:TRUE", "-E", "separator=;"]
-    return house.server.run("tshark", "-n", "-r", file, "-T", "fields", *options).stdout.splitlines()
-
-
 def parts(frame):
     """Whether it is IPv6, and what stands behind its IP header."""
     six = frame[12:14] == b"\x86\xdd"
@@ -317,13 +311,12 @@ def test_the_packets_are_well_formed(house, carrier, filter_, is_answer):
     recording = record.Recording(house.client, filter_)
     opened(house, "--carrier", carrier)
     seen = [frame for _, frame in recording.stop()]
-    lines = shark(house, recording.file)
+    lines = dissect.fields(house.server, recording.file, *FIELDS)
     assert len(lines) == len(seen) >= 4
-    for line in lines:
-        source, protocols, malformed, *status = line.split(";")
-        assert not malformed and protocols.startswith("eth:ethertype:ip"), line
+    for source, protocols, malformed, *status in lines:
+        assert not malformed and protocols.startswith("eth:ethertype:ip"), protocols
         # The client's kernel leaves sums to the device, which is none here.
-        assert source != house.server.mac("eth0") or "1" in status, line
+        assert source != house.server.mac("eth0") or "1" in status, protocols
     # No answer is longer than what it answers.
     pairs = [(a, b) for at, b in enumerate(seen) for a in seen[:at] if parts(a)[0] == parts(b)[0] and is_answer(a, b)]
     assert {parts(a)[0] for a, _ in pairs} == {False, True}

@@ -6,7 +6,7 @@ import time
 import zlib
 
 import pytest
-from lab import connect, nft, record, stays, until
+from lab import connect, dissect, nft, record, stays, until
 from lab.hybrid_house import PORTS, HybridHouse
 from lab.network import v4
 from lab.user import GRANTED, NO_ANSWER, PROFILE, USAGE
@@ -19,6 +19,7 @@ HYBRID = ("--preset", "hybrid")
 SYSTEM = 5
 SYN, ANSWER = 0x02, 0x14  # RST|ACK, what a closed port says
 GRAM = 8
+FIELDS = ("frame.protocols", "_ws.malformed", "tcp.checksum.status", "tcp.len")
 
 
 @pytest.fixture(name="house")
@@ -104,14 +105,6 @@ def grams(payloads):
     return {p[i : i + GRAM] for p in payloads for i in range(len(p) - GRAM + 1)}
 
 
-def shark(house, file):
-    prefs = [w for p in ("tcp.check_checksum", "ip.check_checksum") for w in ("-o", f"{p}:TRUE")]
-    fields = ("frame.protocols", "_ws.malformed", "tcp.checksum.status", "tcp.len")
-    words = [w for f in fields for w in ("-e", f)]
-    done = house.server.run("tshark", "-n", "-r", file, *prefs, "-T", "fields", "-E", "separator=;", *words)
-    return [line.split(";") for line in done.stdout.splitlines()]
-
-
 @pytest.mark.parametrize("family", [4, 6])
 def test_open_and_close(house, family):
     address = house.addresses()[family == 6]
@@ -125,11 +118,11 @@ def test_open_and_close(house, family):
         assert connect.tcp(house.attacker, address, 22) == "silent"
 
         # Nothing but segments, of the right form: SYNs with data there, what a closed port says back.
-        lines = shark(house, seen.file)
+        lines = dissect.fields(house.server, seen.file, *FIELDS)
         assert len(lines) == len(seen.segments)
         for protocols, malformed, status, length in lines:
-            assert protocols.split(":")[:5][-1] in ("tcp", "data") and ":tcp" in protocols
-            assert not malformed and status == "1" and int(length) > 0, (protocols, status)
+            assert protocols.startswith("eth:ethertype:ip") and protocols.split(":")[3] == "tcp", protocols
+            assert not malformed and status == "1" and int(length) > 0, (protocols, malformed, status)
         for one in seen.segments:
             assert one.flags == (SYN if one.out else ANSWER)
             assert (one.dport if one.out else one.sport) in PORTS
