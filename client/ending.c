@@ -3,11 +3,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MS_PER_S = 1000, NS_PER_MS = 1000000, CUT_OFF_S = 3 };
+#include "clock.h"
+
+enum { CUT_OFF_S = 3 };
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -58,24 +59,15 @@ int ending_begin(struct ending *e)
 	return catch (SIGALRM, cut_off);
 }
 
-uint64_t ending_clock_ms(void)
-{
-	struct timespec t;
-
-	if (clock_gettime(CLOCK_BOOTTIME, &t) < 0)
-		abort();
-	return (uint64_t)t.tv_sec * MS_PER_S + (uint64_t)t.tv_nsec / NS_PER_MS;
-}
-
 void ending_last_words(struct ending *e)
 {
-	e->until_ms = ending_clock_ms() + ENDING_WAIT_MS;
+	e->until_ms = clock_boot_ms() + ENDING_WAIT_MS;
 }
 
 /* timeout_ms, or the least that the last words have left of it; -1: for ever. */
 static int cut_timeout(const struct ending *e, int timeout_ms)
 {
-	const uint64_t now = ending_clock_ms();
+	const uint64_t now = clock_boot_ms();
 	const uint64_t left = e->until_ms > now ? e->until_ms - now : 0;
 
 	if (e->until_ms == 0)
@@ -85,7 +77,7 @@ static int cut_timeout(const struct ending *e, int timeout_ms)
 
 static bool is_time(const struct ending *e)
 {
-	return e->until_ms == 0 ? is_asked != 0 : ending_clock_ms() >= e->until_ms;
+	return e->until_ms == 0 ? is_asked != 0 : clock_boot_ms() >= e->until_ms;
 }
 
 bool ending_poll(const struct ending *e, struct pollfd *fds, size_t n, int timeout_ms)

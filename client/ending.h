@@ -19,7 +19,7 @@
 enum { ENDING_WAIT_MS = 2000 };
 
 struct ending {
-	uint64_t until_ms; /* of the last words; 0: they have not begun */
+	uint64_t until_ms; /* clock_boot_ms() of the last words; 0: they have not begun */
 };
 
 /* Signals are caught from now on; an ignored SIGHUP (nohup) stays so. Returns 0, or -1 with errno. */
@@ -34,8 +34,5 @@ void ending_last_words(struct ending *e);
 bool ending_poll(const struct ending *e, struct pollfd *fds, size_t n, int timeout_ms);
 /* As postern_knock_run(); POSTERN_AGAIN: left before there was an answer. */
 int ending_run(const struct ending *e, struct postern_knock *k);
-
-/* Milliseconds of CLOCK_BOOTTIME, which goes on while a laptop sleeps. */
-uint64_t ending_clock_ms(void);
 
 #endif

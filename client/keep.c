@@ -20,11 +20,10 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "clock.h"
 #include "model.h"
 
 enum {
-	MS_PER_S = 1000,
-	NS_PER_MS = 1000000,
 	SETTLE_MS = 500,	  /* one change of address has many parts */
 	MOVES_MS = 5000,	  /* and some hosts change them all the time */
 	FIRST_PAUSE_MS = 1000,	  /* after a knock that came to nothing, doubled each time ... */
@@ -110,7 +109,7 @@ static bool wait_until(struct keeper *k, uint64_t due_ms)
 {
 	bool moved = false;
 
-	for (uint64_t now = ending_clock_ms(); now < due_ms; now = ending_clock_ms()) {
+	for (uint64_t now = clock_boot_ms(); now < due_ms; now = clock_boot_ms()) {
 		struct pollfd fds[] = {{.fd = k->clock, .events = POLLIN},
 		    {.fd = moved ? -1 : k->addresses, .events = POLLIN}};
 
@@ -119,12 +118,12 @@ static bool wait_until(struct keeper *k, uint64_t due_ms)
 			return false;
 		if (fds[1].revents != 0) {
 			moved = true;
-			due_ms = due_after_move(k, due_ms, ending_clock_ms());
+			due_ms = due_after_move(k, due_ms, clock_boot_ms());
 		}
 	}
 	if (moved) {
 		drain(k->addresses);
-		k->moved_ms = ending_clock_ms();
+		k->moved_ms = clock_boot_ms();
 		k->pause_ms = FIRST_PAUSE_MS;
 	}
 	return true;
@@ -315,7 +314,7 @@ static uint64_t pause_after(
  */
 static int knock_and_wait(struct keeper *k)
 {
-	const uint64_t begun_ms = ending_clock_ms();
+	const uint64_t begun_ms = clock_boot_ms();
 	struct knocking kn = {.lib = k->lib, .ending = &k->ending};
 	json_t *model = model_new("open");
 	uint64_t pause_ms = 0;
@@ -327,14 +326,14 @@ static int knock_and_wait(struct keeper *k)
 	if (status != POSTERN_AGAIN)
 		tell(k, &kn, state, hopeless, model);
 	if (status != POSTERN_AGAIN && !hopeless)
-		pause_ms = pause_after(k, &kn, state, ending_clock_ms() - begun_ms);
+		pause_ms = pause_after(k, &kn, state, clock_boot_ms() - begun_ms);
 	/* Left without an answer it may have been heard all the same. */
 	k->was_sent = k->was_sent || state != KEEP_CLOSED || status == POSTERN_AGAIN;
 	knocking_end(&kn);
 	json_decref(model);
 	if (hopeless || status == POSTERN_AGAIN)
 		return status;
-	return wait_until(k, ending_clock_ms() + pause_ms) ? POSTERN_OK : POSTERN_AGAIN;
+	return wait_until(k, clock_boot_ms() + pause_ms) ? POSTERN_OK : POSTERN_AGAIN;
 }
 
 /* ---- the command ---- */
