@@ -230,18 +230,6 @@ static int knock(struct knocking *k, const struct settings *s, uint16_t port,
 	return status == POSTERN_OK ? knocking_run(k, model) : model_status(model, k->lib, status);
 }
 
-/* Was it sent where no answer comes, so that only the connection can tell? */
-static bool is_unconfirmed(const struct knocking *k)
-{
-	const struct postern_answer *a;
-
-	for (size_t i = 0; (a = postern_knock_answer(k->knock, i)); i++) {
-		if (a->unconfirmed)
-			return true;
-	}
-	return false;
-}
-
 /* 0: the profile does not say, or it is random. */
 static uint16_t port_in_profile(const struct postern_profile *profile, const char *name)
 {
@@ -269,16 +257,16 @@ static bool port_of(char out[static PORT_TEXT], const struct postern_answer *a,
 	return port != 0;
 }
 
-/* Through the door that was opened, from the address that it was opened for. */
-static int go_through(
-    struct knocking *k, const struct settings *s, const struct reserved *r, json_t *model)
+/* From the address that the door was opened for. Returns a connected socket, or -1 with errno; port "": it is not known. */
+static int connect_door(const struct knocking *k, const struct settings *s,
+    const struct reserved *r, char port[static PORT_TEXT])
 {
-	char port[PORT_TEXT] = "";
 	const struct postern_answer *a;
 	const char *host = s->operand[0];
-	bool same = is_server(k->profile, host);
+	const bool same = is_server(k->profile, host);
 	int sock = -1;
 
+	port[0] = '\0';
 	errno = EADDRNOTAVAIL;
 	for (size_t i = 0; sock < 0 && (a = postern_knock_answer(k->knock, i)); i++) {
 		if ((a->status == POSTERN_OK || a->unconfirmed) &&
@@ -286,12 +274,24 @@ static int go_through(
 			sock = connect_host(
 			    a, same ? a->server : host, port, r->sock >= 0 ? r->port : NULL);
 	}
+	return sock;
+}
+
+/* Through the door that was opened; or that may be, where no answer comes. */
+static int go_through(
+    const struct knocking *k, const struct settings *s, const struct reserved *r, json_t *model)
+{
+	char port[PORT_TEXT];
+	const char *host = s->operand[0];
+	const bool unconfirmed = knocking_is_unconfirmed(k);
+	const int sock = connect_door(k, s, r, port);
+
 	if (port[0] == '\0')
-		return model_error(model, is_unconfirmed(k) ? POSTERN_NO_ANSWER : POSTERN_SYSTEM,
+		return model_error(model, unconfirmed ? POSTERN_NO_ANSWER : POSTERN_SYSTEM,
 		    "no TCP port is known of '%s': an answer tells it, so knock in a way that "
 		    "brings one, and name a service over TCP",
 		    s->operand[1]);
-	if (sock < 0 && is_unconfirmed(k))
+	if (sock < 0 && unconfirmed)
 		return model_error(model, POSTERN_NO_ANSWER,
 		    "the knock was sent, no answer was to come, and %s port %s does not take the "
 		    "connection (%s): knock once in a way that brings an answer, which says why",
@@ -302,7 +302,7 @@ static int go_through(
 		    "service "
 		    "run there?",
 		    host, port, strerror(errno));
-	if (is_unconfirmed(k) && is_tarpit(sock)) {
+	if (unconfirmed && is_tarpit(sock)) {
 		(void)close(sock);
 		return model_error(model, POSTERN_NO_ANSWER,
 		    "the knock was sent, no answer was to come, and what takes the connection to "
@@ -336,7 +336,7 @@ int command_connect(struct postern *p, const struct settings *s, json_t *model)
 	int status = find_profile(&k, p, s, port, model);
 	if (status == POSTERN_OK)
 		status = knock(&k, s, port, &r, model);
-	if (status == POSTERN_OK || (status == POSTERN_NO_ANSWER && is_unconfirmed(&k)))
+	if (status == POSTERN_OK || (status == POSTERN_NO_ANSWER && knocking_is_unconfirmed(&k)))
 		status = go_through(&k, s, &r, model);
 	if (r.sock >= 0)
 		(void)close(r.sock);

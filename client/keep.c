@@ -187,15 +187,9 @@ static uint32_t rest_of(struct keeper *k, const struct knocking *kn)
 
 static enum keep_state state_of(const struct knocking *kn, int status)
 {
-	const struct postern_answer *a;
-
 	if (status == POSTERN_OK)
 		return KEEP_OPEN;
-	for (size_t i = 0; kn->knock && (a = postern_knock_answer(kn->knock, i)); i++) {
-		if (a->unconfirmed)
-			return KEEP_SENT;
-	}
-	return KEEP_CLOSED;
+	return knocking_is_unconfirmed(kn) ? KEEP_SENT : KEEP_CLOSED;
 }
 
 static void add_place(char out[static PLACES_MAX], const char *format, ...)

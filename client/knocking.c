@@ -105,6 +105,17 @@ int knocking_run(struct knocking *k, json_t *model)
 	return model_status(model, k->lib, status);
 }
 
+bool knocking_is_unconfirmed(const struct knocking *k)
+{
+	const struct postern_answer *a;
+
+	for (size_t i = 0; k->knock && (a = postern_knock_answer(k->knock, i)); i++) {
+		if (a->unconfirmed)
+			return true;
+	}
+	return false;
+}
+
 void knocking_end(struct knocking *k)
 {
 	postern_knock_free(k->knock);

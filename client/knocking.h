@@ -31,6 +31,8 @@ int knocking_run(struct knocking *k, json_t *model);
 int knocking_open(struct knocking *k, struct postern *p, const struct settings *s, json_t *model);
 /* close.c: the doors of these services, or of all of the profile. k as for knocking_load(). */
 int knocking_close(struct knocking *k, struct postern *p, const struct settings *s, json_t *model);
+/* Was it sent where no answer comes, so that the door alone can tell? */
+bool knocking_is_unconfirmed(const struct knocking *k);
 void knocking_end(struct knocking *k);
 
 #endif
