@@ -118,13 +118,13 @@ static int close_all(struct knocking *k, const struct settings *s, json_t *model
 	return status;
 }
 
-int knocking_close(struct knocking *k, struct postern *p, const struct settings *s, json_t *model)
+int knocking_close(struct knocking *k, const struct settings *s, json_t *model)
 {
 	const struct postern_service *service;
 	json_t *closed = json_array();
 
 	model_set(model, "closed", closed);
-	int status = knocking_load(k, p, s->operand[0], model);
+	int status = knocking_load(k, s->operand[0], model);
 	if (status == POSTERN_OK && s->operands > 1)
 		return close_services(k, s, model, closed);
 	for (size_t i = 0;
@@ -142,7 +142,7 @@ int command_close(struct postern *p, const struct settings *s, json_t *model)
 	if ((s->operands > 1) + s->has_session + s->all > 1)
 		return model_error(model, POSTERN_BAD_ARGUMENT,
 		    "close: name services, or a session, or say --all: one of these");
-	int status = knocking_load(&k, p, s->operand[0], model);
+	int status = knocking_load(&k, s->operand[0], model);
 	if (status == POSTERN_OK && s->has_session)
 		status = close_session(&k, s, s->session, model, closed);
 	else if (status == POSTERN_OK && s->operands > 1)

@@ -176,13 +176,12 @@ static bool is_number(const char *text)
 	return text[strspn(text, "0123456789")] == '\0';
 }
 
-static int find_profile(
-    struct knocking *k, struct postern *p, const struct settings *s, uint16_t port, json_t *model)
+static int find_profile(struct knocking *k, const struct settings *s, uint16_t port, json_t *model)
 {
 	if (s->profile)
-		return knocking_load(k, p, s->profile, model);
-	int status = postern_profile_find(p, s->operand[0], port, &k->profile);
-	return status == POSTERN_OK ? status : model_status(model, p, status);
+		return knocking_load(k, s->profile, model);
+	int status = postern_profile_find(k->lib, s->operand[0], port, &k->profile);
+	return status == POSTERN_OK ? status : model_status(model, k->lib, status);
 }
 
 /*
@@ -333,7 +332,7 @@ int command_connect(struct postern *p, const struct settings *s, json_t *model)
 	if (s->exact && reserve(&r) < 0)
 		return model_error(
 		    model, POSTERN_SYSTEM, "connect: no port of its own: %s", strerror(errno));
-	int status = find_profile(&k, p, s, port, model);
+	int status = find_profile(&k, s, port, model);
 	if (status == POSTERN_OK)
 		status = knock(&k, s, port, &r, model);
 	if (status == POSTERN_OK || (status == POSTERN_NO_ANSWER && knocking_is_unconfirmed(&k)))

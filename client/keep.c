@@ -313,7 +313,7 @@ static int knock_and_wait(struct keeper *k)
 	json_t *model = model_new("open");
 	uint64_t pause_ms = 0;
 
-	int status = knocking_open(&kn, k->lib, &k->s, model);
+	int status = knocking_open(&kn, &k->s, model);
 	const enum keep_state state = state_of(&kn, status);
 	const bool hopeless = is_hopeless(&kn, status);
 
@@ -352,7 +352,7 @@ static int close_doors(struct keeper *k, json_t *model)
 	struct knocking kn = {.lib = k->lib, .ending = &k->ending};
 
 	ending_last_words(&k->ending);
-	int status = knocking_close(&kn, k->lib, &k->s, model);
+	int status = knocking_close(&kn, &k->s, model);
 	knocking_end(&kn);
 	if (status == POSTERN_AGAIN)
 		return model_error(model, POSTERN_NO_ANSWER,

@@ -5,13 +5,12 @@
 #include "ask.h"
 #include "model.h"
 
-int knocking_load(struct knocking *k, struct postern *p, const char *profile, json_t *model)
+int knocking_load(struct knocking *k, const char *profile, json_t *model)
 {
-	k->lib = p;
-	int status = postern_profile_load(p, profile, &k->profile);
+	int status = postern_profile_load(k->lib, profile, &k->profile);
 	if (status != POSTERN_OK) {
 		model_set(model, "profile", model_text(profile));
-		return model_status(model, p, status);
+		return model_status(model, k->lib, status);
 	}
 	model_set(model, "profile", model_text(postern_profile_name(k->profile)));
 	return POSTERN_OK;

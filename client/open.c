@@ -55,10 +55,10 @@ static int ask(struct knocking *k, const struct settings *s, char named[static N
 	return status;
 }
 
-int knocking_open(struct knocking *k, struct postern *p, const struct settings *s, json_t *model)
+int knocking_open(struct knocking *k, const struct settings *s, json_t *model)
 {
 	char named[NAMED_MAX];
-	int status = knocking_load(k, p, s->operand[0], model);
+	int status = knocking_load(k, s->operand[0], model);
 
 	if (status == POSTERN_OK)
 		status = knocking_make(k, s, POSTERN_OPEN, model);
@@ -68,7 +68,7 @@ int knocking_open(struct knocking *k, struct postern *p, const struct settings *
 	if (status == POSTERN_OK)
 		status = knocking_run(k, model);
 	else
-		(void)model_status(model, p, status);
+		(void)model_status(model, k->lib, status);
 	k->named = NULL;
 	return status;
 }
@@ -76,7 +76,7 @@ int knocking_open(struct knocking *k, struct postern *p, const struct settings *
 int command_open(struct postern *p, const struct settings *s, json_t *model)
 {
 	struct knocking k = {.lib = p};
-	int status = knocking_open(&k, p, s, model);
+	int status = knocking_open(&k, s, model);
 
 	knocking_end(&k);
 	return status;

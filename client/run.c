@@ -63,7 +63,7 @@ int command_run(struct postern *p, const struct settings *s, json_t *model)
 	if ((s->line != NULL) == (s->operands > 1))
 		return model_error(model, POSTERN_BAD_ARGUMENT,
 		    "run: name a command, or give --command-line: one of these");
-	int status = knocking_load(&k, p, s->operand[0], model);
+	int status = knocking_load(&k, s->operand[0], model);
 	if (status == POSTERN_OK)
 		status = knocking_make(&k, s, POSTERN_RUN, model);
 	if (status == POSTERN_OK) {
