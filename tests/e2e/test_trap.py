@@ -12,11 +12,11 @@ from lab.network import v4, v6
 from lab.user import NO_ANSWER
 from test_ban import by_each_firewall
 from wire import frames
+from wire.frames import ACK, FIN, RST, SYN
 
 OPEN_PORT = 8080  # of a service that nobody guards
 TARPIT, REPORT, PLAIN = 22, 23, 24
 AFTER = 4
-SYN, RST, ACK, FIN = 2, 4, 16, 1
 
 
 def trapped(name, port, trap):
@@ -45,18 +45,11 @@ def bans(house):
     return {row["address"] for row in house.postern.ctl_json("bans")["bans"]}
 
 
-def segment(source, port, target, flags, seq=None, ack=None, server=None):
+def segment(source, port, target, flags, server=None):
     """A whole TCP segment to a port of the server, from anybody."""
     server = server or (v6("server") if ":" in source else v4("server"))
-
-    def head(sum_):
-        return frames.struct.pack(">HHIIBBHHH", port, target, seq, ack, 5 << 4, flags, 64240, sum_, 0)
-
-    seq, ack = (random.getrandbits(32) if n is None else n for n in (seq, ack))
-    pseudo = frames._pseudo(source, server, frames.TCP, 20)
-    whole = head(frames.checksum(pseudo + head(0)))
-    ip = frames.ipv6 if ":" in source else frames.ipv4
-    return ip(source, server, frames.TCP, whole)
+    seq, ack = random.getrandbits(32), random.getrandbits(32)
+    return frames.packet(source, server, frames.TCP, frames.tcp(source, port, server, target, flags, seq, ack, 64240))
 
 
 def forge(house, packets):

@@ -6,6 +6,7 @@ import struct
 UDP, TCP, FRAGMENT, NO_NEXT = 17, 6, 44, 59
 ICMPV6 = 58
 HOP_BY_HOP, ROUTING, DESTINATION = 0, 43, 60
+FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 
 def checksum(data):
@@ -38,17 +39,21 @@ def udp(src, sport, dst, dport, payload):
     return struct.pack(">HHHH", sport, dport, length, sum_) + payload
 
 
+def tcp(src, sport, dst, dport, flags, seq, ack, window, options=b"", payload=b""):
+    words = 5 + len(options) // 4
+
+    def head(sum_):
+        return struct.pack(">HHIIBBHHH", sport, dport, seq, ack, words << 4, flags, window, sum_, 0) + options
+
+    whole = head(0) + payload
+    return head(checksum(_pseudo(src, dst, TCP, len(whole)) + whole)) + payload
+
+
 def tcp_syn(src, sport, dst, dport, seq=1000, payload=b"", tsval=None):
     """tsval: with the options that Linux sends, this timestamp among them."""
     options = b"" if tsval is None else b"\x02\x04\x05\xb4\x04\x02\x08\x0a" + struct.pack(">II", tsval, 0)
     options += b"" if tsval is None else b"\x01\x03\x03\x07"
-    words = 5 + len(options) // 4
-
-    def head(sum_):
-        return struct.pack(">HHIIBBHHH", sport, dport, seq, 0, words << 4, 2, 64240, sum_, 0) + options
-
-    length = 4 * words + len(payload)
-    return head(checksum(_pseudo(src, dst, TCP, length) + head(0) + payload)) + payload
+    return tcp(src, sport, dst, dport, SYN, seq, 0, 64240, options, payload)
 
 
 def tcp_syn_ack(src, sport, dst, dport, seq, ack, times=None, payload=b""):
@@ -57,13 +62,7 @@ def tcp_syn_ack(src, sport, dst, dport, seq, ack, times=None, payload=b""):
     options = b""
     if times:
         options = struct.pack(">BBHBBBBIIBBBB", 2, 4, 1440 if v6 else 1460, 4, 2, 8, 10, *times, 1, 3, 3, 7)
-    words, window = 5 + len(options) // 4, 64260 if v6 else 65160
-
-    def head(sum_):
-        return struct.pack(">HHIIBBHHH", sport, dport, seq, ack, words << 4, 0x12, window, sum_, 0) + options
-
-    whole = head(0) + payload
-    return head(checksum(_pseudo(src, dst, TCP, len(whole)) + whole)) + payload
+    return tcp(src, sport, dst, dport, SYN | ACK, seq, ack, 64260 if v6 else 65160, options, payload)
 
 
 def echo_reply(src, dst, ident, number, payload):
@@ -77,10 +76,7 @@ def echo_reply(src, dst, ident, number, payload):
 
 
 def tcp_reset(src, sport, dst, dport, ack, payload=b""):
-    def head(sum_):
-        return struct.pack(">HHIIBBHHH", sport, dport, 0, ack, 5 << 4, 0x14, 0, sum_, 0)
-
-    return head(checksum(_pseudo(src, dst, TCP, 20 + len(payload)) + head(0) + payload)) + payload
+    return tcp(src, sport, dst, dport, RST | ACK, 0, ack, 0, payload=payload)
 
 
 def ipv4(src, dst, proto, payload, options=b"", ident=0, fragment=0, more=False, ttl=64):
