@@ -7,10 +7,11 @@ from lab import connect, nft, until
 from lab.network import v4, v6
 from lab.user import DENIED, GRANTED
 from test_backends import tables
+from test_who import PIN, pin_file, set_pin
 from wire import request as rq
 
 OPEN_PORT = 8080  # of a service that nobody guards
-PIN, WRONG = "sesame 47,11", "barley 47,11"
+WRONG = "barley 47,11"
 AFTER, FOR_S = 3, 600
 METHODS = {
     "nftables": ("afpacket", "tcpdump", "nflog", "nfqueue", "udp", "pcap"),
@@ -46,12 +47,6 @@ def events(house, *which):
     return [(r["event"], r["client"], r["from"], r["reason"]) for r in rows if r["event"] in which]
 
 
-def pin_file(house, pin):
-    path = house.alice.home / f"pin-{pin[0]}"
-    path.write_text(pin + "\n")
-    return f"--pin-file={house.alice.give(path)}"
-
-
 def try_pin(house, pin):
     return house.alice.postern("open", "alice", "-4", pin_file(house, pin)).returncode
 
@@ -72,8 +67,7 @@ def ban_by_hand(house, *addresses):
 
 @by_each_firewall(start=False, ban_after=AFTER, ban_for=FOR_S, suspend_after=0)
 def test_wrong_pins_ban_and_a_right_one_lifts(house, firewall):
-    words = house.postern.bin / "ctl/posternctl", "-c", house.postern.config, "client", "pin", "alice"
-    house.server.run(*words, stdin=PIN + "\n")
+    set_pin(house)
     house.postern.start()
     listener, knocker = serve(house), house.knocker()
     assert knocker.ping().verdict == "ok"

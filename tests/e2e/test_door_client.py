@@ -15,6 +15,7 @@ from lab.network import v4
 from lab.process import alive
 from lab.user import DENIED, GRANTED, NO_ANSWER, USAGE, User
 from test_firewall_backend import serve
+from test_who import set_pin
 
 S4, S6 = v4("server"), "fd88::1"
 FAILED = 7
@@ -273,8 +274,7 @@ def test_keep_without_answers(house):
 @SPARE
 def test_keep_ends_where_knocking_on_is_no_use(house):
     begin(house)
-    command = house.postern.bin / "ctl/posternctl", "-c", house.postern.config, "client", "pin", "alice"
-    house.postern.host.run(*command, stdin="sesame\n")
+    set_pin(house, pin="sesame")
     right, wrong = ((house.alice.home / name) for name in ("right", "wrong"))
     for path in (right, wrong):
         path.write_text("sesame\n" if path is right else "wrong\n")
