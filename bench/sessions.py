@@ -10,7 +10,7 @@ from pathlib import Path
 from lab import nft
 from lab.crowd import Crowd
 from lab.house import House
-from lab.process import status
+from lab.process import resident_kib
 from lab.wait import until
 
 MANY, FEW, QUICK = 10_000, 2_000, 1_000
@@ -85,7 +85,7 @@ class Sessions:
         return value
 
     def memory(self, postern):
-        return {name: int(status(postern.pid(name))["VmRSS"].split()[0]) for name in PROCESSES}
+        return {name: resident_kib(postern.pid(name)) for name in PROCESSES}
 
     def one(self, house, kind, count, name):
         postern = house.postern

@@ -13,7 +13,7 @@ from lab.crowd import Crowd
 from lab.house import House
 from lab.network import v4, v6
 from lab.postern import Postern
-from lab.process import status
+from lab.process import resident_kib
 from lab.programs import PLACES, build, built
 from lab.user import GRANTED
 from test_capture import TAGS, arrives, recorder
@@ -69,7 +69,7 @@ class Loaded:
         return next(pid for name, pid in self.pids.items() if name.startswith("capture"))
 
     def resident_kib(self):
-        return int(status(self.capture_pid())["VmRSS"].split()[0])
+        return resident_kib(self.capture_pid())
 
 
 @pytest.fixture(scope="module", params=methods())

@@ -11,7 +11,7 @@ import pytest
 from lab import connect, nft, until
 from lab.crowd import Crowd
 from lab.network import v4
-from lab.process import cpu_s, status
+from lab.process import cpu_s, resident_kib
 
 CLIENTS, SESSIONS, DOORS = 100_000, 10_000, 5_000
 EACH = 50  # sessions of one client
@@ -54,10 +54,6 @@ def test_a_hundred_thousand_clients(house):
     assert hundred_thousandth < one * 1.5 + 0.1, rounds
 
 
-def resident_kib(postern, role):
-    return int(status(postern.pid(role))["VmRSS"].split()[0])
-
-
 def admitted(number):
     return str(ipaddress.ip_address("10.77.0.0") + number)
 
@@ -84,7 +80,7 @@ def test_ten_thousand_sessions(house):
     crowd = Crowd(house, SESSIONS // EACH)
     postern.start()
     assert bob.ping().verdict == "ok"
-    before = resident_kib(postern, "auth"), resident_kib(postern, "monitor")
+    before = resident_kib(postern.pid("auth")), resident_kib(postern.pid("monitor"))
 
     parts = [*range(0, 2 * PART, PART), 2 * PART, *range(SESSIONS - 2 * PART, SESSIONS + 1, PART)]
     ms = [opening_cpu_ms(postern, crowd, at, end - at) for at, end in itertools.pairwise(parts)]
@@ -92,7 +88,7 @@ def test_ten_thousand_sessions(house):
     assert len(nft.elements(house.server, "doors4")) == SESSIONS
     rows = postern.sessions()
     assert len({row["session"] for row in rows}) == len({row["address"] for row in rows}) == SESSIONS
-    auth, monitor = resident_kib(postern, "auth") - before[0], resident_kib(postern, "monitor") - before[1]
+    auth, monitor = (resident_kib(postern.pid(role)) - was for role, was in zip(("auth", "monitor"), before))
     assert auth < SESSIONS * 2 and monitor < SESSIONS / 4, (auth, monitor)
 
     postern.kill("auth")

@@ -1,6 +1,5 @@
 """Knocks in pieces along a secret sequence of ports, with others who send to the same ports."""
 
-import os
 import random
 import socket
 import struct
@@ -14,6 +13,7 @@ from PIL import Image
 from lab import connect, nft, until
 from lab.nat import Nat
 from lab.network import v4, v6
+from lab.process import cpu_s, resident_kib
 from lab.programs import PLACES, build
 from lab.record import Recording
 from lab.sequencer import Sequencer
@@ -454,18 +454,13 @@ def hostile_pictures():
     yield good[:33] + struct.pack(">I", 0xFFFFFFF0) + good[37:]
 
 
-def cpu_s(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
 @pytest.mark.house(alice=False, sequence=PORTS, sequence_pieces=["clean"], sequence_cover=["none", "png"])
 def test_hostile_pictures(house):
     """Bombs, sizes that lie, junk, chunks of other kinds, all tags right: little time, little memory, few lines."""
     knocker = Sequencer(house.client, house.card, PORTS, "clean")
     assert knocker.open().verdict == "ok"
     pid = house.postern.pid("capture")
-    before, lines, used = rss_kib(pid), len(house.postern.log_lines("capture")), cpu_s(pid)
+    before, lines, used = resident_kib(pid), len(house.postern.log_lines("capture")), cpu_s(pid)
     for n, body in enumerate(hostile_pictures()):
         assert len(body) <= 65536
         knocker.send(knocker.pieces(body))
@@ -474,7 +469,7 @@ def test_hostile_pictures(house):
     said = house.postern.log_lines("capture")[lines:]
     assert len(said) <= 5 and all("dropped reason=cover" in line for line in said)
     assert house.postern.pid("capture") == pid
-    assert rss_kib(pid) - before < 4096 and cpu_s(pid) - used < 0.5
+    assert resident_kib(pid) - before < 4096 and cpu_s(pid) - used < 0.5
     assert knocker.open().verdict == "refreshed"
 
 
@@ -507,18 +502,13 @@ def test_silence_ends(house):
     assert 2.5 < time.monotonic() - started < 8
 
 
-def rss_kib(pid):
-    with open(f"/proc/{pid}/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
-
-
 @pytest.mark.house(alice=False, sequence=PORTS, sequence_pieces=["clean"])
 def test_memory_with_the_door_key_in_the_wrong_hands(house):
     """Sets without an end, of the largest size, from thousands of addresses."""
     knocker = Sequencer(house.client, house.card, PORTS, "clean")
     assert knocker.open().verdict == "ok"
     pid = house.postern.pid("capture")
-    before = rss_kib(pid)
+    before = resident_kib(pid)
     mac, own = house.server.mac("eth0"), house.attacker.mac("eth0")
     server = v4("server")
     body = random.randbytes(64 * 1024)
@@ -535,7 +525,7 @@ def test_memory_with_the_door_key_in_the_wrong_hands(house):
     house.attacker.inject("eth0", flood())
     while house.postern.counter(".seen") < 400 * 40:
         time.sleep(0.05)
-    grown = rss_kib(pid) - before
+    grown = resident_kib(pid) - before
     assert capture(house, "set-lost") > 100
     assert grown < 9.5 * 1024, grown
     reply = knocker.open()  # and an honest one comes through when he rests

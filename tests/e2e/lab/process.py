@@ -90,6 +90,10 @@ def alive(pid):
         return False
 
 
+def resident_kib(pid):
+    return int(status(pid)["VmRSS"].split()[0])
+
+
 def cpu_s(pid):
     """What all threads of a process had of processors, to the nanosecond: clock_getcpuclockid(3) without the C library."""
     return time.clock_gettime(~pid << 3 | 2)
