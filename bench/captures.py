@@ -9,7 +9,6 @@ import re
 import signal
 import time
 
-from lab.network import v4
 from lab.process import children
 from lab.wait import Timeout
 from peers import DAEMON_CPU, KNOCK_PORT, Fwknop, blast_argv

@@ -8,7 +8,7 @@ import time
 import pytest
 from lab import connect, nft, stays, until
 from lab.backend import Backend
-from test_firewall_backend import A4, A6, BOTH, C4, C6, ECHO, S4, S6, SSH, is_open, serve
+from test_firewall_backend import A4, A6, BOTH, C4, C6, ECHO, S4, SSH, is_open, serve
 
 IDLE = 2
 RACERS = 10
