@@ -270,7 +270,7 @@ static bool asks_trap(const struct postern_profile *p, const struct request *q)
 	return false;
 }
 
-/* Nothing was to come back; what the door said, if there is one to try. */
+/* Nothing was to come back; what the door said that was tried, or why none was. */
 static void tell_unheard(struct postern_knock *k, const struct side *s)
 {
 	const struct postern_profile *p = k->profile;
@@ -278,7 +278,15 @@ static void tell_unheard(struct postern_knock *k, const struct side *s)
 	const char *name = s->exchange->sender->name, *note = w ? w->note : "";
 	uint16_t port = knock_door(k);
 
-	if (asks_random(p, &k->request))
+	if (port != 0)
+		trouble_say(&k->lib->errors,
+		    "%s: sent by %s, which brings no answer back, but %s port %u stays closed to "
+		    "this host%s%s: see whether the address named is this host's; knock once by "
+		    "a carrier that brings an answer, in case the server first asks who this is; "
+		    "or ask its administrator whether this client may do that",
+		    p->name, name, s->answer.server, (unsigned)port,
+		    note[0] ? "; the web server said: " : "", note);
+	else if (asks_random(p, &k->request))
 		trouble_say(&k->lib->errors,
 		    "%s: sent to %s by %s, which brings no answer back, and only that tells which "
 		    "port is open: knock in a way that brings one (see CARRIERS and --confirm)",
@@ -300,19 +308,11 @@ static void tell_unheard(struct postern_knock *k, const struct side *s)
 		    "connections without a door, the door is not tried for you: try the service "
 		    "itself",
 		    p->name, s->answer.server, name);
-	else if (port == 0)
+	else
 		trouble_say(&k->lib->errors,
 		    "%s: sent to %s by %s, which brings no answer back; only a TCP service shows "
 		    "from here whether its door is open: try the service itself",
 		    p->name, s->answer.server, name);
-	else
-		trouble_say(&k->lib->errors,
-		    "%s: sent by %s, which brings no answer back, but %s port %u stays closed to "
-		    "this host%s%s: see whether the address named is this host's; knock once by "
-		    "a carrier that brings an answer, in case the server first asks who this is; "
-		    "or ask its administrator whether this client may do that",
-		    p->name, name, s->answer.server, (unsigned)port,
-		    note[0] ? "; the web server said: " : "", note);
 }
 
 static void tell_silence(struct postern_knock *k, const struct side *s)

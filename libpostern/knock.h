@@ -79,11 +79,11 @@ int answer_conclude(struct postern_knock *k);
 bool sides_open(struct postern_knock *k);
 /* Sockets, and the exchange with its request. */
 void side_open(struct postern_knock *k, struct side *s);
-/* Where nothing comes back: is the door open? */
 /* Did this one, or one before it, meet a trap where the door was tried? */
 bool knock_met_trap(const struct postern_knock *k);
 /* As lane_door(), and 0, too, where a trap was met: what it meets counts against this host. */
 uint16_t knock_door(const struct postern_knock *k);
+/* Where nothing comes back: is the door open? */
 void side_probe(struct postern_knock *k, struct side *s, struct moment now);
 void side_close(struct side *s);
 /* Send what is due. */

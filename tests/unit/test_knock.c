@@ -202,6 +202,33 @@ static void silence_is_told(void **state)
 	assert_false(postern_knock_answer(l->knock, 0)->answered);
 }
 
+/* Without an answer such doors are tried as may be, and of those alone it is told that they stay closed. */
+static void of_several_doors_the_one_is_told_that_was_tried(void **state)
+{
+	static const struct {
+		const char *service[2], *told;
+	} asked[] = {
+	    {{"web", "ssh"}, "127.0.0.1 port 22 stays closed to this host"},
+	    {{"db", "ssh"}, "127.0.0.1 port 22 stays closed to this host"},
+	    {{"web", "db"}, "only that tells which port is open"},
+	};
+	struct lab *l = *state;
+
+	l->net.server->mute = true;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		fakenet_profile(&l->net,
+		    "server = 127.0.0.1\nservice = web tcp 80 trap\nservice = db tcp random\n");
+		load(l);
+		good(l, postern_profile_set(l->profile, "confirm", "none"));
+		make(l, POSTERN_OPEN);
+		good(l, postern_knock_service(l->knock, asked[i].service[0]));
+		good(l, postern_knock_service(l->knock, asked[i].service[1]));
+		good(l, postern_knock_set(l->knock, POSTERN_RETRIES, 0));
+		assert_int_equal(postern_knock_run(l->knock), POSTERN_NO_ANSWER);
+		assert_non_null(strstr(postern_error(l->lib), asked[i].told));
+	}
+}
+
 /* 127.0.0.2 has no socket: the kernel answers with ICMP, at once, each time. */
 static void a_closed_port_is_silence_and_the_next_address_is_tried(void **state)
 {
@@ -449,6 +476,7 @@ int main(void)
 	    TEST(one_family_when_told),
 	    TEST(a_denial_is_told_with_the_servers_words),
 	    TEST(silence_is_told),
+	    TEST(of_several_doors_the_one_is_told_that_was_tried),
 	    TEST(a_closed_port_is_silence_and_the_next_address_is_tried),
 	    TEST(an_address_out_of_reach_is_left_at_once),
 	    TEST(noise_is_passed_over),
