@@ -85,7 +85,7 @@ void sequence_check(
 	const bool given =
 	    at->line_of(at->slots, "ports") != 0 || at->line_of(at->slots, "range") != 0;
 
-	if (!given)
+	if (!sequence_in_use(s) && (!given || at->r->errors == 0))
 		fault = "give its ports, or the range that they roll in";
 	if (fault != NULL)
 		report_error(at->r, at->file, s->line, "sequence \"%s\": %s", s->name, fault);

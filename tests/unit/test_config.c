@@ -1008,6 +1008,12 @@ static void test_faults_of_named_sequences(void **state)
 	    "f:2: id: 64 is above the maximum 63\n"
 	    "f:2: sequence \"c\": the range has less than four times as many ports as roll in it: "
 	    "make it wider\n");
+	assert_faults("sequence b { id = 2 range = '' }\n" SERVICE,
+	    "f:1: sequence \"b\": give its ports, or the range that they roll in\n");
+	assert_faults("sequence b { id = 2 ports = {''} }\n" SERVICE,
+	    "f:1: sequence \"b\": give its ports, or the range that they roll in\n");
+	assert_faults("sequence b { id = 2 range = 9-1 }\n" SERVICE,
+	    "f:1: range: \"9-1\" is not a range of ports, such as 20000-29999\n");
 	assert_faults("sequence b { id = 2 range = 100-200 ports = {1, 2, 3, 4, 5} }\n" SERVICE,
 	    "f:1: sequence \"b\": give a list of ports, or a range, and not both\n");
 	assert_faults("udp-port = 9\nsequence b { id = 2 ports = {9, 2, 22, 4, 5} }\n" SERVICE,
