@@ -89,8 +89,7 @@ struct msg_trapped {
 	uint8_t unused[7];
 };
 
-struct
-    msg_plain { /* CAPTURE_READY, STATS_QUERY, AUTH_READY, RELOAD_WANTED, COMMIT, SETTLED, ABORT */
+struct msg_plain { /* CAPTURE_READY, STATS_QUERY, AUTH_READY, RELOAD_WANTED, COMMIT, SETTLED */
 	struct ipc_head head;
 };
 

@@ -362,7 +362,6 @@ int config_command(const struct config *c, const char *name)
 	return -1;
 }
 
-/* By where the match lies, not by a pattern put in brackets, which one that has a bracket of its own would leave. */
 void approvals_check(const struct config *c, const struct section_place *at)
 {
 	for (unsigned i = 0; i < c->services; i++) {
@@ -380,6 +379,7 @@ void approvals_check(const struct config *c, const struct section_place *at)
 	}
 }
 
+/* By where the match lies, not by a pattern put in brackets, which one that has a bracket of its own would leave. */
 bool config_argument_fits(const char *pattern, const char *argument)
 {
 	regmatch_t at;
