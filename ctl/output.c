@@ -196,16 +196,17 @@ void output_fact(struct ctl *c, const char *name, json_t *value)
 	set(c->out->model, name, value);
 }
 
-/* What stands in a cell of a table. */
+/* What stands in a cell of a table; where there is no room for all of it, that shows. */
 static void cell_text(const json_t *value, char out[static CELL_MAX])
 {
+	static const char cut[] = "...";
 	const json_t *item;
 	size_t at = 0;
 	size_t i;
 
 	(void)snprintf(out, CELL_MAX, NOTHING);
 	if (json_is_string(value) && json_string_length(value) > 0)
-		(void)snprintf(out, CELL_MAX, "%s", json_string_value(value));
+		at = (size_t)snprintf(out, CELL_MAX, "%s", json_string_value(value));
 	else if (json_is_integer(value))
 		(void)snprintf(out, CELL_MAX, "%" PRIu64, (uint64_t)json_integer_value(value));
 	else if (json_is_true(value))
@@ -216,6 +217,8 @@ static void cell_text(const json_t *value, char out[static CELL_MAX])
 			at += (size_t)snprintf(out + at, CELL_MAX - at, "%s%s", i > 0 ? "," : "",
 			    json_string_value(item));
 	}
+	if (at >= CELL_MAX)
+		memcpy(out + CELL_MAX - sizeof(cut), cut, sizeof(cut));
 }
 
 static void widen(size_t *width, const char *cell, const char *column)

@@ -203,6 +203,36 @@ static void test_a_row_is_one_line(void **state)
 	output_free(c.out);
 }
 
+/* Whoever reads what a client had run sees that there was more of it. */
+static void test_a_cell_that_is_cut_says_so(void **state)
+{
+	struct ctl c = {.out = output_new("x")};
+	char text[600];
+	struct said s;
+	json_t *row, *list;
+
+	(void)state;
+	(void)memset(text, 'x', sizeof(text) - 1);
+	text[511] = '\0';
+	row = output_row(output_table(&c, "rows", "none"));
+	row_text(row, "what", text);
+	print(&c, CTL_OK, &s);
+	assert_null(strstr(s.out, "..."));
+	text[511] = 'x';
+	text[sizeof(text) - 1] = '\0';
+	row_text(row, "what", text);
+	print(&c, CTL_OK, &s);
+	assert_non_null(strstr(s.out, "xx...\n"));
+	row_text(row, "what", "short");
+	list = row_list(row, "list");
+	list_text(list, text);
+	list_text(list, text);
+	print(&c, CTL_OK, &s);
+	assert_non_null(strstr(s.out, "short  xx"));
+	assert_non_null(strstr(s.out, "xx...\n"));
+	output_free(c.out);
+}
+
 static void test_full_device_is_a_failure(void **state)
 {
 	struct ctl c = {.out = output_new("x")};
@@ -331,6 +361,7 @@ int main(void)
 	    cmocka_unit_test(test_text_has_standard_output_for_itself),
 	    cmocka_unit_test(test_nothing_unprintable),
 	    cmocka_unit_test(test_a_row_is_one_line),
+	    cmocka_unit_test(test_a_cell_that_is_cut_says_so),
 	    cmocka_unit_test(test_full_device_is_a_failure),
 	    cmocka_unit_test(test_arguments),
 	    cmocka_unit_test(test_arguments_that_are_wrong),
