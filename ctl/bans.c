@@ -12,8 +12,6 @@
 
 enum { MS_PER_SECOND = 1000 };
 
-static const char unreadable[] = "the bans cannot be read; run this as root";
-
 struct ban {
 	char address[ADDRESS_TEXT];
 	uint64_t rest_ms;
@@ -56,9 +54,10 @@ int cmd_bans(struct ctl *c, const struct arguments *a)
 
 	(void)a;
 	if (f)
-		status = firewall_bans(f, take, &all) == FIREWALL_OK
-			     ? CTL_OK
-			     : output_fail(c, CTL_FAILED, "%s", unreadable);
+		status =
+		    firewall_bans(f, take, &all) == FIREWALL_OK
+			? CTL_OK
+			: output_fail(c, CTL_FAILED, "the bans cannot be read; run this as root");
 	firewall_stop(f);
 	if (all.len > 0)
 		qsort(all.at, all.len, sizeof(all.at[0]), by_rest);
@@ -85,7 +84,7 @@ static int unban_here(struct ctl *c, const struct address *from, char text[stati
 	s = firewall_unban(f, from);
 	firewall_stop(f);
 	if (s != FIREWALL_OK && s != FIREWALL_NOT_THERE)
-		return output_fail(c, CTL_FAILED, "%s", unreadable);
+		return output_fail(c, CTL_FAILED, "the bans cannot be changed; run this as root");
 	(void)snprintf(
 	    text, CONTROL_TEXT_MAX, "%s", s == FIREWALL_OK ? "let in again" : "was not banned");
 	return CTL_OK;

@@ -114,7 +114,9 @@ struct firewall *firewall_cmd_start(struct ctl *c, const struct config *config)
 
 	if (!f)
 		(void)output_fail(c, CTL_FAILED,
-		    "the firewall cannot be reached; run this as root, on a kernel with nf_tables");
+		    "the firewall %s cannot be reached: what it needs stands above; run this as "
+		    "root",
+		    config->firewall);
 	return f;
 }
 

@@ -364,10 +364,11 @@ int firewall_cmd_check(struct ctl *c, const struct config *config, const struct 
 	struct firewall *f = firewall_cmd_start(c, config);
 	json_t *advice = json_array();
 	struct firewall_state s;
+	const bool seen = f && firewall_read(f, &s) == FIREWALL_OK;
 	int status = CTL_FAILED;
 
 	(void)a;
-	if (f && firewall_read(f, &s) == FIREWALL_OK) {
+	if (seen) {
 		check_table(c, advice, config, &s);
 		if (is_nftables(config)) {
 			status = check_rules(c, advice, config);
@@ -379,8 +380,11 @@ int firewall_cmd_check(struct ctl *c, const struct config *config, const struct 
 		}
 		check_port(advice, config);
 		if (firewall_cmd_check_doors(f, advice, config) != 0)
-			status = output_fail(c, CTL_FAILED, "the doors cannot be read");
+			status = output_fail(
+			    c, CTL_FAILED, "the doors cannot be read; run this as root");
 	}
+	if (f && !seen)
+		(void)output_fail(c, CTL_FAILED, "the guard cannot be read; run this as root");
 	firewall_stop(f);
 	if (status == CTL_OK)
 		status = advice_tell(c, advice, config);

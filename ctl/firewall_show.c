@@ -88,7 +88,7 @@ static int show_installed(
 	add_guarded(c, s);
 	output_fact(c, "trial", json_string(firewall_cmd_trial_word(s->trial)));
 	if (firewall_list(f, add_door, output_table(c, "doors", "no door is open")) != FIREWALL_OK)
-		return output_fail(c, CTL_FAILED, "the doors cannot be read");
+		return output_fail(c, CTL_FAILED, "the doors cannot be read; run this as root");
 	return status;
 }
 
@@ -96,19 +96,20 @@ int firewall_cmd_show(struct ctl *c, const struct config *config, const struct f
 {
 	struct firewall *f = firewall_start(config, false);
 	struct firewall_state s = {0};
+	const bool seen = f && firewall_read(f, &s) == FIREWALL_OK;
 	int status;
 
 	(void)a;
-	if (f && firewall_read(f, &s) != FIREWALL_OK)
-		s.there = false;
+	s.there = seen && s.there;
 	output_fact(c, "installed", json_boolean(s.there));
 	if (s.there) {
 		status = show_installed(c, config, f, &s);
 	} else {
 		output_say(c, "%s",
-		    f ? "The guard is not installed. These rules would be:"
-		      : "Whether the guard is installed cannot be seen (run this as root). These "
-			"rules would be:");
+		    seen
+			? "The guard is not installed. These rules would be:"
+			: "Whether the guard is installed cannot be seen (run this as root). These "
+			  "rules would be:");
 		status = add_rules(c, config, NULL);
 	}
 	firewall_stop(f);

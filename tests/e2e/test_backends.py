@@ -198,6 +198,11 @@ def test_a_tool_that_fails_or_hangs(hosts, tmp_path, program, said):
 @pytest.mark.house(firewall="ipset")
 def test_the_whole_way_and_the_end_of_everything(house):
     assert house.all_closed()
+    blind = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"]
+    blind += [house.postern.bin / PLACES["posternctl"], "-c", house.postern.config, "firewall"]
+    assert "cannot be seen" in house.server.run(*blind, "show").stderr
+    done = house.server.run(*blind, "check", check=False)
+    assert done.returncode == 1 and "run this as root" in done.stderr
     done = house.alice.postern("open", "alice", "ssh", "--single-use")
     assert done.returncode == DENIED and "the firewall has none" in done.stderr + done.stdout
     assert house.alice.postern("open", "alice", "ssh", "--hold", "8").returncode == GRANTED
