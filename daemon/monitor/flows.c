@@ -17,6 +17,7 @@ enum {
 	V4_OFFSET = 12,
 	DIAG_BUFFER = 32768,
 	ESTABLISHED_S = 432000, /* the kernel's own; the first packet sets it anew */
+	WINDOW_SCALE_MAX = 14,	/* RFC 7323 */
 	/* As the kernel numbers the states of sockets (net/tcp_states.h is not for programs). */
 	STATE_ESTABLISHED = 1,
 	STATE_FIN_WAIT1 = 4,
@@ -64,7 +65,12 @@ static struct nf_conntrack *entry_of(const struct flow *f)
 static int adopt(struct nfct_handle *h, const struct flow *f)
 {
 	struct nf_conntrack *ct = entry_of(f);
-	const uint8_t liberal = IP_CT_TCP_FLAG_BE_LIBERAL; /* the windows are not known */
+	/*
+	 * The windows are not known. Taken for smaller than they are, what is sent would lie outside
+	 * of them: let by, but noted as never acknowledged, and forgotten after five idle minutes.
+	 */
+	const uint8_t flags = IP_CT_TCP_FLAG_BE_LIBERAL | IP_CT_TCP_FLAG_WINDOW_SCALE;
+	const uint8_t scale = WINDOW_SCALE_MAX;
 	int rc;
 
 	if (!ct)
@@ -73,10 +79,12 @@ static int adopt(struct nfct_handle *h, const struct flow *f)
 	nfct_set_attr_u8(ct, ATTR_TCP_STATE, TCP_CONNTRACK_ESTABLISHED);
 	nfct_set_attr_u32(ct, ATTR_TIMEOUT, ESTABLISHED_S);
 	nfct_set_attr_u32(ct, ATTR_STATUS, IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED);
-	nfct_set_attr_u8(ct, ATTR_TCP_FLAGS_ORIG, liberal);
-	nfct_set_attr_u8(ct, ATTR_TCP_MASK_ORIG, liberal);
-	nfct_set_attr_u8(ct, ATTR_TCP_FLAGS_REPL, liberal);
-	nfct_set_attr_u8(ct, ATTR_TCP_MASK_REPL, liberal);
+	nfct_set_attr_u8(ct, ATTR_TCP_FLAGS_ORIG, flags);
+	nfct_set_attr_u8(ct, ATTR_TCP_MASK_ORIG, flags);
+	nfct_set_attr_u8(ct, ATTR_TCP_FLAGS_REPL, flags);
+	nfct_set_attr_u8(ct, ATTR_TCP_MASK_REPL, flags);
+	nfct_set_attr_u8(ct, ATTR_TCP_WSCALE_ORIG, scale);
+	nfct_set_attr_u8(ct, ATTR_TCP_WSCALE_REPL, scale);
 	rc = nfct_query(h, NFCT_Q_CREATE, ct);
 	rc = rc == 0 || errno == EEXIST ? 0 : -errno;
 	nfct_destroy(ct);

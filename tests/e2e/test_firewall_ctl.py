@@ -13,7 +13,7 @@ from lab import connect, nft, until
 from lab.backend import Backend
 from lab.network import v4, v6
 from lab.programs import PLACES, build
-from test_firewall_backend import serve
+from test_firewall_backend import serve, tracked
 from test_guard import publish
 
 S4, S6, C4, C6 = v4("server"), v6("server"), v4("client"), v6("client")
@@ -24,6 +24,7 @@ run-dir = "{folder}/run"
 service "ssh" {{ proto = tcp  port = 22  hold = 60  max-hold = 3600 }}
 """
 ADVICE = 5
+HOUR_S = 3600
 
 
 class Ctl:
@@ -388,6 +389,43 @@ def test_the_session_it_runs_in_lives_on(lab, ctl, client, server, words):
         assert "lives on" in ctl.ok(*words, env=env)
         assert reachable(lab) == [False, False]
         assert lives(s)
+
+
+def outlives_s(lab, s):
+    """For how many seconds without a packet the server's kernel remembers the connection."""
+    port = s.getsockname()[1]
+    return max(int(line.split()[4]) for line in tracked(lab.server) if f" sport={port} " in line)
+
+
+def exchange(sender, receiver):
+    """As much as there is room for on the way, and all of it is taken."""
+    sent = 0
+    sender.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sent += sender.send(bytes(65536))
+    receiver.settimeout(5)
+    while sent > 0:
+        got = len(receiver.recv(65536))
+        assert got > 0
+        sent -= got
+
+
+@pytest.mark.parametrize("client,server", [(C4, S4), (C6, S6)], ids=["v4", "v6"])
+def test_a_session_that_lives_on_may_be_idle(lab, ctl, client, server):
+    """Also when both sides sent more than their windows seem to be that nobody knows the scale of."""
+    ctl.configure(more='service "other" { proto = tcp  port = 2222 }\n')
+    with lab.server.socket(connect.family(server)) as listening, lab.client.socket(connect.family(server)) as near:
+        listening.bind((server, 2222))
+        listening.listen()
+        near.connect((server, 2222))
+        far, _ = listening.accept()
+        with far:
+            ctl.ok("install")
+            for _ in range(2):
+                exchange(far, near)
+                exchange(near, far)
+            until(lambda: outlives_s(lab, near) > HOUR_S, 3, "a connection that may be idle")
 
 
 @pytest.mark.parametrize("words", [["try", "--for", "20"], ["install"]], ids=lambda w: w[0])
