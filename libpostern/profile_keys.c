@@ -128,7 +128,8 @@ static int protocol_of(const char *word)
 
 static int complain_of_service(struct profile_reading *s)
 {
-	return profile_complain(s, "must be NAME PROTOCOL PORT, like 'ssh tcp 22'");
+	return profile_complain(s, "must be NAME PROTOCOL PORT, like 'ssh tcp 22' or 'ssh tcp 22 "
+				   "trap', or NAME gateway");
 }
 
 static int read_service(struct profile_reading *s, char *value)
