@@ -246,7 +246,7 @@ static void tell_all(struct postern_knock *k, const struct side *s)
 
 static bool asks_random(const struct postern_profile *p, const struct request *q)
 {
-	for (unsigned i = 0; q->verb == VERB_OPEN && i < q->services; i++) {
+	for (unsigned i = 0; i < q->services; i++) {
 		const struct postern_service *s = profile_service(p, q->service[i]);
 
 		if (s && s->port == 0 && s->protocol != 0)
@@ -257,13 +257,13 @@ static bool asks_random(const struct postern_profile *p, const struct request *q
 
 static bool asks_trap(const struct postern_profile *p, const struct request *q)
 {
-	for (unsigned i = 0; q->verb == VERB_OPEN && i < q->services; i++) {
+	for (unsigned i = 0; i < q->services; i++) {
 		const struct postern_service *s = profile_service(p, q->service[i]);
 
 		if (s && s->port != 0 && profile_has_trap(p, s->port))
 			return true;
 	}
-	for (unsigned i = 0; q->verb == VERB_OPEN && i < q->ports; i++) {
+	for (unsigned i = 0; i < q->ports; i++) {
 		if (q->port[i].proto == IPPROTO_TCP && profile_has_trap(p, q->port[i].number))
 			return true;
 	}
@@ -278,7 +278,12 @@ static void tell_unheard(struct postern_knock *k, const struct side *s)
 	const char *name = s->exchange->sender->name, *note = w ? w->note : "";
 	uint16_t port = knock_door(k);
 
-	if (port != 0)
+	if (k->request.verb != VERB_OPEN)
+		trouble_say(&k->lib->errors,
+		    "%s: sent to %s by %s, which brings no answer back: knock in a way that brings "
+		    "one, if you want to know what came of it",
+		    p->name, s->answer.server, name);
+	else if (port != 0)
 		trouble_say(&k->lib->errors,
 		    "%s: sent by %s, which brings no answer back, but %s port %u stays closed to "
 		    "this host%s%s: see whether the address named is this host's; knock once by "

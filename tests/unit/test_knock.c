@@ -229,6 +229,22 @@ static void of_several_doors_the_one_is_told_that_was_tried(void **state)
 	}
 }
 
+static void of_a_close_without_an_answer_no_door_is_told(void **state)
+{
+	struct lab *l = *state;
+
+	l->net.server->mute = true;
+	fakenet_profile(&l->net, "server = 127.0.0.1\n");
+	load(l);
+	good(l, postern_profile_set(l->profile, "confirm", "none"));
+	make(l, POSTERN_CLOSE);
+	good(l, postern_knock_service(l->knock, "ssh"));
+	good(l, postern_knock_set(l->knock, POSTERN_RETRIES, 0));
+	assert_int_equal(postern_knock_run(l->knock), POSTERN_NO_ANSWER);
+	assert_true(postern_knock_answer(l->knock, 0)->unconfirmed);
+	assert_non_null(strstr(postern_error(l->lib), "if you want to know what came of it"));
+}
+
 /* 127.0.0.2 has no socket: the kernel answers with ICMP, at once, each time. */
 static void a_closed_port_is_silence_and_the_next_address_is_tried(void **state)
 {
@@ -477,6 +493,7 @@ int main(void)
 	    TEST(a_denial_is_told_with_the_servers_words),
 	    TEST(silence_is_told),
 	    TEST(of_several_doors_the_one_is_told_that_was_tried),
+	    TEST(of_a_close_without_an_answer_no_door_is_told),
 	    TEST(a_closed_port_is_silence_and_the_next_address_is_tried),
 	    TEST(an_address_out_of_reach_is_left_at_once),
 	    TEST(noise_is_passed_over),
