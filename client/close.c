@@ -66,13 +66,35 @@ static int close_service(struct knocking *k, const struct settings *s, const cha
 	return status;
 }
 
+/* The i-th of the services that are named, or else of all that the profile has; NULL: there are no more. */
+static const char *service_at(const struct knocking *k, const struct settings *s, size_t i)
+{
+	if (s->operands > 1)
+		return i + 1 < s->operands ? s->operand[i + 1] : NULL;
+	const struct postern_service *service = postern_profile_service(k->profile, i);
+	return service ? service->name : NULL;
+}
+
+/*
+ * One after the other. What goes wrong with one ends it, unless no answer was to come, or these are
+ * the last words, of which each gets its part of the time. Returns the first status that is not OK.
+ */
 static int close_services(
     struct knocking *k, const struct settings *s, json_t *model, json_t *closed)
 {
 	int status = POSTERN_OK;
+	size_t left = 0;
 
-	for (unsigned i = 1; status == POSTERN_OK && i < s->operands; i++)
-		status = close_service(k, s, s->operand[i], model, closed);
+	while (service_at(k, s, left))
+		left++;
+	for (size_t i = 0; left > 0; i++, left--) {
+		if (k->ending)
+			ending_part(k->ending, left);
+		const int one = close_service(k, s, service_at(k, s, i), model, closed);
+		status = status == POSTERN_OK ? one : status;
+		if (one != POSTERN_OK && !k->ending && !knocking_is_unconfirmed(k))
+			break;
+	}
 	return status;
 }
 
@@ -120,17 +142,11 @@ static int close_all(struct knocking *k, const struct settings *s, json_t *model
 
 int knocking_close(struct knocking *k, const struct settings *s, json_t *model)
 {
-	const struct postern_service *service;
 	json_t *closed = json_array();
 
 	model_set(model, "closed", closed);
 	int status = knocking_load(k, s->operand[0], model);
-	if (status == POSTERN_OK && s->operands > 1)
-		return close_services(k, s, model, closed);
-	for (size_t i = 0;
-	     status == POSTERN_OK && (service = postern_profile_service(k->profile, i)); i++)
-		status = close_service(k, s, service->name, model, closed);
-	return status;
+	return status == POSTERN_OK ? close_services(k, s, model, closed) : status;
 }
 
 int command_close(struct postern *p, const struct settings *s, json_t *model)

@@ -62,13 +62,27 @@ int ending_begin(struct ending *e)
 void ending_last_words(struct ending *e)
 {
 	e->until_ms = clock_boot_ms() + ENDING_WAIT_MS;
+	e->part_ms = e->until_ms;
+}
+
+/* 0: it is over. */
+static uint64_t left_until(uint64_t when_ms)
+{
+	const uint64_t now = clock_boot_ms();
+
+	return when_ms > now ? when_ms - now : 0;
+}
+
+void ending_part(struct ending *e, size_t parts)
+{
+	if (e->until_ms != 0)
+		e->part_ms = clock_boot_ms() + left_until(e->until_ms) / parts;
 }
 
 /* timeout_ms, or the least that the last words have left of it; -1: for ever. */
 static int cut_timeout(const struct ending *e, int timeout_ms)
 {
-	const uint64_t now = clock_boot_ms();
-	const uint64_t left = e->until_ms > now ? e->until_ms - now : 0;
+	const uint64_t left = left_until(e->part_ms);
 
 	if (e->until_ms == 0)
 		return timeout_ms;
@@ -77,7 +91,7 @@ static int cut_timeout(const struct ending *e, int timeout_ms)
 
 static bool is_time(const struct ending *e)
 {
-	return e->until_ms == 0 ? is_asked != 0 : clock_boot_ms() >= e->until_ms;
+	return e->until_ms == 0 ? is_asked != 0 : left_until(e->part_ms) == 0;
 }
 
 bool ending_poll(const struct ending *e, struct pollfd *fds, size_t n, int timeout_ms)

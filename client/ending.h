@@ -20,16 +20,19 @@ enum { ENDING_WAIT_MS = 2000 };
 
 struct ending {
 	uint64_t until_ms; /* clock_boot_ms() of the last words; 0: they have not begun */
+	uint64_t part_ms;  /* of that part of them which is being said */
 };
 
 /* Signals are caught from now on; an ignored SIGHUP (nohup) stays so. Returns 0, or -1 with errno. */
 int ending_begin(struct ending *e);
 /* What follows are the last words: they have ENDING_WAIT_MS, and no signal but a second one stops them. */
 void ending_last_words(struct ending *e);
+/* Of the time that they have left, one of so many parts is for what is said next. */
+void ending_part(struct ending *e, size_t parts);
 
 /*
- * As poll(). Returns true when it is time to leave: the end was asked for, or the last words have
- * had their time.
+ * As poll(). Returns true when it is time to leave: the end was asked for, or the last words, or
+ * this part of them, have had their time.
  */
 bool ending_poll(const struct ending *e, struct pollfd *fds, size_t n, int timeout_ms);
 /* As postern_knock_run(); POSTERN_AGAIN: left before there was an answer. */

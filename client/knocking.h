@@ -14,8 +14,8 @@ struct knocking {
 	struct postern *lib;
 	struct postern_profile *profile;
 	struct postern_knock *knock;
-	const struct ending *ending; /* NULL: run() takes as long as it takes */
-	const char *named;	     /* the addresses that doors are for, NULL: those that knock */
+	struct ending *ending; /* NULL: run() takes as long as it takes */
+	const char *named;     /* the addresses that doors are for, NULL: those that knock */
 };
 
 /* Load the profile. Returns a status; when it is not POSTERN_OK, the model has the error. */

@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -73,15 +75,19 @@ static void read_back(int fd, char out[static OUTPUT_MAX_BYTES])
 	(void)close(fd);
 }
 
-/* Runs program with these words, separated by blanks; returns its exit status. */
-static int run_program(struct lab *l, const char *program, const char *words)
+struct running {
+	pid_t pid;
+	int out, err;
+};
+
+/* Starts program with these words, separated by blanks. */
+static struct running start_program(const struct lab *l, const char *program, const char *words)
 {
+	struct running r = {.out = out_file(l, "out"), .err = out_file(l, "err")};
 	char copy[512], *args[ARGS_MAX + 1] = {0}, *rest = NULL;
 	char name[] = "postern";
-	int count = 0, status;
-	int out = out_file(l, "out"), err = out_file(l, "err");
 	posix_spawn_file_actions_t actions;
-	pid_t pid;
+	int count = 0;
 
 	args[count++] = name;
 	(void)snprintf(copy, sizeof(copy), "%s", words);
@@ -91,15 +97,30 @@ static int run_program(struct lab *l, const char *program, const char *words)
 	}
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	(void)posix_spawn_file_actions_adddup2(&actions, out, 1);
-	(void)posix_spawn_file_actions_adddup2(&actions, err, 2);
-	assert_int_equal(posix_spawn(&pid, program, &actions, NULL, args, environ), 0);
+	(void)posix_spawn_file_actions_adddup2(&actions, r.out, 1);
+	(void)posix_spawn_file_actions_adddup2(&actions, r.err, 2);
+	assert_int_equal(posix_spawn(&r.pid, program, &actions, NULL, args, environ), 0);
 	(void)posix_spawn_file_actions_destroy(&actions);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	read_back(out, l->out);
-	read_back(err, l->err);
+	return r;
+}
+
+/* Returns its exit status. */
+static int wait_program(struct lab *l, const struct running *r)
+{
+	int status;
+
+	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
+	read_back(r->out, l->out);
+	read_back(r->err, l->err);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static int run_program(struct lab *l, const char *program, const char *words)
+{
+	const struct running r = start_program(l, program, words);
+
+	return wait_program(l, &r);
 }
 
 static void expect(struct lab *l, const char *words, int status)
@@ -320,6 +341,41 @@ static void ping_list_and_close(void **state)
 	assert_true(l->net.server->last.has_session);
 }
 
+/* Where no answer is to come, each service is closed all the same. */
+static void close_without_an_answer_goes_on(void **state)
+{
+	struct lab *l = *state;
+	const struct fake_server *f = l->net.server;
+
+	expect(l, "ping alice -4", 0);
+	l->net.server->mute = true;
+	const unsigned before = f->acted;
+	expect(l, "close alice ssh web -4 -r 0 --confirm none", 2);
+	assert_int_equal(f->acted, before + 2);
+	assert_int_equal(f->last.verb, VERB_CLOSE);
+	assert_string_equal(f->last.service[0], "web");
+}
+
+/* And at the end of keep as well, though it waits for none of them as long as close would. */
+static void keep_closes_all_that_it_opened(void **state)
+{
+	const struct timespec moment = {.tv_nsec = 10000000};
+	struct lab *l = *state;
+	const volatile struct fake_server *f = l->net.server;
+
+	expect(l, "ping alice -4", 0);
+	l->net.server->mute = true;
+	const struct running r = start_program(
+	    l, getenv("POSTERN_PROGRAM"), "keep alice ssh web -4 --hold 60 --confirm none");
+	while (f->last.verb != VERB_OPEN)
+		(void)nanosleep(&moment, NULL);
+	assert_int_equal(kill(r.pid, SIGTERM), 0);
+	assert_int_equal(wait_program(l, &r), 2);
+	assert_int_equal(f->last.verb, VERB_CLOSE);
+	assert_string_equal(l->net.server->last.service[0], "web");
+	assert_has(l->err, "closes when its time is over");
+}
+
 static void ssh_config_prints_a_stanza(void **state)
 {
 	struct lab *l = *state;
@@ -516,6 +572,8 @@ int main(void)
 	    TEST(json_tells_errors_too),
 	    TEST(what_the_server_says_cannot_move_the_cursor),
 	    TEST(ping_list_and_close),
+	    TEST(close_without_an_answer_goes_on),
+	    TEST(keep_closes_all_that_it_opened),
 	    TEST(ssh_config_prints_a_stanza),
 	    TEST(help_comes_from_the_tables),
 	    TEST(one_family_or_none_is_named),
