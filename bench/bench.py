@@ -22,6 +22,7 @@ from probe import Cost, resident_kib  # noqa: E402
 from sessions import Sessions  # noqa: E402
 
 PARTS = ("ours", "fwknop", "knockd", "capture", "knocks", "sessions")
+BANNED = ", somebody banned"
 LISTENER = f"""
 import socket
 s = socket.create_server(("", {SERVICE_PORT}), backlog=512)
@@ -82,16 +83,26 @@ class Bench:
             if cost.stop()[1] < 0.02:
                 return
 
+    def our_valid(self, ours, clients, count, more=""):
+        cost = Cost(ours.pid)
+        ours.knocks(count, 1000, max(0, clients - 100), min(clients, 100))
+        self.keep(ours, f"CPU us a valid knock, {clients} clients{more}", round(cost.stop()[1] / count * 1e6, 1))
+
+    def our_valid_with_bans(self, ours, clients, count):
+        ours.start(clients, ban_after=5)
+        ours.ban_somebody()
+        ours.stop()
+        ours.start(clients, ban_after=5)
+        self.our_valid(ours, clients, count, BANNED)
+        self.our_rate(ours, BANNED)
+
     def our_knocks(self, ours, clients, count):
         first = max(0, clients - 100)
-        cost = Cost(ours.pid)
-        ours.knocks(count, 1000, first, min(clients, 100))
-        valid = cost.stop()[1]
-        self.keep(ours, f"CPU us a valid knock, {clients} clients", round(valid / count * 1e6, 1))
+        self.our_valid(ours, clients, count)
         replay = ours.replays(count, 1000, first, min(clients, 100), 10)
         self.keep(ours, f"CPU us a replay, {clients} clients", round(replay / count / 10 * 1e6, 2))
 
-    def our_rate(self, ours):
+    def our_rate(self, ours, more=""):
         best = 0
         for rate in (1000, 2000, 3000, 4000, 5000, 6000, 8000):
             got = ours.knocks(rate * (2 if self.quick else 4), rate, 0, 100)
@@ -99,7 +110,7 @@ class Bench:
             if got["granted"] < got["sent"]:
                 break
             best = rate
-        self.keep(ours, "confirmed knocks/s without loss", best)
+        self.keep(ours, f"confirmed knocks/s without loss{more}", best)
 
     def fwknop_rate(self, fwknop):
         best = 0
@@ -135,9 +146,12 @@ class Bench:
                 self.latency_in_flood(ours, len(ADDRESSES), 20000)
                 ours.clear()
                 ours.start(clients)
-            self.our_knocks(ours, clients, 2000 if self.quick else 5000)
+            count = 2000 if self.quick else 5000
+            self.our_knocks(ours, clients, count)
             if clients == 1000:
                 self.our_rate(ours)
+                ours.clear()
+                self.our_valid_with_bans(ours, clients, count)
             ours.clear()
 
     def fwknop(self):

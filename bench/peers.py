@@ -80,14 +80,20 @@ class Ours(Peer):
         self.keys = self.host.folder / "population.keys"
         self.clients = 0
 
+    def ban_somebody(self):
+        """From the next start on the daemon knows that there are bans."""
+        self.host.run("nft", "add", "element", "inet", "postern", "banned4", "{ 192.0.2.1 timeout 1h }")
+
     def populate(self, clients):
         self.clients = clients
         tool = self.build / "bench" / "bench-keys"
         subprocess.run([tool, str(clients), "door", self.keys, self.postern.etc / "clients"], check=True)
 
-    def start(self, clients=1):
+    def start(self, clients=1, ban_after=0):
         if clients != self.clients:
             self.populate(clients)
+        self.postern.directives["ban-after"] = ban_after
+        self.postern.write_config()
         daemon = self.postern.bin / "daemon" / "posternd"
         self.launch([daemon, "-f", "-c", self.postern.config], r"\bready\b")
 
