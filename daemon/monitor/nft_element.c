@@ -11,7 +11,7 @@
 
 #include "nft_rules.h"
 
-enum { DUMP_TRIES = 10, KEYS_A_MESSAGE = 100 };
+enum { DUMP_TRIES = 10, DELETE_TRIES = 10, KEYS_A_MESSAGE = 100 };
 
 void nft_key_write_service(struct writer *w, uint8_t proto, uint16_t port)
 {
@@ -157,15 +157,6 @@ int nft_element_put(struct nft_link *l, const struct nft_put *put, size_t n)
 	return nft_batch_end(&b, rc);
 }
 
-int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key, size_t keys)
-{
-	const struct nft_put gone = {.set = set, .key = key, .keys = keys};
-	struct nft_batch b;
-
-	nft_batch_begin(&b, l);
-	return nft_batch_end(&b, add_messages(&b, NFT_MSG_DELSETELEM, &gone));
-}
-
 int nft_element_retime(
     struct nft_link *l, const char *set, const struct nft_key *key, uint64_t timeout_ms)
 {
@@ -251,6 +242,55 @@ int nft_element_get(
 		*out = g.element[0];
 	free(g.element);
 	nftnl_set_free(s);
+	return rc;
+}
+
+/* Those of the keys that are there, into out. Returns how many, or -errno. */
+static long find_keys(struct nft_link *l, const char *set, const struct nft_key *key, size_t keys,
+    struct nft_key *out)
+{
+	struct nft_element found;
+	long n = 0;
+
+	for (size_t i = 0; i < keys; i++) {
+		const int rc = nft_element_get(l, set, &key[i], &found);
+
+		if (rc == 0)
+			out[n++] = key[i];
+		else if (rc != -ENOENT)
+			return rc;
+	}
+	return n;
+}
+
+static int delete_all(struct nft_link *l, const char *set, const struct nft_key *key, size_t keys)
+{
+	const struct nft_put gone = {.set = set, .key = key, .keys = keys};
+	struct nft_batch b;
+
+	nft_batch_begin(&b, l);
+	return nft_batch_end(&b, add_messages(&b, NFT_MSG_DELSETELEM, &gone));
+}
+
+/*
+ * Asked first, because a transaction that fails waits until every reader in
+ * the kernel has gone on (8 to 16 ms), and a question takes microseconds.
+ */
+int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key, size_t keys)
+{
+	struct nft_key *there = reallocarray(NULL, keys, sizeof(*there));
+	int rc = there ? -EAGAIN : -ENOMEM;
+
+	/* One that is found and ends before it is deleted makes it fail, and is not found again. */
+	for (unsigned i = 0; i < DELETE_TRIES && rc == -EAGAIN; i++) {
+		const long n = find_keys(l, set, key, keys, there);
+
+		if (n <= 0)
+			rc = n < 0 ? (int)n : -ENOENT;
+		else if ((rc = delete_all(l, set, there, (size_t)n)) == -ENOENT)
+			rc = -EAGAIN;
+	}
+	free(there);
 	return rc;
 }
 

@@ -64,7 +64,10 @@ int nft_element_put(struct nft_link *l, const struct nft_put *put, size_t n)
  */
 int nft_element_retime(struct nft_link *l, const char *set, const struct nft_key *key,
     uint64_t timeout_ms) __attribute__((warn_unused_result));
-/* All in one transaction. Returns 0 or -errno: ENOENT no such element, set or table; then nothing changed. */
+/*
+ * Those that are there, in one transaction. Returns 0 or -errno: ENOENT none of
+ * them was, or no set or table; EAGAIN they kept ending meanwhile.
+ */
 int nft_element_delete(struct nft_link *l, const char *set, const struct nft_key *key, size_t keys)
     __attribute__((warn_unused_result));
 /* Returns 0 and fills *out, or -errno. */

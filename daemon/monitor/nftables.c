@@ -62,26 +62,13 @@ static struct firewall *nftables_start(const struct config *c)
 	return &n->base;
 }
 
-/*
- * All ports of a door, where some may have been closed by the kernel already.
- * Returns 0; -ENOENT: none was there; or another -errno.
- */
+/* All ports of a door, where some may have been closed by the kernel already. As nft_element_delete(). */
 static int delete_keys(
     struct nft_table *t, const struct nft_door_set *s, const struct nft_key *key, size_t keys)
 {
 	char name[NFT_NAME_MAX];
-	bool any = false;
-	int rc = nft_element_delete(&t->link, nft_door_set_name(name, s), key, keys);
 
-	if (rc != -ENOENT || keys == 1)
-		return rc;
-	for (size_t i = 0; i < keys; i++) {
-		rc = nft_element_delete(&t->link, name, &key[i], 1);
-		if (rc != 0 && rc != -ENOENT)
-			return rc;
-		any = any || rc == 0;
-	}
-	return any ? 0 : -ENOENT;
+	return nft_element_delete(&t->link, nft_door_set_name(name, s), key, keys);
 }
 
 static int take_away(struct nft_table *t, const struct nft_door_set *s,
