@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bans.h"
 #include "clock.h"
@@ -21,6 +22,7 @@ enum {
 	RETRY_MOST_MS = 60000,
 	REFUSALS_BURST = 10,
 	REFUSALS_PERIOD_MS = 10000,
+	BANS_FULL_MS = 1000,
 };
 
 static void repair(struct guard *g);
@@ -279,13 +281,20 @@ void guard_serve(struct guard *g, const struct doors_law *law, const struct msg_
 	    done->status);
 }
 
+/* For as long as the kernel had no room it is not asked: it refuses slowly, and strangers can make one ban after the other. */
 static enum door_status ban(struct guard *g, const struct address *a, const struct msg_ban *m)
 {
+	uint64_t *full_until_ms = &g->full_until_ms[address_is_v4(a)];
+	const uint64_t now_ms = clock_mono_ms();
 	enum firewall_status s;
 
 	if (own_address(a))
 		return DOOR_OWN;
+	if (now_ms < *full_until_ms)
+		return DOOR_FULL;
 	s = firewall_ban(g->firewall, a, m->seconds);
+	if (s == FIREWALL_FULL)
+		*full_until_ms = now_ms + BANS_FULL_MS;
 	if (s == FIREWALL_OK)
 		note_ban(g, a, (uint64_t)m->seconds * MS_PER_S);
 	return status_of(s);
@@ -298,7 +307,11 @@ static enum door_status unban(struct guard *g, const struct address *a)
 
 	if (!all && clock_mono_ms() >= g->banned_until_ms)
 		return DOOR_NOT_THERE;
-	return status_of(firewall_unban(g->firewall, all ? NULL : a));
+	const enum firewall_status s = firewall_unban(g->firewall, all ? NULL : a);
+
+	if (s == FIREWALL_OK)
+		memset(g->full_until_ms, 0, sizeof(g->full_until_ms));
+	return status_of(s);
 }
 
 void guard_ban(struct guard *g, const struct msg_ban *m, struct msg_door_done *done)

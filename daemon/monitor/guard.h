@@ -32,7 +32,8 @@ struct guard {
 	struct known_doors known;
 	guard_mended_fn *mended;
 	void *mended_arg;
-	uint64_t banned_until_ms; /* CLOCK_MONOTONIC, as the kernel's: from then on nobody is */
+	uint64_t banned_until_ms;  /* CLOCK_MONOTONIC, as the kernel's: from then on nobody is */
+	uint64_t full_until_ms[2]; /* the same: no room for bans of IPv6, of IPv4 */
 	struct log_limit refusals;
 };
 

@@ -382,13 +382,39 @@ static void test_bans(void **state)
 	assert_int_equal(ask_ban(g, MSG_BAN, "127.0.0.1"), DOOR_REFUSED);
 	assert_string_equal(fake.calls, "");
 	assert_int_equal(ask_ban(g, MSG_UNBAN, "::"), DOOR_OK);
-	fake.next = FIREWALL_FULL;
-	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.1"), DOOR_FULL);
+	fake.next = FIREWALL_FAILED;
+	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.1"), DOOR_FAILED);
 	assert_int_equal(ask_ban(g, MSG_UNBAN, "192.0.2.1"), DOOR_NOT_THERE);
 	fake.next = FIREWALL_OK;
 	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.1"), DOOR_OK);
 	assert_int_equal(ask_ban(g, MSG_UNBAN, "192.0.2.1"), DOOR_OK);
 	assert_string_equal(fake.calls, "unban all;ban 192.0.2.1;ban 192.0.2.1;unban 192.0.2.1;");
+}
+
+/* The kernel is slow to say so: it is not asked for each that wants a place. */
+static void test_bans_without_room(void **state)
+{
+	struct scene *s = *state;
+	struct guard *g = &s->guard;
+	const uint64_t before_ms = clock_mono_ms();
+	uint64_t *until_ms = &g->full_until_ms[true];
+
+	s->other.ban_after = 1;
+	s->other.ban_for_s = BAN_S;
+	assert_int_equal(guard_set(g, &s->other), 0);
+	fake.next = FIREWALL_FULL;
+	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.1"), DOOR_FULL);
+	assert_in_range(*until_ms, before_ms + 1, clock_mono_ms() + PATIENCE_MS);
+	fake.next = FIREWALL_OK;
+	*until_ms = UINT64_MAX;
+	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.5"), DOOR_FULL);
+	assert_int_equal(ask_ban(g, MSG_BAN, "2001:db8::1"), DOOR_OK);
+	assert_int_equal(ask_ban(g, MSG_UNBAN, "2001:db8::1"), DOOR_OK);
+	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.3"), DOOR_OK);
+	*until_ms = clock_mono_ms();
+	assert_int_equal(ask_ban(g, MSG_BAN, "192.0.2.4"), DOOR_OK);
+	assert_string_equal(fake.calls,
+	    "ban 192.0.2.1;ban 2001:db8::1;unban 2001:db8::1;ban 192.0.2.3;ban 192.0.2.4;");
 }
 
 /* Bans outlive the daemon. */
@@ -704,6 +730,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_more_cuts_than_forks_are_made_too, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bans, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_bans_without_room, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bans_of_before, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_doors_of_others_are_closed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_lost_doors_are_forgotten, setup, teardown),
