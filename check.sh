@@ -70,6 +70,7 @@ run_step() {
 need_root
 need $NEEDS_BUILD $NEEDS_LAB $NEEDS_CHECK || exit 3
 need_asleep $NEEDS_SERVERS || exit 3
+need_hosts || exit 3
 rm -rf "$out" && mkdir -p "$out"
 for step in ${@:-$STEPS}; do
 	run_step "$step"

@@ -8,6 +8,7 @@ cd "$(dirname "$0")"
 
 need_root
 need $NEEDS_BUILD $NEEDS_LAB
+need_hosts
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 trap 'exit 1' HUP INT TERM

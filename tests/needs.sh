@@ -48,6 +48,13 @@ need_root() {
 	exit 3
 }
 
+# The laboratory mounts its own over this file; a system straight from debootstrap has none.
+need_hosts() {
+	[ -e /etc/hosts ] && return
+	echo "making /etc/hosts, which is missing"
+	printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n' >/etc/hosts
+}
+
 # configure FOLDER OPTION... - sets a build folder up, or leaves one alone that is set up.
 configure() {
 	folder=$1
