@@ -287,6 +287,51 @@ static void check_sequences(json_t *advice, const struct config *config)
 		    "drop now and then. Choose ports below them or above them");
 }
 
+/* Of a kernel that knows no such setting (IPv6 may be left out of it) nothing can be said. */
+static bool is_off(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	const bool off = f && fgetc(f) == '0';
+
+	if (f)
+		(void)fclose(f);
+	return off;
+}
+
+/* Does the service lead to another host in this family? */
+static bool leads_on(const struct service *s, bool v4)
+{
+	const struct forward *f = service_forward(s, v4);
+
+	return f && !address_is_zero(&f->to);
+}
+
+/* What leads to other hosts only does so where the kernel forwards. */
+static void check_forwarding(json_t *advice, const struct config *config)
+{
+	const bool v4_off = is_off("/proc/sys/net/ipv4/ip_forward");
+	const bool v6_off = is_off("/proc/sys/net/ipv6/conf/all/forwarding");
+	bool v4 = false, v6 = false;
+
+	for (unsigned i = 0; i < config->services; i++) {
+		const struct service *s = &config->service[i];
+		/* A gateway's inner hosts may know one family alone. */
+		const bool none = service_is_gateway(s) && v4_off && v6_off;
+
+		v4 = v4 || none || leads_on(s, true);
+		v6 = v6 || leads_on(s, false);
+	}
+	if (v4 && v4_off)
+		advice_add(advice,
+		    "The kernel forwards no packets of IPv4, so that no door to another host leads "
+		    "there. Say: sysctl -w net.ipv4.ip_forward=1, and put that into /etc/sysctl.d");
+	if (v6 && v6_off)
+		advice_add(advice,
+		    "The kernel forwards no packets of IPv6, so that no door to another host leads "
+		    "there. Say: sysctl -w net.ipv6.conf.all.forwarding=1, and put that into "
+		    "/etc/sysctl.d");
+}
+
 static void check_port(json_t *advice, const struct config *config)
 {
 	if (config->silence != SILENCE_DROP)
@@ -379,6 +424,7 @@ int firewall_cmd_check(struct ctl *c, const struct config *config, const struct 
 					    "for firewall = nftables alone");
 		}
 		check_port(advice, config);
+		check_forwarding(advice, config);
 		if (firewall_cmd_check_doors(f, advice, config) != 0)
 			status = output_fail(
 			    c, CTL_FAILED, "the doors cannot be read; run this as root");

@@ -267,7 +267,9 @@ static struct ruling narrow(const struct policy_case *p, const struct service *s
 	if (idle_of(p, s, &n->idle_s) < 0)
 		return refuse(VERDICT_DENIED, "no idle time is configured that is as short");
 	if (s->exact && n->source_port == 0)
-		return refuse(VERDICT_DENIED, "say the source port: doors are exact here");
+		return refuse(VERDICT_DENIED,
+		    "a door here is for one source port, which must be said: postern connect "
+		    "--exact does it");
 	if (prefix_is_host(&w->admit) || !is_narrowed(n))
 		return refuse(VERDICT_OK, NULL);
 	if (asked || s->single_use || s->exact)

@@ -361,6 +361,38 @@ def test_bad_usage(lab, ctl, words):
 # --- the administrator's own session ---
 
 
+LEADING = """
+service "four" { proto = tcp  port = 81  forward = "10.0.0.5:80" }
+service "six" { proto = tcp  port = 82  forward = "[fd00::5]:80" }
+"""
+
+
+def test_doors_that_lead_on_where_the_kernel_forwards_nothing_are_told_of(lab, ctl):
+    switches = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
+
+    def missing(more):
+        """The switches that are to be turned, with the others as they are."""
+        ctl.configure(more=more)
+        said = [a["text"] for a in ctl.advice() if "forwards no packets" in a["text"]]
+        return [s for s in switches if any(f"sysctl -w {s}=1" in text for text in said)]
+
+    def turn(*to):
+        for switch, value in zip(switches, to, strict=True):
+            lab.server.sysctl(switch, value)
+
+    turn(0, 0)
+    assert missing(LEADING) == list(switches)
+    assert missing('service "here" { proto = tcp  port = 81  forward = 22 }\n') == []
+    gateway = 'gateway "net" { inside = lan0  outside = eth0 }\n'
+    assert missing(gateway) == ["net.ipv4.ip_forward"]
+    turn(0, 1)  # one family alone may be what the gateway is for
+    assert missing(gateway) == [] and missing(LEADING) == ["net.ipv4.ip_forward"]
+    turn(1, 0)
+    assert missing(gateway) == [] and missing(LEADING) == ["net.ipv6.conf.all.forwarding"]
+    turn(1, 1)
+    assert missing(gateway) == missing(LEADING) == []
+
+
 @contextlib.contextmanager
 def session(lab, client=C4, server=S4, port=22):
     """A connection to the server, and what sshd would call it."""
