@@ -1,5 +1,6 @@
 #include "knocking.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "ask.h"
@@ -51,9 +52,10 @@ int knocking_read_pin(const struct settings *s, char pin[static PIN_LINE], json_
 {
 	if (ask_file(s->pin_file, pin, PIN_LINE) == 0)
 		return POSTERN_OK;
+	const int why = errno;
 	explicit_bzero(pin, PIN_LINE);
-	return model_error(
-	    model, POSTERN_BAD_ARGUMENT, "there is no PIN to be read in the file of --pin-file");
+	return model_error(model, POSTERN_BAD_ARGUMENT, "--pin-file: %s: no PIN can be read (%s)",
+	    s->pin_file, why == 0 ? "it is empty" : strerror(why));
 }
 
 /* What the person said beforehand. */

@@ -234,6 +234,7 @@ static void print_run(const json_t *model)
 	const size_t len = strlen(output);
 
 	printf("%s%s", output, len > 0 && output[len - 1] != '\n' ? "\n" : "");
+	(void)fflush(stdout); /* what it wrote comes first, also where both go into one file */
 	if (get_number(model, "exit_status") != 0)
 		(void)fprintf(stderr, "postern: the command ended with status %lld\n",
 		    get_number(model, "exit_status"));

@@ -183,7 +183,8 @@ int check_all(const char *path, const char *dir)
 	if (r.errors)
 		(void)fprintf(stderr, "posternd: %u error%s\n", r.errors, r.errors == 1 ? "" : "s");
 	else
-		(void)printf("%s is fine: %u services, %zu clients\n", path, c->services, clients);
+		(void)printf("%s is fine: %u service%s, %zu client%s\n", path, c->services,
+		    c->services == 1 ? "" : "s", clients, clients == 1 ? "" : "s");
 	free(c);
 	return r.errors ? EXIT_FAILURE : EXIT_SUCCESS;
 }

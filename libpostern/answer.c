@@ -165,10 +165,34 @@ static const char *advice(enum verdict v)
 /* Of a session nothing can be refused but that it is not there: another client's is not told apart. */
 static const char *advice_for(const struct request *q, const struct reply *r)
 {
-	return q->has_session && r->verdict == VERDICT_DENIED && r->reason[0] == '\0'
-		   ? "has no such door of this client open, or no more: 'postern list' has those "
-		     "that are"
-		   : advice(r->verdict);
+	if (r->verdict != VERDICT_DENIED)
+		return advice(r->verdict);
+	if (r->reason[0] != '\0')
+		return "refuses: ask for it as it says, or ask its administrator";
+	return q->has_session ? "has no such door of this client open, or no more: 'postern list' "
+				"has those that are"
+			      : advice(r->verdict);
+}
+
+/* The server does not tell a name that was mistyped from one that is forbidden, and counts both against the client. */
+static void note_strange_names(struct postern_knock *k)
+{
+	const struct request *q = &k->request;
+	bool denied = false;
+
+	for (unsigned i = 0; i < k->sides; i++) {
+		const struct exchange *x = k->side[i].exchange;
+
+		denied = denied || (x->outcome == EXCHANGE_REPLIED &&
+				       x->reply.verdict == VERDICT_DENIED && !x->reply.reason[0]);
+	}
+	for (unsigned i = 0; denied && i < q->services; i++) {
+		if (!profile_service(k->profile, q->service[i]))
+			trouble_say(&k->lib->notes,
+			    "%s: '%s' is none of the services that this profile lists: 'postern "
+			    "profiles' shows those",
+			    k->profile->name, q->service[i]);
+	}
 }
 
 /* A sentence while it is put together; cut when it is full. */
@@ -433,6 +457,8 @@ int answer_conclude(struct postern_knock *k)
 	}
 	for (unsigned i = 0; i < k->sides && best != POSTERN_OK; i++)
 		tell(k, &k->side[i]);
+	if (best == POSTERN_DENIED)
+		note_strange_names(k);
 	if (best == POSTERN_NO_ANSWER || best == POSTERN_SYSTEM)
 		lanes_tell(&k->lanes, k->profile, &k->lib->notes);
 	return (int)best;

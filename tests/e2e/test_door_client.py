@@ -283,6 +283,7 @@ def test_keep_ends_where_knocking_on_is_no_use(house):
     for words, status, why in (
         (("ssh", f"--pin-file={wrong}"), DENIED, "the PIN or the one-time code is wrong"),
         (("ssh",), DENIED, "asks for a PIN, and nobody said it"),
+        (("ssh", "--pin-file=/nowhere"), USAGE, "/nowhere: no PIN can be read (No such file or directory)"),
         (("nothing", f"--pin-file={right}"), DENIED, "this client may not do that"),
         (("ssh", "--code", "123456"), USAGE, "a one-time code is good once"),
         (("ssh", "--single-use"), USAGE, "cannot be held open"),

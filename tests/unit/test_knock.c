@@ -184,9 +184,25 @@ static void a_denial_is_told_with_the_servers_words(void **state)
 	make_open(l, "server = 127.0.0.1\n");
 	assert_int_equal(postern_knock_run(l->knock), POSTERN_DENIED);
 	assert_string_equal(postern_knock_answer(l->knock, 0)->reason, "ask Bob");
-	assert_string_equal(postern_error(l->lib),
-	    "alice: 127.0.0.1 refuses: this client may not do that; ask the server's administrator "
-	    "(it says: ask Bob)");
+	assert_string_equal(postern_error(l->lib), "alice: 127.0.0.1 refuses: ask for it as it "
+						   "says, or ask its administrator (it says: ask "
+						   "Bob)");
+}
+
+static void a_name_that_the_profile_has_not_is_noted_when_it_is_refused(void **state)
+{
+	struct lab *l = *state;
+
+	l->net.server->verdict = VERDICT_DENIED;
+	make_open(l, BOTH);
+	assert_int_equal(postern_knock_run(l->knock), POSTERN_DENIED);
+	assert_string_equal(postern_note(l->lib), "");
+	make_open(l, BOTH);
+	good(l, postern_knock_service(l->knock, "shs"));
+	assert_int_equal(postern_knock_run(l->knock), POSTERN_DENIED);
+	assert_string_equal(postern_note(l->lib),
+	    "alice: 'shs' is none of the services that this profile lists: 'postern profiles' "
+	    "shows those");
 }
 
 static void silence_is_told(void **state)
@@ -491,6 +507,7 @@ int main(void)
 	    TEST(refuses_what_cannot_be_asked),
 	    TEST(one_family_when_told),
 	    TEST(a_denial_is_told_with_the_servers_words),
+	    TEST(a_name_that_the_profile_has_not_is_noted_when_it_is_refused),
 	    TEST(silence_is_told),
 	    TEST(of_several_doors_the_one_is_told_that_was_tried),
 	    TEST(of_a_close_without_an_answer_no_door_is_told),
