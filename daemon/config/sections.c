@@ -262,6 +262,15 @@ bool config_has_trap(const struct config *c)
 	return false;
 }
 
+static unsigned all_workers(const struct config *c)
+{
+	unsigned workers = 0;
+
+	for (unsigned i = 0; i < c->sources; i++)
+		workers += c->source[i].workers;
+	return workers;
+}
+
 void sections_trap(struct config *c, const struct section_place *at)
 {
 	static const struct source_config trap = {
@@ -276,6 +285,11 @@ void sections_trap(struct config *c, const struct section_place *at)
 		    CONFIG_SOURCES_MAX);
 		return;
 	}
+	if (all_workers(c) == CONFIG_CAPTURES_MAX)
+		report_error(at->r, at->file, 0,
+		    "trap: it takes a process of its own, and the sources have with their workers "
+		    "the %d that there can be; take one away",
+		    CONFIG_CAPTURES_MAX);
 	c->source[c->sources++] = trap;
 	c->needs |= source_needs(&trap, 0);
 }

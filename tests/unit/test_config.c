@@ -629,6 +629,15 @@ static void test_bans_and_traps(void **state)
 	assert_faults("udp-port = 1\nservice a { proto = udp port = 2 trap = report }\n",
 	    "f:2: trap: it completes connections of TCP, and the service is not of that; leave it "
 	    "out\n");
+#define WORKERS \
+	"udp-port = 1\nsource a { interface = a capture = afpacket workers = 8 }\n" \
+	"source b { interface = b capture = afpacket workers = 8 }\n" \
+	"service a { proto = tcp port = 2 trap = report }\n"
+	assert_int_equal(
+	    parse(WORKERS "source c { interface = c capture = afpacket workers = 7 }\n"), 0);
+	assert_faults(WORKERS "source c { interface = c capture = afpacket workers = 8 }\n",
+	    "f: trap: it takes a process of its own, and the sources have with their workers the "
+	    "24 that there can be; take one away\n");
 	assert_faults("udp-port = 1\nsource trap { interface = any }\n"
 		      "service a { proto = tcp port = 2 trap = report }\n",
 	    "f: trap: it takes a source named \"trap\" of its own, of 16 that there can be; "
