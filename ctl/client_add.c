@@ -138,11 +138,6 @@ static int take_servers(struct ctl *c, struct newcomer *n, const struct argument
 	if (gethostname(n->host, sizeof(n->host) - 1) != 0 || !profile_is_host(n->host))
 		return output_fail(c, CTL_USAGE,
 		    "--server: say by which name or address the client reaches this host");
-	if (strchr(n->host, '.') == NULL)
-		output_warn(c,
-		    "the profile says 'server = %s'; if the client does not know this name, add it "
-		    "with --server HOST",
-		    n->host);
 	return add_server(c, n, n->host);
 }
 
@@ -295,8 +290,13 @@ static int deliver(struct ctl *c, const struct newcomer *n, struct roster *r, co
 	return CTL_OK;
 }
 
-static void warn_of(struct ctl *c, const struct client *k)
+static void warn_of(struct ctl *c, const struct newcomer *n, const struct client *k)
 {
+	if (n->host[0] != '\0' && strchr(n->host, '.') == NULL)
+		output_warn(c,
+		    "the profile says 'server = %s'; if the client does not know this name, add it "
+		    "with --server HOST",
+		    n->host);
 	if (k->expires_s != 0 && k->expires_s <= (int64_t)(clock_real_ns() / NS_PER_S))
 		output_warn(c, "%s has expired already: it will not be let in", k->name);
 	if (k->command_line)
@@ -322,7 +322,7 @@ static int add(struct ctl *c, struct newcomer *n, struct roster *r)
 		    "--carrier, "
 		    "or one of its sequences with --sequence NAME",
 		    n->name);
-	warn_of(c, clients_by_name(r->clients, n->name));
+	warn_of(c, n, clients_by_name(r->clients, n->name));
 	/* Last, so that nothing is in the keyring for a client that cannot be. */
 	if (n->openpgp.bytes != NULL && openpgp_enrol(c, &n->openpgp) != CTL_OK)
 		return CTL_FAILED;

@@ -26,6 +26,7 @@ struct task {
 	gid_t gid;
 	const char *home;
 	const struct openpgp_part *part;
+	const char *file; /* that the part was read from; NULL: it is good already */
 };
 
 /* What comes back, before the server's public key. */
@@ -137,7 +138,8 @@ static int run(struct ctl *c, gpg_fn *fn, const struct task *t, struct gpg_resul
 	gpg_work_run(fn, t, WORK_MS, r);
 	if (r->status == GPG_OK && r->len >= sizeof(struct news))
 		return CTL_OK;
-	return output_fail(c, r->status == GPG_REFUSED ? CTL_USAGE : CTL_FAILED, "--openpgp: %s",
+	return output_fail(c, r->status == GPG_REFUSED ? CTL_USAGE : CTL_FAILED,
+	    "--openpgp: %s%s%s", t->file ? t->file : "", t->file ? ": " : "",
 	    r->why[0] ? r->why : "gpg said nothing");
 }
 
@@ -196,7 +198,7 @@ static int check_client(struct ctl *c, const char *file, const struct gpg_key *k
 int openpgp_look(struct ctl *c, const char *file, struct openpgp_part *p)
 {
 	char dir[] = "/tmp/posternctl-XXXXXX";
-	struct task t = {.home = dir, .part = p};
+	struct task t = {.home = dir, .part = p, .file = file};
 	struct gpg_result *r = calloc(1, sizeof(*r));
 	struct news n;
 	int status = read_key(c, file, p);

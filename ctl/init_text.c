@@ -53,8 +53,10 @@ static void print_service(const struct service *s, FILE *out)
 	for (d = directives_service; d->name != NULL; d++) {
 		(void)fprintf(out, "#   %-15s %s (", d->name, d->help);
 		directive_range(d, out);
-		(void)fprintf(out, ")%s%s\n", d->standard != NULL ? ", default " : "",
-		    d->standard != NULL ? d->standard : "");
+		(void)fprintf(out, ")");
+		if (d->standard != NULL)
+			(void)fprintf(out, ", default %s", d->standard[0] ? d->standard : "none");
+		(void)fprintf(out, "\n");
 	}
 	(void)fprintf(out,
 	    "service \"%s\" {\n\tproto = tcp\n\tport = %u\n\thold = %u\n\tmax-hold = %u\n}\n\n"

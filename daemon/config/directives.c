@@ -120,7 +120,7 @@ const struct directive directives_global[] = {
 const struct directive directives_service[] = {
     {"proto", DIRECTIVE_WORD, AT(service, proto), 0, 0, NULL, protocols, "the service's protocol"},
     {"port", DIRECTIVE_RANGES, AT(service, ports), 0, 0, NULL, NULL,
-	"the service's port, a list such as {80, \"8000-8010\"}, or random: see below"},
+	"the service's port, a list such as {80, \"8000-8010\"}, or random: drawn for each door"},
     {"forward", DIRECTIVE_FORWARDS, AT(service, forward), 0, 0, "", NULL,
 	"where packets go to: \"10.0.0.5:5432\", one for each family, or a port of this host"},
     {"masquerade", DIRECTIVE_WORD, AT(service, masquerade), 0, 0, "yes", answers,

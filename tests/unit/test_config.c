@@ -158,7 +158,7 @@ static void test_what_must_be_given(void **state)
 	assert_faults("service \"x\" { hold = 3 }\n",
 	    "f:1: service \"x\": proto: it must be given: the service's protocol\n"
 	    "f:1: service \"x\": port: it must be given: the service's port, a list such as "
-	    "{80, \"8000-8010\"}, or random: see below\n"
+	    "{80, \"8000-8010\"}, or random: drawn for each door\n"
 	    "f: no carrier is in use; give udp-port, tcp-port, icmp = yes, "
 	    "http-port or sequence\n");
 	assert_faults(SERVICE "udp-port = 0\n",
@@ -167,7 +167,7 @@ static void test_what_must_be_given(void **state)
 	assert_faults("udp-port = 1\n\nservice \"x\" {\n}\n",
 	    "f:3: service \"x\": proto: it must be given: the service's protocol\n"
 	    "f:3: service \"x\": port: it must be given: the service's port, a list such as "
-	    "{80, \"8000-8010\"}, or random: see below\n");
+	    "{80, \"8000-8010\"}, or random: drawn for each door\n");
 }
 
 static void test_services_that_collide(void **state)

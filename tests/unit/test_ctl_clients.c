@@ -236,6 +236,7 @@ static void test_the_same_name_twice(void **state)
 	(void)snprintf(before, sizeof(before), "%s", lab_read(l, "clients"));
 	assert_int_equal(add(l, "alice"), CTL_FAILED);
 	assert_true(lab_said(l, "errors", "there is a client alice already"));
+	assert_false(lab_said(l, "warnings", "the profile says")); /* there is none */
 	assert_string_equal(lab_read(l, "clients"), before);
 }
 

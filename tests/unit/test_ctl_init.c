@@ -35,6 +35,7 @@ static void test_text_reads_back(void **state)
 	/* What is not set is there to be seen. */
 	assert_non_null(strstr(text, "\n#window = 60\n"));
 	assert_non_null(strstr(text, "\nsilence = closed\n"));
+	assert_non_null(strstr(text, "door opens; none: nobody is asked (name), default none\n"));
 	ctl_text_free(text);
 }
 
