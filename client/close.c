@@ -95,6 +95,7 @@ static int close_services(
 		if (one != POSTERN_OK && !k->ending && !knocking_is_unconfirmed(k))
 			break;
 	}
+	model_result(model, status);
 	return status;
 }
 
@@ -121,6 +122,32 @@ static int list_sessions(
 	return status;
 }
 
+/* Was it refused because it is not there any more? With a reason it is there. */
+static bool is_gone(const struct knocking *k, int status)
+{
+	const struct postern_answer *a;
+
+	for (size_t i = 0;
+	     status == POSTERN_DENIED && k->knock && (a = postern_knock_answer(k->knock, i)); i++) {
+		if (a->answered && a->verdict == POSTERN_VERDICT_DENIED && a->reason[0] == '\0')
+			return true;
+	}
+	return false;
+}
+
+/* One of those that were listed. What has closed by itself meanwhile is closed. */
+static int close_listed(
+    struct knocking *k, const struct settings *s, uint64_t session, json_t *model, json_t *closed)
+{
+	const int status = close_session(k, s, session, model, closed);
+
+	if (!is_gone(k, status))
+		return status;
+	(void)json_object_del(model, "error");
+	model_result(model, POSTERN_OK);
+	return POSTERN_OK;
+}
+
 /*
  * Each by its number: what is open is known to the server alone. A list that is
  * long may have been cut to fit its packet: then once more.
@@ -133,7 +160,7 @@ static int close_all(struct knocking *k, const struct settings *s, json_t *model
 	for (int round = 0; status == POSTERN_OK && round < ROUNDS_MAX; round++) {
 		status = list_sessions(k, s, model, &sessions);
 		for (size_t i = 0; status == POSTERN_OK && i < sessions.len; i++)
-			status = close_session(k, s, sessions.id[i], model, closed);
+			status = close_listed(k, s, sessions.id[i], model, closed);
 		if (sessions.len < LIST_SURELY_WHOLE)
 			break;
 	}

@@ -85,7 +85,7 @@ static const char *result_word(int status)
 }
 
 /* What the server allowed is granted; what was never asked of it is done. */
-static void set_result(json_t *model, int status)
+void model_result(json_t *model, int status)
 {
 	bool granted = status == POSTERN_OK && json_object_get(model, "answers");
 
@@ -95,7 +95,7 @@ static void set_result(json_t *model, int status)
 
 int model_status(json_t *model, const struct postern *p, int status)
 {
-	set_result(model, status);
+	model_result(model, status);
 	if (status != POSTERN_OK)
 		model_set(model, "error", model_text(postern_error(p)));
 	if (postern_note(p)[0])
@@ -111,7 +111,7 @@ int model_error(json_t *model, int status, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	set_result(model, status);
+	model_result(model, status);
 	model_set(model, "error", model_text(line));
 	return status;
 }

@@ -33,6 +33,8 @@ json_t *model_bytes(const char *text, size_t bytes);
 /* Sets a member, taking value. */
 void model_set(json_t *object, const char *key, json_t *value);
 
+/* The status alone, in place of one before. */
+void model_result(json_t *model, int status);
 /*
  * The status and, when it is not POSTERN_OK, what the library says of it; always its notes. Returns
  * status.

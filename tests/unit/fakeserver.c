@@ -84,7 +84,7 @@ static struct reply act(struct incoming *in, const struct request *q)
 		f->acted++;
 		f->last = *q;
 	}
-	r.verdict = f->verdict;
+	r.verdict = f->gone && q->verb == VERB_CLOSE ? VERDICT_DENIED : f->verdict;
 	(void)snprintf(r.reason, sizeof(r.reason), "%s", f->reason);
 	if (q->verb != VERB_PING && q->verb != VERB_CLOSE && f->verdict <= VERDICT_REFRESHED) {
 		r.doors = 1;

@@ -54,6 +54,7 @@ struct fake_server {
 
 	/* mischief */
 	bool mute;	       /* hears and says nothing */
+	bool gone;	       /* has no door any more that it has listed */
 	bool wrong_attempt;    /* answers as if to another */
 	bool wrong_address;    /* sees what is not there */
 	bool junk;	       /* sends noise first */

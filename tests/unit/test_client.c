@@ -341,6 +341,22 @@ static void ping_list_and_close(void **state)
 	assert_true(l->net.server->last.has_session);
 }
 
+/* Whoever closes all does not mind what has closed by itself since it was listed; whoever names one does. */
+static void close_passes_over_what_is_gone(void **state)
+{
+	struct lab *l = *state;
+
+	l->net.server->gone = true;
+	expect(l, "close alice", 0);
+	assert_true(l->net.server->last.has_session);
+	assert_string_equal(l->out, "no door was open\n");
+	assert_string_equal(l->err, "");
+	expect(l, "close alice --session 00000000abcdef12", POSTERN_DENIED);
+	assert_has(l->err, "has no such door of this client open");
+	(void)snprintf(l->net.server->reason, sizeof(l->net.server->reason), "not so");
+	expect(l, "close alice", POSTERN_DENIED);
+}
+
 /* Where no answer is to come, each service is closed all the same. */
 static void close_without_an_answer_goes_on(void **state)
 {
@@ -572,6 +588,7 @@ int main(void)
 	    TEST(json_tells_errors_too),
 	    TEST(what_the_server_says_cannot_move_the_cursor),
 	    TEST(ping_list_and_close),
+	    TEST(close_passes_over_what_is_gone),
 	    TEST(close_without_an_answer_goes_on),
 	    TEST(keep_closes_all_that_it_opened),
 	    TEST(ssh_config_prints_a_stanza),
