@@ -206,7 +206,8 @@ def test_exit_codes_tell_what_happened(house):
 
 
 def test_denied_does_not_tell_unknown_from_forbidden(house):
-    said = [house.alice.postern("open", "alice", name).stderr for name in ("web", "nosuch")]
+    # Over one family: over two, either or both may be told when the answers come.
+    said = [house.alice.postern("open", "alice", name, "-4").stderr for name in ("web", "nosuch")]
     assert said[0].replace("web", "X") == said[1].replace("nosuch", "X")
 
 
