@@ -1,6 +1,7 @@
 """The envelope openpgp, with real gpg on both sides: honest knocks, and those of a client gone bad."""
 
 import bz2
+import contextlib
 import os
 import signal
 import time
@@ -275,11 +276,12 @@ HOSTILE = {
 
 
 def memory_kb(house):
-    """Of all processes under openpgp."""
+    """Of all processes under openpgp. Those of a message may end at any moment, and have none then."""
     total, todo = 0, [house.postern.pid("openpgp")]
     while todo:
         pid = todo.pop()
-        total += int(status(pid).get("VmRSS", "0 kB").split()[0]) if alive(pid) else 0
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            total += int(status(pid).get("VmRSS", "0 kB").split()[0])
         todo += children(pid)
     return total
 
