@@ -12,6 +12,7 @@ from test_firewall_backend import A4, A6, BOTH, C4, C6, ECHO, S4, SSH, is_open, 
 
 IDLE = 2
 RACERS = 10
+SOURCE = 19001  # a port that the kernel gives to nobody by itself
 
 
 @pytest.fixture
@@ -169,27 +170,27 @@ def test_closing_where_some_ports_are_closed_already_keeps_nobody_waiting(lab, s
 
 @BOTH
 def test_an_exact_door_is_for_one_source_port(scene, server, client):
-    door = f"{client},port=40001"
+    door = f"{client},port={SOURCE}"
     scene.backend.ok("open", "ssh", door, 60)
     assert not is_open(scene, server)
     for _ in range(2):
-        with connected(scene.client, server, 40001) as s:
+        with connected(scene.client, server, SOURCE) as s:
             assert s.recv(10) == b"hello"
-    with pytest.raises(TimeoutError), connected(scene.client, server, 40002):
+    with pytest.raises(TimeoutError), connected(scene.client, server, SOURCE + 1):
         pass
-    with pytest.raises(TimeoutError), connected(scene.attacker, server, 40001):
+    with pytest.raises(TimeoutError), connected(scene.attacker, server, SOURCE):
         pass
     scene.backend.ok("close", "ssh", door)
-    with pytest.raises(TimeoutError), connected(scene.client, server, 40001):
+    with pytest.raises(TimeoutError), connected(scene.client, server, SOURCE):
         pass
 
 
 @BOTH
 def test_an_exact_door_for_one_connection(scene, server, client):
-    scene.backend.ok("open", "ssh", f"{client},port=40001,once", 60)
-    with connected(scene.client, server, 40001):
+    scene.backend.ok("open", "ssh", f"{client},port={SOURCE},once", 60)
+    with connected(scene.client, server, SOURCE):
         pass
-    with pytest.raises(TimeoutError), connected(scene.client, server, 40001):
+    with pytest.raises(TimeoutError), connected(scene.client, server, SOURCE):
         pass
 
 

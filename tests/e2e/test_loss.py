@@ -14,10 +14,10 @@ from lab.network import v4
 from lab.user import GRANTED
 
 LOSS = 20
-# The promise is 95 of 100. Of 20 runs 3 may fail: by chance a client that keeps it fails so once in sixty times, one
-# that gets in 70 times of 100 passes once in ten times.
+# The promise is 95 of 100. Where more is lost it is by chance: of 20 runs 6 may fail, for a client that fails twice in 100
+# has 7 such once in 10^7 times; one that does not repeat what is lost, and so fails 36 times of 100, has them every second.
 RUNS = int(os.environ.get("POSTERN_LOSS_RUNS", 20))
-MAY_FAIL = RUNS * 5 // 100 if RUNS >= 100 else RUNS * 3 // 20
+MAY_FAIL = RUNS * 5 // 100 if RUNS >= 100 else RUNS * 6 // 20
 HOUSES = 5
 
 
