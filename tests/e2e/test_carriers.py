@@ -13,7 +13,7 @@ from lab.wait import until
 from wire import frames
 
 SYSTEM = 5
-TCP_PORT = 40124
+TCP_PORT = 14124
 ALL = {"tcp_port": TCP_PORT, "icmp": "yes"}
 DROPS = pytest.mark.house(silence="drop", setup=lambda h: nft.load(h.server, nft.DROP_HOST), **ALL)
 ANSWERS = pytest.mark.house(silence="closed", **ALL)
@@ -237,10 +237,10 @@ def block(host, *rules):
 def test_it_falls_back(house):
     house.client.sysctl(PINGS, "0 2147483647")
     assert opened(house)["ipv4"]["carrier"] == "udp"
-    block(house.client, "udp dport 40123 drop")  # the kernel says so
+    block(house.client, "udp dport 14123 drop")  # the kernel says so
     answer = opened(house, family=4)["ipv4"]
     assert answer["carrier"] == "tcp" and answer["packets"] == 1 + 1
-    block(house.client, "tcp dport 40124 drop")  # nobody says anything
+    block(house.client, "tcp dport 14124 drop")  # nobody says anything
     answer = opened(house, family=4)["ipv4"]
     assert answer["carrier"] == "icmp" and answer["packets"] == 1 + 3 + 1
     # All of it was one attempt: the door was asked for thrice, by three attempts.
@@ -249,7 +249,7 @@ def test_it_falls_back(house):
     block(house.client, "ip protocol icmp drop")
     done = house.alice.postern("open", "alice", "-4", "--retries", "1")
     assert done.returncode == NO_ANSWER
-    for part in ("udp port 40123: Operation not permitted", "tcp port 40124: silent after 2 packets", "icmp: "):
+    for part in ("udp port 14123: Operation not permitted", "tcp port 14124: silent after 2 packets", "icmp: "):
         assert part in done.stderr, done.stderr
 
 

@@ -62,7 +62,7 @@ WAYS = {carrier: options("noise", "none", carrier, "reply") for carrier in CARRI
 def jumbled():
     with HybridHouse(
         setup=lambda h: nft.load(h.server, WEB_HOST), client={"envelope": "any", "address": "named"},
-        silence="drop", tcp_port=40124, icmp="yes", http_port=80,
+        silence="drop", tcp_port=14124, icmp="yes", http_port=80,
     ) as made:  # fmt: skip
         made.client.sysctl("net.ipv4.ping_group_range", "0 2147483647")
         web.Nginx(made.server, v4("server"))

@@ -16,7 +16,7 @@ def house():
     """All carriers at once; alice has proven herself, which `none` and http give no chance to do."""
     with HybridHouse(
         setup=lambda h: nft.load(h.server, WEB_HOST), client={"envelope": "any", "address": "named"}, photos=4,
-        silence="drop", tcp_port=40124, icmp="yes", http_port=80,
+        silence="drop", tcp_port=14124, icmp="yes", http_port=80,
     ) as made:  # fmt: skip
         made.client.sysctl("net.ipv4.ping_group_range", "0 2147483647")
         web.Nginx(made.server, v4("server"))

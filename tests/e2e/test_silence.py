@@ -9,8 +9,8 @@ from lab.postern import Postern
 from lab.ssh import Sshd
 
 GUARDED = (("ssh", "tcp", 22, 60, 3600), ("dns", "udp", 5353, 60, 3600))
-TCP_PORTS = "1-60,22,80,443,40100-40140"
-UDP_PORTS = f"1-30,5340-5360,40100-40140,{Postern.PORT}"
+TCP_PORTS = "1-60,22,80,443,14100-14140"
+UDP_PORTS = f"1-30,5340-5360,14100-14140,{Postern.PORT}"
 DROPS = pytest.mark.house(services=GUARDED, silence="drop", setup=lambda h: nft.load(h.server, nft.DROP_HOST))
 ANSWERS = pytest.mark.house(services=GUARDED, silence="closed")
 BOTH = [pytest.param("drop", marks=DROPS), pytest.param("closed", marks=ANSWERS)]

@@ -99,7 +99,7 @@ def test_knocks_under_tags(house, tags, six):
 
 
 @pytest.mark.parametrize("carrier", ["tcp", "icmp", "sequence"])
-@pytest.mark.house(capture="xdp", interface=["eth0"], tcp_port=40124, icmp="yes", sequence=[7001, 7312, 4099, 31000, 1234])
+@pytest.mark.house(capture="xdp", interface=["eth0"], tcp_port=14124, icmp="yes", sequence=[7001, 7312, 4099, 31000, 1234])
 def test_other_carriers_open_the_door(house, carrier):
     """The program knows the first two; pieces pass it, and the ring beside it hears them."""
     house.client.sysctl("net.ipv4.ping_group_range", "0 2147483647")

@@ -42,7 +42,7 @@ def quoted(value):
 class Postern:
     """One installation: folders, configuration, clients, and the daemon when it runs."""
 
-    PORT = 40123
+    PORT = 14123  # outside of those that the kernel gives to clients: no answer goes to it by chance
 
     def __init__(self, host, services=(SSH,), **directives):
         self.host = host
