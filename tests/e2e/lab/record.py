@@ -3,6 +3,7 @@
 import ipaddress
 import struct
 
+from .process import status
 from .wait import until
 
 
@@ -35,6 +36,9 @@ class Recording:
         return self.frames()
 
     def stop(self):
+        """All that came until now: told to end, tcpdump leaves what it has not read; it sleeps when there is no more."""
+        if self.process.running():
+            until(lambda: status(self.process.pid)["State"][0] == "S", 5, "tcpdump's rest")
         self.process.stop()
         return self.frames()
 

@@ -1,5 +1,6 @@
 """A Python client that knocks by a sequence: pieces in the test's hands, in datagrams or in SYNs."""
 
+import itertools
 import random
 import socket
 import struct
@@ -12,6 +13,8 @@ from wire.knock import Knock
 from .connect import family
 from .network import v4, v6
 
+_sports = itertools.cycle(range(30001, 32001))  # each another one, and none that the kernel gives away by itself
+
 
 class Sequencer:
     """One source address and port. `ports` are those of the server, in their order."""
@@ -21,8 +24,10 @@ class Sequencer:
         self.server = v6("server") if six else v4("server")
         self.source = (v6 if six else v4)(host.role)
         self.clean = kind == "clean"
-        self.sport = sport or random.randint(20000, 30000)
+        self.sport = sport or next(_sports)
         self.answered = None
+        # Any to begin with, and then each another one: the pieces of a set that was are not looked at.
+        self.set_ids = itertools.count(random.getrandbits(19 if self.clean else 63))
         if kind == "udp":
             self.socket = host.socket(family(self.server), socket.SOCK_DGRAM)
             self.socket.bind((self.source, self.sport))
@@ -34,8 +39,7 @@ class Sequencer:
         return Knock(self.card, request, carrier=veil.SEQUENCE, size=size)
 
     def pieces(self, bytes_, set_id=None, time_s=None):
-        bits = 20 if self.clean else 64
-        set_id = random.getrandbits(bits) if set_id is None else set_id
+        set_id = next(self.set_ids) if set_id is None else set_id
         return sequence.pieces(
             self.card.doors, self.ports, bytes_, set_id, time_s or time.time(), self.clean
         )
