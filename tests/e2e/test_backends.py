@@ -11,7 +11,7 @@ from lab.house import House
 from lab.network import v4, v6
 from lab.programs import PLACES
 from lab.user import DENIED, GRANTED
-from test_firewall_backend import SSH, ECHO, answers, is_open, serve
+from test_firewall_backend import SSH, ECHO, answers, is_open, rest, serve
 from test_guard import ways
 
 C4, C6, S4, S6 = v4("client"), v6("client"), v4("server"), v6("server")
@@ -99,11 +99,12 @@ def test_closing_lets_connections_live_and_cutting_does_not(scene, server, clien
 def test_doors_end_in_time_when_we_are_dead(scene, server, client):
     scene.backend.ok("ensure")
     scene.backend.ok("open", "ssh", client, 60)
+    begin = time.monotonic()
     scene.backend.ok("open", "ssh", client, 2)  # shorter, too
     opened = time.monotonic()
     scene.backend.die()
-    last = connect.Watch(scene.client, server, SSH).last_open(opened + 3)
-    assert 1.5 < last - opened < 2.3
+    before, after = connect.turns(scene.client, server, 10)
+    assert before < opened + 2.1 and after > begin + 1.9
 
 
 def test_networks_ranges_and_refusals(scene):
@@ -114,7 +115,7 @@ def test_networks_ranges_and_refusals(scene):
     assert is_open(scene, S4) and not is_open(scene, S6)
     scene.backend.ok("open", "many", C4, 60)
     assert sorted(port for _, _, port in scene.backend.doors()) == [22, 80, 8000, 8001, 8002, 8003]
-    assert scene.backend.do("query", "many", C4) in ("ok 59", "ok 60")
+    assert 50 < rest(scene.backend, "many", C4) <= 60
     for narrow in (",once", ",port=7777"):
         assert scene.backend.do("open", "ssh", C4 + narrow, 60) == "failed"
     scene.backend.configure([("many", 6, "80")])
@@ -188,7 +189,7 @@ def test_a_tool_that_fails_or_hangs(hosts, tmp_path, program, said):
     with on_ipset(hosts, wrap=instead(fake)) as backend:
         begin = time.monotonic()
         assert backend.do("install") == "failed"
-        assert time.monotonic() - begin < 12
+        assert time.monotonic() - begin < 45
         assert said in backend.log()
 
 
@@ -205,7 +206,7 @@ def test_the_whole_way_and_the_end_of_everything(house):
     assert done.returncode == 1 and "run this as root" in done.stderr
     done = house.alice.postern("open", "alice", "ssh", "--single-use")
     assert done.returncode == DENIED and "the firewall has none" in done.stderr + done.stdout
-    assert house.alice.postern("open", "alice", "ssh", "--hold", "8").returncode == GRANTED
+    assert house.alice.postern("open", "alice", "ssh").returncode == GRANTED
     assert house.is_open() and not house.is_open(host=house.attacker)
     assert house.postern.ctl("firewall", "check").returncode == 0
     assert "postern-guard" in house.postern.ctl("firewall", "show").stdout
@@ -214,8 +215,10 @@ def test_the_whole_way_and_the_end_of_everything(house):
     until(lambda: house.postern.log_lines("guard_restored"), LOOK, "the guard put back")
     assert not house.is_open(host=house.attacker) and not house.is_open(host=house.attacker, six=True)
     assert house.is_open()  # doors outlive it
+    assert house.alice.postern("close", "alice").returncode == GRANTED
+    assert house.alice.postern("open", "alice", "ssh", "--hold", "4").returncode == GRANTED
     house.postern.kill_all()
-    until(house.all_closed, 9, "the end of the door without us")
+    until(house.all_closed, 15, "the end of the door without us")
 
 
 def test_a_tool_that_hangs_holds_nobody_up(tmp_path):
@@ -371,7 +374,7 @@ def test_a_script_opens_and_closes(scripted, server, client):
     assert env.pop("POSTERN_ADDRESS") == client and "EVIL" not in env
     assert env["POSTERN_PREFIX_LEN"] == ("32" if "." in client else "128")
     assert env["POSTERN_FAMILY"] == ("inet" if "." in client else "inet6")
-    assert scripted.backend.do("query", "ssh", client) == "ok 60"
+    assert 50 < rest(scripted.backend, "ssh", client) <= 60
     assert list(scripted.backend.doors()) == [(client, 6, 22)]
     scripted.backend.ok("close", "ssh", client)
     assert scripted.backend.do("close", "ssh", client) == "not-there"
@@ -418,15 +421,15 @@ def test_a_script_that_fails_or_hangs(scripted):
     script.mood(f'[ "$1" = open ] && {{ sleep 61 & echo $! >{script.folder}/child; sleep 62; }}')
     begin = time.monotonic()
     assert backend.do("open", "ssh", C4, 60) == "failed"
-    assert 4.5 < time.monotonic() - begin < 8
+    assert 4.5 < time.monotonic() - begin < 30  # it would have slept for a minute
     assert "was killed" in backend.log()
     child = (script.folder / "child").read_text().strip()
     until(lambda: not os.path.exists(f"/proc/{child}") or "Z" in open(f"/proc/{child}/stat").read(), 2, "its child's end")
     script.mood('[ "$1" = close ] && exit 1')
     until(lambda: backend.do("changed") == "no" and "verb=close status=1" in backend.log(), 3, "a closing that fails")
-    assert backend.do("query", "ssh", C4) in ("ok 4", "ok 5")  # it is not closed: until the next try
+    assert rest(backend, "ssh", C4) <= 5  # it is not closed: until the next try
     script.mood("")
-    until(lambda: backend.do("changed") == "no" and backend.doors() == {}, 8, "another try")
+    until(lambda: backend.do("changed") == "no" and backend.doors() == {}, 20, "another try")
 
 
 def test_a_script_that_others_can_write_is_not_run(hosts, script):
@@ -443,14 +446,14 @@ def test_the_whole_way_by_a_script(tmp_path):
         assert house.all_closed()
         assert house.alice.postern("open", "alice", "ssh", "--hold", "3").returncode == GRANTED
         assert house.is_open() and not house.is_open(host=house.attacker)
-        until(lambda: script.doors() == [], 6, "the end of the doors")
+        until(lambda: script.doors() == [], 15, "the end of the doors")
         assert house.all_closed()
         assert house.alice.postern("open", "alice", "ssh", "--hold", "3").returncode == GRANTED
         house.postern.kill_all()
         time.sleep(3)
         assert house.is_open()
         house.postern.start()
-        until(lambda: script.doors() == [], 3, "the closing at the next start")
+        until(lambda: script.doors() == [], 15, "the closing at the next start")
         assert house.all_closed()
         assert house.alice.postern("open", "alice", "ssh", "-4", "--hold", "60").returncode == GRANTED
         script.mood('[ "$1" = close ] && exit 1')
@@ -459,7 +462,7 @@ def test_the_whole_way_by_a_script(tmp_path):
         check = house.postern.ctl("firewall", "check", check=False)
         assert check.returncode == 5 and f"The door for {C4} to port 22 has ended" in check.stdout
         script.mood("")
-        until(lambda: script.doors() == [] and house.postern.sessions() == [], 7, "the next try")
+        until(lambda: script.doors() == [] and house.postern.sessions() == [], 20, "the next try")
         # A reload that the script refuses: what is in force then is said, and not more.
         def refused():
             done = house.postern.ctl("reload", check=False)

@@ -9,6 +9,7 @@ from lab.postern import Clock
 from lab.user import GRANTED
 
 HOUR, DAY = 3600, 86400
+SOON_S = 5  # a client that is not heard goes on for six
 S = 10**9
 SINCE_1970 = 1_700_000_000  # nearly: a fixed number, so that test names are the same in all workers
 
@@ -23,6 +24,10 @@ def verdicts(bob, t):
     return ["challenge", second and second.verdict]
 
 
+def unheard(bob, t):
+    return bob.silent(bob.make(t=t).m1)
+
+
 @pytest.mark.parametrize("off", [-HOUR, HOUR, -61 * 1.5, 61 * 1.5, -365 * DAY, 365 * DAY, -SINCE_1970])
 def test_a_client_whose_clock_is_off_pays_a_round_trip(house, off):
     bob = house.knocker()
@@ -31,7 +36,7 @@ def test_a_client_whose_clock_is_off_pays_a_round_trip(house, off):
     assert house.is_open()
     # For as long as it is off, each time; and never backwards.
     assert verdicts(bob, t + S) == ["challenge", "refreshed"]
-    assert verdicts(bob, t + S) == [None] and verdicts(bob, t) == [None]
+    assert unheard(bob, t + S) and unheard(bob, t)
 
 
 @pytest.mark.parametrize("off", [0, -20, 20])
@@ -46,17 +51,17 @@ def test_a_clock_that_was_ahead_is_behind_its_own_mark(house):
     bob = house.knocker()
     ahead = time.time_ns() + HOUR * S
     assert verdicts(bob, ahead) == ["challenge", "ok"]
-    assert verdicts(bob, time.time_ns()) == [None]
+    assert unheard(bob, time.time_ns())
     assert verdicts(bob, ahead + 1) == ["challenge", "refreshed"]
 
 
 def test_extreme_times(house):
     bob = house.knocker()
-    assert verdicts(bob, 0) == [None]
+    assert unheard(bob, 0)
     assert verdicts(bob, 1) == ["challenge", "ok"]
     assert verdicts(bob, 2**63) == ["challenge", "refreshed"]
     assert verdicts(bob, 2**64 - 2) == ["challenge", "refreshed"]
-    assert verdicts(bob, time.time_ns()) == [None]
+    assert unheard(bob, time.time_ns())
 
 
 @pytest.mark.parametrize("off", [-HOUR, HOUR, -SINCE_1970 + DAY])
@@ -66,7 +71,7 @@ def test_the_program_with_a_wrong_clock(house, off):
     start = time.monotonic()
     done = house.alice.postern("open", "alice", "ssh", "-4", clock=clock)
     assert done.returncode == GRANTED, done.stderr
-    assert time.monotonic() - start < 1.5 and house.is_open()
+    assert time.monotonic() - start < SOON_S and house.is_open()
 
 
 def test_the_program_while_its_clock_steps(house):
@@ -77,7 +82,7 @@ def test_the_program_while_its_clock_steps(house):
         start = time.monotonic()
         done = house.alice.postern("open", "alice", "ssh", "-4", clock=clock)
         assert done.returncode == GRANTED, (off, done.stderr)
-        assert time.monotonic() - start < 1.5, off
+        assert time.monotonic() - start < SOON_S, off
 
 
 @pytest.mark.house(start=False)
@@ -87,7 +92,7 @@ def test_a_server_with_a_wrong_clock(house, off):
     for _ in range(2):
         start = time.monotonic()
         assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < SOON_S
     assert house.is_open()
 
 
@@ -97,12 +102,13 @@ def test_a_server_whose_clock_steps(house):
     clock = Clock(house.folder)
     house.postern.start(clock=clock)
     for off in (HOUR, -HOUR, 0):
+        begin = time.monotonic()
         assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
         opened = time.monotonic()
         clock.set(off)
         assert house.is_open()
-        last = connect.Watch(house.client, house.addresses()[0]).last_open(opened + 4)
-        assert 2.4 < last - opened < 3.5
+        before, after = connect.turns(house.client, house.addresses()[0], 15)
+        assert before < opened + 3.1 and after > begin + 2.9
     assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
 
 

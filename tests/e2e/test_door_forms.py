@@ -8,7 +8,7 @@ import time
 import pytest
 from lab import connect, nft, stays, until
 from lab.backend import Backend
-from test_firewall_backend import A4, A6, BOTH, C4, C6, ECHO, S4, SSH, is_open, serve
+from test_firewall_backend import A4, A6, BOTH, C4, C6, ECHO, S4, SSH, is_open, rest, serve
 
 IDLE = 2
 RACERS = 10
@@ -24,11 +24,6 @@ def scene(lab):
         lab.backend = backend
         backend.ok("ensure")
         yield lab
-
-
-def rest(backend, name, door):
-    status, seconds = backend.do("query", name, door).split()
-    return int(seconds) if status == "ok" else None
 
 
 @contextlib.contextmanager
@@ -68,7 +63,7 @@ def test_an_idle_door_closes_without_traffic(scene, server, client):
     scene.backend.ok("open", "ssh", door, 60)
     assert 0 < rest(scene.backend, "ssh", door) <= IDLE
     assert not is_open(scene, server, scene.attacker)
-    until(lambda: rest(scene.backend, "ssh", door) is None, IDLE + 2, "the door's end")
+    until(lambda: rest(scene.backend, "ssh", door) is None, IDLE + 10, "the door's end")
     assert not is_open(scene, server)
 
 
@@ -79,7 +74,7 @@ def test_traffic_keeps_an_idle_door_open_and_hold_ends_it(scene, server, client)
     scene.backend.ok("open", "echo", door, hold)
     begin = time.monotonic()
     with scene.client.socket(connect.family(server), socket.SOCK_DGRAM) as s:
-        s.settimeout(0.5)
+        s.settimeout(5)
         s.connect((server, ECHO))
         while time.monotonic() < begin + IDLE * 1.5:
             s.send(b"?")
@@ -90,7 +85,7 @@ def test_traffic_keeps_an_idle_door_open_and_hold_ends_it(scene, server, client)
             s.send(b"?")
             assert s.recv(10) == b"echo:?"
             time.sleep(0.1)
-        until(lambda: rest(scene.backend, "echo", door) is None, 2, "the door's end")
+        until(lambda: rest(scene.backend, "echo", door) is None, 10, "the door's end")
         assert connect.udp_answer(scene.client, server, ECHO) is None
         s.send(b"?")  # who is in stays in
         assert s.recv(10) == b"echo:?"
@@ -100,7 +95,7 @@ def test_a_connection_that_is_up_outlives_its_idle_door(scene):
     scene.backend.ok("open", "ssh", f"{C4},idle={IDLE}", 60)
     with connected(scene.client, S4) as s:
         assert s.recv(10) == b"hello"
-        until(lambda: rest(scene.backend, "ssh", f"{C4},idle={IDLE}") is None, IDLE + 2, "the door's end")
+        until(lambda: rest(scene.backend, "ssh", f"{C4},idle={IDLE}") is None, IDLE + 10, "the door's end")
         assert not is_open(scene, S4)
         s.send(b"still there")
         stays(lambda: s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0, 0.3)
@@ -134,7 +129,7 @@ def test_exactly_one_of_ten_at_once_comes_in(scene, server, client):
 def test_a_single_use_door_is_for_one_flow_of_datagrams(scene, server, client):
     scene.backend.ok("open", "echo", f"{client},once", 60)
     with scene.client.socket(connect.family(server), socket.SOCK_DGRAM) as s:
-        s.settimeout(0.5)
+        s.settimeout(5)
         s.connect((server, ECHO))
         for _ in range(5):  # before any answer
             s.send(b"?")
@@ -146,7 +141,7 @@ def test_a_single_use_door_is_for_one_flow_of_datagrams(scene, server, client):
 
 def test_a_single_use_door_that_nobody_uses_closes_by_time(scene):
     scene.backend.ok("open", "ssh", f"{C4},once", 1)
-    until(lambda: rest(scene.backend, "ssh", f"{C4},once") is None, 3, "the door's end")
+    until(lambda: rest(scene.backend, "ssh", f"{C4},once") is None, 10, "the door's end")
     assert not is_open(scene, S4)
 
 
@@ -205,7 +200,7 @@ def test_doors_of_all_forms_are_doors_of_their_own(scene):
     assert {d for d, _, _ in scene.backend.doors()} == set(ALL)
     scene.backend.ok("close", "ssh", f"{C4},port=7")
     assert {d for d, _, _ in scene.backend.doors()} == set(ALL) - {f"{C4},port=7"}
-    assert rest(scene.backend, "ssh", C4) in (99, 100)
+    assert 90 < rest(scene.backend, "ssh", C4) <= 100
 
 
 def test_a_shorter_time_never_opens_a_door(scene):
@@ -223,7 +218,7 @@ def test_a_shorter_time_never_opens_a_door(scene):
     assert all(0 < seconds <= 50 for seconds in backend.doors().values())
     for door in (C4, "10.0.0.0/8"):
         backend.ok("close", "ssh", door)
-    until(lambda: rest(backend, "ssh", idle) is None, IDLE + 2, "the idle door's end")
+    until(lambda: rest(backend, "ssh", idle) is None, IDLE + 10, "the idle door's end")
     assert race(scene.client, S4) == 1
     for door in (idle, once):
         backend.do("shorten", "ssh", door, 20)
@@ -270,7 +265,7 @@ CHATTY = (
 )
 
 
-def hears(s, seconds=0.4):
+def hears(s, seconds=5):
     """Does anything come? What lies there already is no news."""
     s.setblocking(False)
     try:
@@ -299,7 +294,7 @@ def test_cutting_ends_what_came_in_through_the_door(scene, server, client):
             assert hears(s)  # closing a door cuts nothing
             assert backend.do("cut", "chatty", client) == "ok 1"
             # The service has much to say, and must not thereby bring the connection back.
-            until(lambda: not hears(s), 5, "silence")
+            until(lambda: not hears(s, 0.4), 5, "silence")
             assert not hears(s, 1)
             service.wait_line("ended")
             assert ssh.recv(10) == b"hello"
@@ -311,17 +306,19 @@ def test_cutting_ends_what_came_in_through_the_door(scene, server, client):
 def test_what_was_cut_may_come_back_through_a_new_door(scene):
     """Datagrams from the same port to the same port are the same flow to the kernel."""
     with scene.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(0.3)
         s.connect((S4, ECHO))
         scene.backend.ok("open", "echo", C4, 60)
+        s.settimeout(5)
         s.send(b"1")
         assert s.recv(10) == b"echo:1"
         scene.backend.ok("close", "echo", C4)
         assert scene.backend.do("cut", "echo", C4) == "ok 1"
+        s.settimeout(0.3)
         s.send(b"2")
         with pytest.raises(TimeoutError):
             s.recv(10)
         scene.backend.ok("open", "echo", C4, 60)
+        s.settimeout(5)
         s.send(b"3")
         assert s.recv(10) == b"echo:3"
 
@@ -329,9 +326,9 @@ def test_what_was_cut_may_come_back_through_a_new_door(scene):
 def test_what_was_cut_may_come_back_when_the_daemon_is_another_one(scene):
     """The mark lies in the kernel, and whoever made it may be gone."""
     with scene.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(0.3)
         s.connect((S4, ECHO))
         scene.backend.ok("open", "echo", C4, 60)
+        s.settimeout(5)
         s.send(b"1")
         assert s.recv(10) == b"echo:1"
         scene.backend.ok("close", "echo", C4)
@@ -339,9 +336,11 @@ def test_what_was_cut_may_come_back_when_the_daemon_is_another_one(scene):
         with Backend(scene.server, (("ssh", 6, SSH), ("echo", 17, ECHO))) as later:
             later.ok("ensure")
             later.ok("open", "ssh", C4, 60)  # of another door: it stays
+            s.settimeout(0.3)
             s.send(b"2")
             with pytest.raises(TimeoutError):
                 s.recv(10)
             later.ok("open", "echo", C4, 60)
+            s.settimeout(5)
             s.send(b"3")
             assert s.recv(10) == b"echo:3"

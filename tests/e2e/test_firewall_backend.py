@@ -55,6 +55,12 @@ def tracked(host):
         return open("/proc/thread-self/net/nf_conntrack").read().splitlines()
 
 
+def rest(backend, name, door):
+    """Of a door's time, in seconds; None: there is no such door."""
+    status, seconds = backend.do("query", name, door).split()
+    return int(seconds) if status == "ok" else None
+
+
 def answers(scene, server, host=None):
     host = host or scene.client
     return connect.tcp(host, server, SSH, 0.2), connect.udp_answer(host, server, ECHO, timeout=0.2)
@@ -232,7 +238,7 @@ def test_prefixes_one_inside_the_other(scene):
     scene.backend.ok("open", "ssh", "0.0.0.0/0", 60)
     assert opens(C4)
     assert set(scene.backend.doors()) == {("10.88.1.0/24", 6, 22), ("0.0.0.0/0", 6, 22)}
-    assert scene.backend.do("query", "ssh", "10.88.1.0/24") == "ok 60"
+    assert 50 < rest(scene.backend, "ssh", "10.88.1.0/24") <= 60
     assert scene.backend.do("query", "ssh", "10.88.1.0/25") == "not-there 0"
 
 
@@ -282,23 +288,24 @@ def test_the_kernel_closes_the_door(scene, server, client, network):
     prefix = {S4: "10.88.0.0/24", S6: "fd88::/64"}[server] if network else client
     start = time.monotonic()
     scene.backend.ok("open", "ssh", prefix, 2)
+    opened = time.monotonic()
     scene.backend.die()
-    last = connect.Watch(scene.client, server).last_open(start + 3)
-    assert 1.7 < last - start < 2.2
+    before, after = connect.turns(scene.client, server, 10)
+    assert before < opened + 2.1 and after > start + 1.9
 
 
 def test_opening_again_sets_the_time_longer_and_shorter(scene):
     scene.backend.ok("ensure")
-    for seconds in (20, 60, 5, 5, 3600):
+    for seconds, less in (20, 0), (60, 20), (15, 5), (15, 5), (3600, 15):
         scene.backend.ok("open", "ssh", C4, seconds)
-        assert scene.backend.do("query", "ssh", C4) == f"ok {seconds}"
+        assert less < rest(scene.backend, "ssh", C4) <= seconds
         assert list(scene.backend.doors()) == [(C4, 6, 22)]
     scene.backend.ok("open", "ssh", C4, 1)
-    until(lambda: scene.backend.do("query", "ssh", C4) == "not-there 0", 2, "the end")
+    until(lambda: rest(scene.backend, "ssh", C4) is None, 10, "the end")
     assert scene.backend.doors() == {}
     assert not is_open(scene, S4)
     scene.backend.ok("open", "ssh", C4, 4294967295)  # the longest that can be said
-    assert scene.backend.do("query", "ssh", C4) == "ok 4294967295"
+    assert 4294967285 < rest(scene.backend, "ssh", C4) <= 4294967295
 
 
 @pytest.mark.parametrize("count", [5000, 10000])
@@ -321,7 +328,7 @@ def test_full_is_said_and_refreshing_goes_on(scene):
     assert scene.backend.do("open", "ssh", C4, 60) == "full"
     assert not is_open(scene, S4)
     scene.backend.ok("open", "ssh", "10.0.0.1", 60)  # one that is there
-    assert scene.backend.do("query", "ssh", "10.0.0.1") == "ok 60"
+    assert 50 < rest(scene.backend, "ssh", "10.0.0.1") <= 60
     scene.backend.ok("open", "ssh", C6, 60)  # another table
     scene.backend.ok("close", "ssh", "10.0.0.1")
     scene.backend.ok("open", "ssh", C4, 60)
@@ -523,10 +530,11 @@ def test_without_the_table_an_open_fails_and_says_so(scene):
 def test_a_trial_ends_by_itself_with_nobody_alive(scene, server, client):
     start = time.monotonic()
     scene.backend.ok("try", 2)
+    begun = time.monotonic()
     scene.backend.die()
     assert not is_open(scene, server)
-    until(lambda: is_open(scene, server), 3, "the end of the trial")
-    assert 1.7 < time.monotonic() - start < 2.6
+    before, after = connect.turns(scene.client, server, 10, to_open=True)
+    assert before < begun + 2.1 and after > start + 1.9
 
 
 def test_a_confirmed_trial_stays(scene):
@@ -563,10 +571,10 @@ def test_what_was_guarded_for_good_stays_so_through_a_trial(scene):
     scene.backend.configure([("ssh", 6, 22)])
     scene.backend.ok("install")
     scene.backend.configure([("ssh", 6, 22), ("echo", 17, ECHO)])
-    scene.backend.ok("try", 1)
+    scene.backend.ok("try", 3)
     assert scene.backend.do("read") == "ok there=1 trial=running 6.22 17.5353!"
     assert answers(scene, S4) == ("silent", None)
-    until(lambda: scene.backend.do("read") == "ok there=1 trial=ended 6.22", 3, "the end of the trial")
+    until(lambda: scene.backend.do("read") == "ok there=1 trial=ended 6.22", 10, "the end of the trial")
     assert answers(scene, S4) == ("silent", b"echo:?")
 
 
@@ -591,11 +599,12 @@ def test_a_trial_of_what_is_guarded_already_is_none(scene):
 
 
 def test_a_spoiled_table_in_a_trial_is_put_right_as_a_trial(scene):
+    begin = time.monotonic()
     scene.backend.ok("try", 3)
-    end = time.monotonic() + 3
+    begun = time.monotonic()
     for command in OTHER_GUARD:
         scene.server.run("nft", command)
     scene.backend.ok("ensure")
     assert not is_open(scene, S4)
-    until(lambda: is_open(scene, S4), 4, "the end of the trial")
-    assert abs(time.monotonic() - end) < 0.7
+    before, after = connect.turns(scene.client, S4, 10, to_open=True)
+    assert before < begun + 3.7 and after > begin + 2.3  # of what was left a second may be lost

@@ -7,8 +7,8 @@ import pytest
 from lab import connect, until
 from lab.user import DENIED, GRANTED
 from test_backends import C4, C6, LOOK, S4, S6, VARIANTS, on_ipset, tables
-from test_door_forms import connected, rest
-from test_firewall_backend import A4, A6, ECHO, SSH, is_open, serve
+from test_door_forms import connected
+from test_firewall_backend import A4, A6, ECHO, SSH, is_open, rest, serve
 
 IDLE, LONG = 2, 30
 SERVICES = (("ssh", 6, f"{SSH}:{IDLE}"), ("echo", 17, f"{ECHO}:{LONG}"))
@@ -44,7 +44,7 @@ BOTH = (idle(C4), idle(C6))
 
 
 def its_end(backend, name, door):
-    until(lambda: rest(backend, name, door) is None, IDLE + 2, "the door's end")
+    until(lambda: rest(backend, name, door) is None, IDLE + 10, "the door's end")
 
 
 @pytest.fixture
@@ -71,10 +71,10 @@ def test_traffic_holds_doors_and_silence_closes_them(hosts, variant):
         assert set(backend.doors()) == {(door, 6, SSH) for door in BOTH}
         with both_connected(hosts.client) as up:
             talk(up, 1.5 * IDLE)
-            assert all(rest(backend, "ssh", door) in (IDLE - 1, IDLE) for door in BOTH)  # also of 60 s
+            assert all(0 < rest(backend, "ssh", door) <= IDLE for door in BOTH)  # also of 60 s
             with both_connected(hosts.client):  # new ones, past the first idle time
                 pass
-            until(lambda: not backend.doors(), IDLE + 2, "the doors' end")
+            until(lambda: not backend.doors(), IDLE + 10, "the doors' end")
             assert not both_open(hosts)
             talk(up, IDLE / 5)  # who is in stays in, and brings no door back
             assert not both_open(hosts) and backend.doors() == {}
@@ -97,7 +97,7 @@ def test_new_connections_hold_them_and_those_of_others_do_not(scene):
 
 def test_all_of_us_dead(hosts):
     """As by kill -9: the kernel keeps all of the times."""
-    hold, long = 4 * IDLE, idle(C4, LONG)
+    hold, long = 5 * IDLE, idle(C4, LONG)
     with on_ipset(hosts, services=SERVICES) as backend:
         backend.ok("ensure")
         for door in BOTH:
@@ -140,9 +140,9 @@ def test_doors_of_their_own_and_shorter_times(scene):
     backend.ok("close", "ssh", C4)
     assert is_open(scene, S4)
     backend.ok("shorten", "ssh", door, 500)
-    assert rest(backend, "ssh", door) in (LONG - 1, LONG)
+    assert 20 < rest(backend, "ssh", door) <= LONG
     backend.ok("shorten", "ssh", door, 5)
-    assert rest(backend, "ssh", door) in (4, 5)
+    assert 0 < rest(backend, "ssh", door) <= 5
     its_end(backend, "ssh", idle(C6))
     assert backend.do("shorten", "ssh", idle(C6), 50) == "not-there"
     assert list(backend.doors()) == [(door, 6, SSH)]
@@ -217,7 +217,7 @@ def test_the_whole_way(house):
     with connected(house.client, S4) as s:
         talk([s], 1.5 * IDLE)
         assert house.is_open()
-        until(lambda: not house.postern.sessions(), IDLE + 3, "the door's end")
+        until(lambda: not house.postern.sessions(), IDLE + 10, "the door's end")
     assert house.all_closed()
     done = house.alice.postern("open", "alice", "ssh", "--single-use")
     assert done.returncode == DENIED and "single-use" in done.stderr

@@ -119,23 +119,24 @@ def test_killed_at_each_step(house, step):
     carol.last_t = bob.last_t
 
     knock = bob.make(hold=HOLD)
-    sent = time.monotonic()
     bob.send(knock.m1)
     first = bob.reply_to(knock, 0.3)
     revive(house, step.split(".")[0], pids)
+    first = first or bob.reply_to(knock, 0.01)  # it was late; now who could send it is dead
     seen_by_auth = first or not step.startswith("capture.received")
     again = bob.exchange(knock.m1, knock, 0.3)
+    acted = time.monotonic()
     if seen_by_auth and "received" not in step:
         assert again is None
     for _ in range(3):
         assert bob.exchange(knock.m1, knock, 0.2) is None
     assert set(house.postern.doors()) <= {(v4("client"), "tcp", 22)}
-    # Whether it was opened by the first message, or (if that was never seen) by the second.
-    last = connect.Watch(house.client, v4("server")).last_open(time.monotonic() + HOLD + 1.5)
-    assert last is None or last - sent < HOLD + (2 if again else 0.7)
+    # Whether it was opened by the first message, or (if that was never seen) by the second: the last three did nothing.
+    before, after = connect.turns(house.client, v4("server"), 2 * HOLD)
+    assert after and (before is None or before < acted + HOLD + 0.1)
     assert not house.postern.doors()
     retry = bob.make(attempt=knock.request.attempt, hold=HOLD)
-    reply = bob.exchange(retry.m1, retry, 1)
+    reply = bob.exchange(retry.m1, retry, 5)
     assert reply.verdict in ("ok", "refreshed", "challenge", "result-unknown")
 
 
@@ -145,12 +146,13 @@ def test_every_process_has_its_steps():
 
 @pytest.mark.house(services=SHORT)
 def test_all_dead_the_door_ends_in_time(house):
+    begin = time.monotonic()
     assert house.knocker().open(hold=HOLD).verdict == "ok"
     opened = time.monotonic()
     house.postern.kill_all()
     assert house.is_open()
-    last = connect.Watch(house.client, v4("server")).last_open(opened + HOLD + 2)
-    assert HOLD - 0.5 < last - opened < HOLD + 0.5
+    before, after = connect.turns(house.client, v4("server"), 3 * HOLD)
+    assert before < opened + HOLD + 0.1 and after > begin + HOLD - 0.1
     assert house.all_closed()
 
 

@@ -95,16 +95,20 @@ class UdpEcho:
         return self.process.output().count("got ")
 
 
-class Watch:
-    """Notes when a port was last found open, by connecting all the time: to measure a closing."""
+def turns(client, address, seconds, port=22, to_open=False, step=0.02):
+    """When a port became silent, or open: (not before, not after), by connecting all the time.
 
-    def __init__(self, client, address, port=22):
-        self.client, self.address, self.port = client, address, port
-
-    def last_open(self, until_time, step=0.02):
-        last = None
-        while time.monotonic() < until_time:
-            if is_open(self.client, self.address, self.port, 0.1):
-                last = time.monotonic()
+    Both hold however long this program is held up: at the first something was begun that found it as it was, at the
+    second something was over that found it as it is. None stands for what was not found.
+    """
+    before = after = None
+    end = time.monotonic() + seconds
+    while after is None and (begin := time.monotonic()) < end:
+        found, over = is_open(client, address, port, 0.1), time.monotonic()
+        # Silence may be a machine that is busy: it is asked for longer.
+        if found == to_open and (to_open or not is_open(client, address, port, 0.5)):
+            after = over
+        else:
+            before = begin
             time.sleep(step)
-        return last
+    return before, after
