@@ -28,8 +28,8 @@ def knocker(house, address):
     return Knocker(house.client, house.card, address, Postern.PORT)
 
 
-def works(house, address):
-    reply = knocker(house, address).ping(0.4)
+def works(house, address, seconds=3):
+    reply = knocker(house, address).ping(seconds)
     return reply and reply.verdict == "ok"
 
 
@@ -48,7 +48,7 @@ def test_several_interfaces(house, interface):
 @pytest.mark.house(setup=second_cable, alice=False)
 def test_one_interface_alone(house):
     assert works(house, v4("server"))
-    assert not works(house, SECOND["server"][0])
+    assert not works(house, SECOND["server"][0], 0.4)
 
 
 @pytest.mark.house(interface=["any"], alice=False)
@@ -67,12 +67,12 @@ def test_down_and_up(house, interface):
     assert works(house, v4("server"))
     for _ in range(2):
         house.server.ip("link", "set", "eth0", "down")
-        assert not works(house, v4("server"))
+        assert not works(house, v4("server"), 0.4)
         house.server.ip("link", "set", "eth0", "up")
         house.server.ip("addr", "replace", v6("server") + "/64", "dev", "eth0", "nodad")
         house.switch.sync_link("server-eth0")
-        until(lambda: works(house, v4("server")), 15, "v4 again")
-        until(lambda: works(house, v6("server")), 15, "v6 again")
+        until(lambda: works(house, v4("server"), 0.4), 15, "v4 again")
+        until(lambda: works(house, v6("server"), 0.4), 15, "v6 again")
 
 
 @pytest.mark.house(alice=False, interface=["eth0", "eth1"])
@@ -81,21 +81,21 @@ def test_late_gone_and_new(house):
     assert works(house, v4("server"))
     for turn in range(2):
         second_cable(house, ("server", "client") if turn == 0 else ("server",))
-        until(lambda: works(house, SECOND["server"][0]), 15, "eth1")
+        until(lambda: works(house, SECOND["server"][0], 0.4), 15, "eth1")
         house.server.ip("link", "del", "eth1")
         assert works(house, v4("server"))
 
 
-def arrives(house, make, six=False):
+def arrives(house, make, six=False, seconds=3):
     """A valid knock in a frame made by hand; does it get its answer?"""
     bob = house.knocker(six=six)
     # No challenge from now on. A capture that a reload brings may take a moment.
-    assert until(lambda: bob.ping(0.4), 5, "a ping").verdict == "ok"
+    assert until(lambda: bob.ping(0.4), 10, "a ping").verdict == "ok"
     knock = bob.make(hold=30)
     src, dst = (v6("client"), v6("server")) if six else (v4("client"), v4("server"))
     datagram = frames.udp(src, bob.socket.getsockname()[1], dst, Postern.PORT, knock.m1)
     house.client.inject("eth0", make(src, dst, datagram))
-    reply = bob.reply_to(knock, 1.0)
+    reply = bob.reply_to(knock, seconds)
     return reply and reply.verdict
 
 
@@ -151,7 +151,7 @@ def test_fragments_are_counted_and_dropped(house, six):
     def make(src, dst, datagram):
         return [ethernet(house, p) for p in frames.fragments(src, dst, frames.UDP, datagram, 256)]
 
-    assert arrives(house, make, six) is None
+    assert arrives(house, make, six, 0.5) is None
     assert not house.postern.doors()
 
 
@@ -243,13 +243,13 @@ def test_to_the_firewalls_log_and_back_in_a_running_daemon(house):
         house.postern.write_config()
         house.postern.reload_and_wait()
         until(lambda: len(house.postern.log_lines(f"capture_ready.*method={method}")) > before, 5, method)
-        until(lambda: works(house, v4("server")), 15, method)
-        until(lambda: works(house, v6("server")), 15, method)
+        until(lambda: works(house, v4("server"), 0.4), 15, method)
+        until(lambda: works(house, v6("server"), 0.4), 15, method)
     # The group has one reader: the next one waits until the one before has gone.
     house.postern.directives["log-level"] = "debug"
     house.postern.write_config()
     house.postern.reload_and_wait()
-    until(lambda: works(house, v4("server")), 15, "nflog again")
+    until(lambda: works(house, v4("server"), 0.4), 15, "nflog again")
 
 
 def recorder(house, target, **more):
@@ -306,7 +306,7 @@ def test_a_recording_is_followed_to_the_next(house, kind):
     if kind == "file":
         file.rename(file.with_suffix(".1"))
     recorder(house, file).wait_line("listening on")
-    until(lambda: works(house, v4("server")), 15, "the next one")
+    until(lambda: works(house, v4("server"), 0.4), 15, "the next one")
     opens_both(house)
 
 
@@ -318,4 +318,4 @@ def test_a_recording_that_is_not_there_yet(house):
     house.postern.start(wait=False)
     house.postern.process.wait_line("there is no such file")
     recorder(house, file).wait_line("listening on")
-    until(lambda: works(house, v4("server")), 15, "the file")
+    until(lambda: works(house, v4("server"), 0.4), 15, "the file")

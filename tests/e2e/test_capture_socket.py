@@ -36,7 +36,7 @@ def test_the_socket_opens_the_real_door(house, silence):
 def test_a_socket_hears_its_own_interface_alone(house):
     start(house, interface=["eth0"])
     assert works(house, v4("server")) and works(house, v6("server"))
-    assert not works(house, SECOND["server"][0])
+    assert not works(house, SECOND["server"][0], 0.4)
     house.postern.directives["interface"] = ["eth0", "eth1"]
     house.postern.write_config()
     house.postern.reload_and_wait()
@@ -52,7 +52,7 @@ def test_the_check_says_what_it_shows_and_needs(house):
     # Knocks must come in; the one rule that is told lets them.
     rules = "table inet admin {\nchain input {\ntype filter hook input priority 0; policy drop\niif lo accept\n"
     house.server.run("nft", "-f", "-", stdin=rules + "meta l4proto ipv6-icmp accept\n}\n}\n")
-    assert not works(house, v4("server"))
+    assert not works(house, v4("server"), 0.4)
     (one,) = (one for one in check(house)["advice"] if one.get("about") == "knocks")
     assert str(Postern.PORT) in one["command"]
     house.server.run("sh", "-c", one["command"])

@@ -64,7 +64,7 @@ def test_whoever_is_killed_nothing_is_left_behind(house, killed):
     until(lambda: not any(alive(pid) for pid in mine), 5, "the end of all")
     if killed == "monitor":
         house.postern.start()
-    until(lambda: works(house, v4("server")), 15, "the next one")
+    until(lambda: works(house, v4("server"), 0.4), 15, "the next one")
     assert works(house, v6("server"))
 
 
@@ -73,7 +73,7 @@ def test_it_ends_with_the_daemon_and_tells_why_it_ended(house):
     *_, program = family(house)
     os.kill(program, signal.SIGTERM)
     until(lambda: house.postern.log_lines("program=tcpdump error=.*(?:captured|received|word)"), 5, "its last words")
-    until(lambda: works(house, v4("server")), 15, "the next one")
+    until(lambda: works(house, v4("server"), 0.4), 15, "the next one")
     *_, program = family(house)
     house.postern.stop()
     until(lambda: not alive(program), 5, "its end")
@@ -85,7 +85,7 @@ def test_an_interface_that_goes_and_comes_back(house):
     house.server.ip("link", "set", "eth0", "down")
     house.server.ip("link", "set", "eth0", "up")
     house.switch.sync_link("server-eth0")
-    until(lambda: works(house, v4("server")), 15, "v4 again")
+    until(lambda: works(house, v4("server"), 0.4), 15, "v4 again")
 
 
 @pytest.mark.house(alice=False, sshd=False, capture="tcpdump")
@@ -96,4 +96,4 @@ def test_what_the_kernel_lost_is_counted(house):
     house.blast(v4("client"), house.postern.PORT, 30000, 200, host=house.client).popen.wait(30)
     os.kill(program, signal.SIGCONT)
     until(lambda: house.postern.counter(".lost") > 0, 10, "the count")
-    until(lambda: works(house, v4("server")), 15, "an answer")
+    until(lambda: works(house, v4("server"), 0.4), 15, "an answer")

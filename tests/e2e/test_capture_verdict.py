@@ -154,7 +154,7 @@ def test_the_rules_are_shown_checked_put_back_and_removed(house):
     house.postern.directives["capture"] = "nfqueue"
     house.postern.write_config()
     house.postern.reload_and_wait()
-    until(lambda: works(house, v4("server")) and rules(house), 10, "the queue again")
+    until(lambda: works(house, v4("server"), 0.4) and rules(house), 10, "the queue again")
     house.postern.stop()
     house.postern.ctl("firewall", "remove")
     assert not rules(house)
@@ -176,8 +176,8 @@ def test_the_rules_that_somebody_took_away_come_back(house, how):
     before = rules(house)
     assert before and works(house, v4("server"))
     house.server.run(*how)
-    until(lambda: rules(house) == before and works(house, v4("server")), 10, "the rules")
-    until(lambda: works(house, v6("server")), 10, "those of the other family")
+    until(lambda: rules(house) == before and works(house, v4("server"), 0.4), 10, "the rules")
+    until(lambda: works(house, v6("server"), 0.4), 10, "those of the other family")
 
 
 @pytest.mark.house(start=False, alice=False, sshd=False, capture="nfqueue", interface=["any"], silence="closed")

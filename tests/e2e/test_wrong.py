@@ -27,11 +27,19 @@ def card_with(card, **changes):
 
 def assert_nothing(house, packet, counter, host=None):
     """Silence, no door, no Diffie-Hellman, and the counter that says why moved by one."""
-    before = house.postern.stats()
-    assert house.knocker(host=host).silent(packet, 0.3)
-    now = house.postern.stats()
-    moved = {k: v - before.get(k, 0) for k, v in now.items() if v != before.get(k, 0)}
-    assert sum(v for k, v in moved.items() if k.endswith("." + counter)) == 1, moved
+    before, stranger = house.postern.stats(), house.knocker(host=host)
+
+    def since():
+        return {k: v - before.get(k, 0) for k, v in house.postern.stats().items() if v != before.get(k, 0)}
+
+    def counted(moved):
+        return sum(v for k, v in moved.items() if k.endswith("." + counter))
+
+    stranger.send(packet)
+    until(lambda: counted(since()), 5, f"the count of {counter}")
+    assert stranger.receive(0.3) is None
+    moved = since()
+    assert counted(moved) == 1, moved
     assert not house.postern.doors()
     return moved
 

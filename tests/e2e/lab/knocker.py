@@ -8,6 +8,8 @@ from wire.knock import Knock
 
 from .connect import family
 
+ANSWER_S = 5  # in which an answer comes that is to come, however busy the machine
+
 
 class Knocker:
     """Knocks at a server from a host; one UDP socket, so that source address and port stay the same."""
@@ -46,7 +48,7 @@ class Knocker:
                 break
         return None
 
-    def reply_to(self, knock, seconds=1.0):
+    def reply_to(self, knock, seconds=ANSWER_S):
         """The first packet that is an answer to this knock; None for silence."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -55,11 +57,11 @@ class Knocker:
                 return knock.reply
         return None
 
-    def exchange(self, packet, knock, seconds=1.0):
+    def exchange(self, packet, knock, seconds=ANSWER_S):
         self.send(packet)
         return self.reply_to(knock, seconds)
 
-    def open(self, services=("ssh",), seconds=2.0, **fields):
+    def open(self, services=("ssh",), seconds=ANSWER_S, **fields):
         """A whole honest knock, challenge and all: the last reply, or None."""
         knock = self.make(services, **fields)
         reply = self.exchange(knock.m1, knock, seconds)
@@ -67,7 +69,7 @@ class Knocker:
             reply = self.exchange(knock.answer(t=self.next_t()), knock, seconds)
         return reply
 
-    def ping(self, seconds=2.0, **fields):
+    def ping(self, seconds=ANSWER_S, **fields):
         return self.open((), seconds, verb=rq.PING, **fields)
 
     def silent(self, packet, seconds=0.5):
