@@ -19,7 +19,8 @@ from wire import openpgp
 from wire import request as rq
 
 SYSTEM = 5
-LIMIT_S = 3.5  # gpg is given two seconds, and this machine may be busy
+GPG_S = 2  # that gpg is given
+LIMIT_S = 10  # for its end: this machine may be busy
 
 
 @pytest.fixture(name="house")
@@ -113,14 +114,15 @@ def test_confirm_none_draws_no_packet(house, who):
     file.write_text(file.read_text().replace("confirm = reply", "confirm = none"))
     udp = record.Recording(house.server, f"udp src port {Postern.PORT}", direction="out")
     user.postern("open", who, "ssh", "-4")
-    until(lambda: house.is_open(), 3, "the door")
+    until(lambda: house.is_open(), 10, "the door")
     stays(lambda: True, 0.3, "quiet")
     assert not udp.stop()
 
 
 def test_under_loss(house):
     house.loss(20)
-    assert house.alice.postern("open", "alice", "ssh", "-4", "--retries", "8").returncode == GRANTED
+    done = house.alice.postern("open", "alice", "ssh", "-4", "--retries", "15", timeout=120)
+    assert done.returncode == GRANTED  # eight in vain are a chance of one in 3,500, fifteen of one in 10^7
     assert opened(house) == 1
 
 
@@ -187,16 +189,15 @@ def signed_by(house, alice, name, **more):
 
 
 def by_expired(house, alice):
-    """Pinned and good once; its time is over."""
-    key = alice.ring.make("brief", until="seconds=3")
+    """Pinned, and good when it signed; an hour ago its time was over."""
+    then = ("--faked-system-time", int(time.time()) - 7200)
+    key = alice.ring.make("brief", until="seconds=3600", more=then)
     house.server_ring().gpg("--import", data=alice.ring.gpg("--export", key))
     clients = house.postern.etc / "clients"
     clients.write_text(clients.read_text().replace(house.key, key))
     house.postern.reload_and_wait()
-    body = alice.ring.seal(alice.signed(alice.request(), alice.last_t), key, alice.peer)
-    end = time.monotonic() + 4
-    until(lambda: time.monotonic() > end, 6, "its end", 0.2)
-    return body
+    text = alice.signed(alice.request(), alice.last_t)
+    return raw(alice, alice.ring.gpg(*then, "-z", "0", "-u", key, "--sign", data=text))
 
 
 def by_revoked(house, alice):
@@ -297,14 +298,14 @@ def judge(house, alice, name):
     alice.send(alice.packet(body, t))
     while True:
         asked = time.monotonic()
-        assert bob.ping(1).verdict == "ok"
+        assert bob.ping().verdict == "ok"
         worst = max(worst, time.monotonic() - asked)
         assert memory_kb(house) < 300_000
         now = house.postern.stats()
         if sum(now[c] - before[c] for c in ("auth.forged", "auth.pgp.failed", "auth.short")):
             break
         assert time.monotonic() - began < LIMIT_S
-    assert worst < 0.5, "another client's knock waited"
+    assert worst < 0.75 * GPG_S, "another client's knock waited"
     assert alice.receive(0.2) is None and not house.postern.doors()
 
 
@@ -359,13 +360,14 @@ def test_a_hung_agent_delays_nobody_else(house):
     assert bob.ping().verdict == "ok" and alice.ask(alice.m1())
     old = agent_of(house)
     os.kill(old, signal.SIGSTOP)
-    began = time.monotonic()
+    began, served = time.monotonic(), -1
     alice.send(alice.m1())
     while house.postern.counter("auth.pgp.failed") == 0:
-        asked = time.monotonic()
-        assert bob.ping(1).verdict == "ok" and time.monotonic() - asked < 0.5
+        assert bob.ping().verdict == "ok"
+        served += 1
         assert time.monotonic() - began < LIMIT_S
-    until(lambda: not alive(old), 3, "its end")
+    assert served > 0, "another client's knock waited"  # all but the last were answered before
+    until(lambda: not alive(old), 10, "its end")
     assert house.alice.postern("ping", "alice", "-4").returncode == GRANTED
     assert agent_of(house) != old
 
@@ -377,7 +379,7 @@ def test_a_hung_process_is_not_waited_for(house):
     os.kill(pid, signal.SIGSTOP)
     for _ in range(3):
         alice.send(alice.m1())
-        assert bob.ping(1).verdict == "ok"
+        assert bob.ping().verdict == "ok"
     os.kill(pid, signal.SIGKILL)
     until(lambda: house.postern.pid("openpgp") not in (None, pid), 5, "the new process")
     assert house.alice.postern("ping", "alice", "-4").returncode == GRANTED

@@ -29,9 +29,9 @@ class Keyring:
             raise RuntimeError(f"{words}: {done.stderr.decode(errors='replace')}")
         return done.stdout
 
-    def make(self, name, sign="ed25519", encrypt="cv25519", passphrase="", until="never"):
-        """A new key pair; its fingerprint."""
-        secret = ["--passphrase", passphrase, "--pinentry-mode", "loopback"]
+    def make(self, name, sign="ed25519", encrypt="cv25519", passphrase="", until="never", more=()):
+        """A new key pair; its fingerprint. more: options of gpg."""
+        secret = ["--passphrase", passphrase, "--pinentry-mode", "loopback", *more]
         self.gpg(*secret, "--quick-gen-key", name, sign, "cert,sign", until)
         key = self.fingerprint(name)
         self.gpg(*secret, "--quick-add-key", key, encrypt, "encr", until)
