@@ -83,7 +83,7 @@ def test_list_and_close(house):
     assert house.alice.postern("close", "alice").returncode == GRANTED
     assert house.all_closed() and not house.postern.doors()
     assert not doors_of(house.alice.json("list", "alice")[1])
-    done = house.alice.postern("close", "alice", "--session", f"{doors[0]['session']}")
+    done = house.alice.postern("close", "alice", "--session", f"{doors[0]['session']}", "-4")
     assert done.returncode == DENIED and done.stderr.count("has no such door of this client open, or no more") == 1
 
 
