@@ -192,12 +192,12 @@ def test_replay_of_everything(house):
 
     def again():
         back = record.Recording(house.server, "tcp or udp", direction="out")
-        goal = house.postern.counter(".seen") + 2 * len(packets)
+        goal = house.postern.heard() + 2 * len(packets)
         for host, those in ((house.client, packets), (house.attacker, [resum(f) for f in resent])):
             for frame in those:
                 host.inject("eth0", [frame])
                 time.sleep(0.001)
-        until(lambda: house.postern.counter(".seen") >= goal, 5, "the replay's arrival")
+        until(lambda: house.postern.heard() >= goal, 5, "the replay's arrival")
         stays(lambda: not house.postern.doors() and house.all_closed(), 0.5, "silence")
         ports = {int.from_bytes(f[34:36], "big") for _, f in back.stop()}
         assert not ports & set(PORTS)

@@ -198,6 +198,12 @@ class Postern:
         """The sum of all counters whose name ends so."""
         return sum(v for k, v in self.stats().items() if k.endswith(suffix))
 
+    def heard(self):
+        """Packets that might have been knocks. The kernels' own multicast of IPv6 is seen as well, some time after a start."""
+        now = self.stats()
+        seen, others = (sum(v for k, v in now.items() if k.endswith(end)) for end in (".seen", ".not-ours"))
+        return seen - others
+
     def doors(self):
         """{(address, protocol, port): rest in seconds}, as the kernel has them."""
         out = {}
