@@ -38,7 +38,7 @@ def test_journal_outlives_restarts_and_kills(house):
     house.postern.start()
     assert log(house) == rows
     house.postern.ctl("close", "--client", "alice")
-    until(lambda: log(house)[-1]["event"] == "closed", 3, "the record of the closed door")
+    until(lambda: log(house)[-1]["event"] == "closed", 10, "the record of the closed door")
     house.postern.kill("auth")
     until(lambda: house.postern.ctl("sessions", check=False).returncode == 0, 5, "auth again")
     assert alice.postern("open", "alice", "nothing", "-4").returncode == DENIED

@@ -146,7 +146,7 @@ def test_no_way_round(scene, silence):
     for expected, ((name, frame, packets), (_, _, same)) in enumerate(zip(ways(ECHO), ways(5354)), 1):
         for packet in [*packets, *same]:
             scene.client.inject("eth0", frame(scene, packet))
-        until(lambda: control.heard() == expected, 3, f"the control by {name}")
+        until(lambda: control.heard() == expected, 10, f"the control by {name}")
         assert scene.echo.heard() == 0, f"the guarded port heard it by {name}"
 
 
@@ -388,7 +388,7 @@ def test_ends_come_by_our_clock_and_at_the_next_start(scripted):
     backend, script = scripted.backend, scripted.script
     backend.ok("ensure")
     backend.ok("open", "ssh", C4, 1)
-    until(lambda: backend.do("changed") == "no" and script.doors() == [], 3, "the end of a door")
+    until(lambda: backend.do("changed") == "no" and script.doors() == [], 10, "the end of a door")
     assert not is_open(scripted, S4)
     backend.ok("open", "ssh", C4, 1)
     backend.ok("open", "ssh", C6, 60)
@@ -416,7 +416,7 @@ def test_a_script_that_fails_or_hangs(scripted):
     assert backend.do("open", "ssh", C4, 60) == "failed"
     assert 'status=7 said="no"' in backend.log()
     assert backend.do("query", "ssh", C4) == "not-there 0"
-    until(lambda: backend.do("changed") == "no" and backend.doors() == {}, 3, "the half-open door's closing")
+    until(lambda: backend.do("changed") == "no" and backend.doors() == {}, 10, "the half-open door's closing")
     assert script.calls()[-1].startswith(f"close tcp 22 {C4}")
     script.mood(f'[ "$1" = open ] && {{ sleep 61 & echo $! >{script.folder}/child; sleep 62; }}')
     begin = time.monotonic()
@@ -424,9 +424,9 @@ def test_a_script_that_fails_or_hangs(scripted):
     assert 4.5 < time.monotonic() - begin < 30  # it would have slept for a minute
     assert "was killed" in backend.log()
     child = (script.folder / "child").read_text().strip()
-    until(lambda: not os.path.exists(f"/proc/{child}") or "Z" in open(f"/proc/{child}/stat").read(), 2, "its child's end")
+    until(lambda: not os.path.exists(f"/proc/{child}") or "Z" in open(f"/proc/{child}/stat").read(), 10, "its child's end")
     script.mood('[ "$1" = close ] && exit 1')
-    until(lambda: backend.do("changed") == "no" and "verb=close status=1" in backend.log(), 3, "a closing that fails")
+    until(lambda: backend.do("changed") == "no" and "verb=close status=1" in backend.log(), 10, "a closing that fails")
     assert rest(backend, "ssh", C4) <= 5  # it is not closed: until the next try
     script.mood("")
     until(lambda: backend.do("changed") == "no" and backend.doors() == {}, 20, "another try")

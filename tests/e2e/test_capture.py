@@ -184,9 +184,9 @@ def test_a_device_without_ethernet(house, interface, server, client, method):
         head = 48 if ":" in client else 28
         return any(knock.read(packet[head:]) for packet in tun.packets())
 
-    until(answered, 3, "the answer")
+    until(answered, 10, "the answer")
     tun.send(frames.udp_packet(client, 5555, server, Postern.PORT, knock.answer()))
-    until(answered, 3, "the result")
+    until(answered, 10, "the result")
     tun.close()
     assert knock.reply.verdict == "ok" and knock.reply.address_seen == client
     assert list(house.postern.doors()) == [(client, "tcp", 22)]

@@ -104,8 +104,8 @@ def test_nothing_is_left_when_it_is_ended(house, number):
     readers = children(run.pid)
     run.signal(number)
     status = run.popen.wait(5)
-    until(lambda: not has_table(house.server), 2, "the end of the rules")
-    until(lambda: not any(map(alive, readers)), 2, "the end of the readers")
+    until(lambda: not has_table(house.server), 10, "the end of the rules")
+    until(lambda: not any(map(alive, readers)), 10, "the end of the readers")
     if number != signal.SIGKILL:
         assert status == 1 and "interrupted before the comparison was complete" in run.output()
 

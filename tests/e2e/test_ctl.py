@@ -82,11 +82,11 @@ def test_sessions_and_close(house):
     text = house.postern.ctl("sessions").stdout
     assert four["session"] in text and "alice" in text
     house.postern.ctl("close", four["session"])
-    until(lambda: not house.is_open(), 2, "the closed door")
+    until(lambda: not house.is_open(), 10, "the closed door")
     assert house.is_open(six=True) and len(house.postern.sessions()) == 1
     assert house.postern.ctl("close", four["session"], check=False).returncode != 0
     house.postern.ctl("close", "--client", "alice")
-    until(house.all_closed, 2, "the other")
+    until(house.all_closed, 10, "the other")
 
 
 def test_stats_count_every_reason(house):

@@ -62,7 +62,7 @@ def test_a_process_that_hangs_does_not_hold_up_the_stop(house, role):
     os.kill(house.postern.pid(role), signal.SIGSTOP)
     begin = time.monotonic()
     assert house.postern.stop() == 0
-    assert SIGNAL_GRACE - 0.5 < time.monotonic() - begin < SIGNAL_GRACE + 2
+    assert SIGNAL_GRACE - 0.5 < time.monotonic() - begin < SIGNAL_GRACE + 8
     assert not any(alive(pid) for pid in pids.values())
 
 

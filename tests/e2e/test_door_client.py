@@ -276,7 +276,7 @@ def test_keep_without_answers(house):
     assert len(house.postern.log_lines("granted client=alice")) == 2  # the second, for a time that is known
     assert len(house.postern.log_lines("answered client=alice .*verb=open")) <= 4  # some were repeated
     kept.signal(2)
-    until(lambda: not house.postern.sessions(), 3, "the door's end")
+    until(lambda: not house.postern.sessions(), 10, "the door's end")
     kept.popen.wait(10)
 
 

@@ -80,7 +80,7 @@ def test_traffic_keeps_an_idle_door_open_and_hold_ends_it(scene, server, client)
             s.send(b"?")
             assert s.recv(10) == b"echo:?"
             time.sleep(0.1)
-        assert connect.udp_answer(scene.client, server, ECHO) == b"echo:?"  # a new flow, past the first idle time
+        assert connect.udp_answer(scene.client, server, ECHO, timeout=5) == b"echo:?"  # a new flow, past the first idle time
         while time.monotonic() < begin + hold:
             s.send(b"?")
             assert s.recv(10) == b"echo:?"
@@ -108,7 +108,7 @@ def test_other_peoples_traffic_keeps_no_idle_door_open(scene):
     scene.backend.ok("open", "echo", A4, 60)
     end = time.monotonic() + IDLE + 1
     while time.monotonic() < end:
-        assert connect.udp_answer(scene.attacker, S4, ECHO) == b"echo:?"
+        assert connect.udp_answer(scene.attacker, S4, ECHO, timeout=5) == b"echo:?"
         time.sleep(0.05)
     assert rest(scene.backend, "echo", door) is None
     assert connect.udp_answer(scene.client, S4, ECHO) is None

@@ -76,7 +76,7 @@ def test_a_thousand_ports_are_one_door(scene, server, client):
         backend.ok("ensure")
         assert time.monotonic() - begin < 2  # and it asked for connections that are up, but not once a port
         up.shutdown(socket.SHUT_WR)
-        until(lambda: scene.server.run("ss", "-tnH", "state", "close-wait").stdout, 3, "the end of one there")
+        until(lambda: scene.server.run("ss", "-tnH", "state", "close-wait").stdout, 10, "the end of one there")
         assert open_at(scene.client, server, last) == "silent"
         for door in (client, f"{client},idle=300", f"{client},once"):
             backend.ok("open", "range", door, 60)

@@ -63,7 +63,7 @@ def rest(backend, name, door):
 
 def answers(scene, server, host=None):
     host = host or scene.client
-    return connect.tcp(host, server, SSH, 0.2), connect.udp_answer(host, server, ECHO, timeout=0.2)
+    return connect.tcp(host, server, SSH, 0.2), connect.udp_answer(host, server, ECHO, timeout=0.2, echo=scene.echo)
 
 
 def is_open(scene, server, host=None):
@@ -153,7 +153,7 @@ def test_no_way_round(scene, silence):
     for expected, ((name, frame, packets), (_, _, same)) in enumerate(zip(ways(ECHO), ways(FREE)), 1):
         for packet in [*packets, *same]:
             scene.client.inject("eth0", frame(scene, packet))
-        until(lambda: control.heard() == expected, 3, f"the control by {name}")
+        until(lambda: control.heard() == expected, 10, f"the control by {name}")
         assert scene.echo.heard() == 0, name
 
 
@@ -201,8 +201,8 @@ def test_forwarded_traffic_is_let_alone(scene):
     echoes = connect.UdpEcho(inner, ECHO), connect.UdpEcho(inner, Backend.KNOCK)
     for address in ("10.89.0.2", "fd89::2"):
         assert connect.is_open(scene.client, address, 80)
-        assert connect.udp_answer(scene.client, address, ECHO) == b"echo:?"
-        assert connect.udp_answer(scene.client, address, Backend.KNOCK) == b"echo:?"
+        assert connect.udp_answer(scene.client, address, ECHO, timeout=5) == b"echo:?"
+        assert connect.udp_answer(scene.client, address, Backend.KNOCK, timeout=5) == b"echo:?"
     assert all(e.heard() == 2 for e in echoes)
 
 
@@ -258,7 +258,7 @@ def test_the_edges_of_a_v4_prefix(scene, length):
         packet = frames.ipv4(source, S4, frames.TCP, syn)
         scene.client.inject("eth0", [frames.ethernet(scene.server.mac("eth0"), scene.client.mac("eth0"), packet)])
         before += inside
-        until(lambda: counter(scene.server, "let_in") == before, 2, f"{source} let in" if inside else source)
+        until(lambda: counter(scene.server, "let_in") == before, 10, f"{source} let in" if inside else source)
     assert counter(scene.server, "let_in") == before
 
 
@@ -274,7 +274,7 @@ def test_the_edges_of_a_v6_prefix(scene, length, inside, outside):
         packet = frames.ipv6(source, S6, frames.TCP, frames.tcp_syn(source, 999, S6, SSH))
         silenced, let_in = counter(scene.server, "silenced"), counter(scene.server, "let_in")
         scene.client.inject("eth0", [frames.ethernet(scene.server.mac("eth0"), scene.client.mac("eth0"), packet)])
-        until(lambda: counter(scene.server, "silenced") + counter(scene.server, "let_in") > silenced + let_in, 2, source)
+        until(lambda: counter(scene.server, "silenced") + counter(scene.server, "let_in") > silenced + let_in, 10, source)
         assert counter(scene.server, "let_in") - let_in == expected, source
 
 
@@ -396,7 +396,7 @@ def test_what_a_change_of_the_configuration_keeps(scene):
     assert set(scene.backend.doors()) == {(C4, 6, 22), ("10.99.0.0/16", 6, 22)}
     assert is_open(scene, S4)
     assert connect.tcp(scene.attacker, S4, SSH) == "closed"
-    assert connect.udp_answer(scene.attacker, S4, ECHO) == b"echo:?"  # not guarded any more
+    assert connect.udp_answer(scene.attacker, S4, ECHO, timeout=5) == b"echo:?"  # not guarded any more
     # A service that comes back does not come back with its doors.
     scene.backend.configure([("ssh", 6, 22), ("echo", 17, ECHO)])
     scene.backend.ok("ensure")
@@ -490,7 +490,7 @@ def test_connections_that_are_there_outlive_the_guards_coming(scene, server, cli
         silenced = counter(scene.server, "silenced")
         s.send(b"more")
         s.shutdown(socket.SHUT_WR)
-        until(lambda: f"{SSH}" in scene.server.run("ss", "-tnH", "state", "close-wait").stdout, 3, "the end of it there")
+        until(lambda: f"{SSH}" in scene.server.run("ss", "-tnH", "state", "close-wait").stdout, 10, "the end of it there")
         assert counter(scene.server, "silenced") == silenced
 
 
@@ -548,7 +548,7 @@ def test_a_confirmed_trial_stays(scene):
 
 def test_a_trial_that_has_ended_cannot_be_confirmed(scene):
     scene.backend.ok("try", 1)
-    until(lambda: scene.backend.do("read") == "ok there=1 trial=ended", 3, "the end of the trial")
+    until(lambda: scene.backend.do("read") == "ok there=1 trial=ended", 10, "the end of the trial")
     assert scene.backend.do("confirm") == "not-there"
     assert is_open(scene, S4)
 

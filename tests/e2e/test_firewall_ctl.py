@@ -410,7 +410,7 @@ def lives(s):
         return struct.unpack("i", fcntl.ioctl(s, termios.TIOCOUTQ, bytes(4)))[0]
 
     s.send(b"x")
-    until(lambda: unacknowledged() == 0, 2, "the acknowledgement")
+    until(lambda: unacknowledged() == 0, 10, "the acknowledgement")
     return True
 
 
@@ -457,7 +457,7 @@ def test_a_session_that_lives_on_may_be_idle(lab, ctl, client, server):
             for _ in range(2):
                 exchange(far, near)
                 exchange(near, far)
-            until(lambda: outlives_s(lab, near) > HOUR_S, 3, "a connection that may be idle")
+            until(lambda: outlives_s(lab, near) > HOUR_S, 10, "a connection that may be idle")
 
 
 @pytest.mark.parametrize("words", [["try", "--for", "20"], ["install"]], ids=lambda w: w[0])

@@ -80,7 +80,7 @@ def test_every_way_reaches_a_port_that_is_not_guarded(lab):
     for expected, (name, frame, packets) in enumerate(ways(OPEN_PORT), 1):
         for packet in packets:
             lab.client.inject("eth0", frame(lab, packet))
-        until(lambda: echo.heard() == expected, 2, name)
+        until(lambda: echo.heard() == expected, 10, name)
 
 
 @GUARDED
@@ -96,7 +96,7 @@ def test_no_way_round_it(house, silence):
         for packet in same:
             house.client.inject("eth0", frame(house, packet))
         # The control, sent later by the same way, arrived: so the other had its time.
-        until(lambda: control.heard() == expected, 3, f"the control by {name}")
+        until(lambda: control.heard() == expected, 10, f"the control by {name}")
         assert guarded.heard() == 0, name
 
 
@@ -108,7 +108,7 @@ def test_other_tags_reach_nobody_at_all(house):
     for tags in (((0x8100, 5),), ((0x88A8, 5), (0x8100, 6))):
         house.client.inject("eth0", tagged(*tags)(house, packet))
     house.client.inject("eth0", plain(house, packet))
-    until(lambda: control.heard() == 1, 3, "the plain one")
+    until(lambda: control.heard() == 1, 10, "the plain one")
 
 
 @pytest.mark.parametrize("silence", ["drop", "closed"])
@@ -145,7 +145,7 @@ def publish(lab, outer=8080):
     rules = nft.DOCKER_LIKE % {"outer": outer, "inner": "10.89.0.2:80"}
     nft.load(lab.server, rules + rules.replace("table ip ", "table ip6 ").replace("10.89.0.2:80", "[fd89::2]:80"))
     for address in (v4("server"), v6("server")):
-        until(lambda a=address: connect.is_open(lab.client, a, outer), 3, "the published port")
+        until(lambda a=address: connect.is_open(lab.client, a, outer), 10, "the published port")
 
 
 @pytest.mark.house(services=(SSH, WEB), sshd=False, setup=publish)
@@ -214,10 +214,10 @@ def test_who_flushes_the_ruleset_does_not_leave_us_open(house):
     assert house.alice.postern("open", "alice", "-a", "10.88.0.9", "--single-use").returncode == GRANTED
     before = {s["session"]: s["rest_s"] for s in house.postern.sessions()}
     house.server.run("nft", "flush", "ruleset")
-    until(lambda: house.postern.log_lines("doors-lost put_back=[12] gone=1"), 3, "the doors")
+    until(lambda: house.postern.log_lines("doors-lost put_back=[12] gone=1"), 10, "the doors")
     assert "postern" in nft.listing(house.server) and not house.is_open(house.attacker)
     assert house.is_open()
-    after = until(lambda: len(s := house.postern.sessions()) < len(before) and s, 3, "the end of the other")
+    after = until(lambda: len(s := house.postern.sessions()) < len(before) and s, 10, "the end of the other")
     assert all(0 < s["rest_s"] <= before[s["session"]] for s in after)
     assert house.postern.log_lines("address=10.88.0.9 .*why=gone")
     assert house.alice.postern("open", "alice").returncode == GRANTED
@@ -226,7 +226,7 @@ def test_who_flushes_the_ruleset_does_not_leave_us_open(house):
 
 def doors_lost(house, times):
     house.server.run("nft", "flush", "ruleset")
-    return until(lambda: len(lines := house.postern.log_lines("doors-lost")) == times and lines[-1], 3, "the doors")
+    return until(lambda: len(lines := house.postern.log_lines("doors-lost")) == times and lines[-1], 10, "the doors")
 
 
 @pytest.mark.house(services=(SSH, WEB))
@@ -245,7 +245,7 @@ def test_a_flush_opens_nothing_that_was_closed_before(house):
     # And again, so soon that a reload comes before the guard is looked after the next time.
     house.server.run("nft", "flush", "ruleset")
     house.postern.reload_and_wait()
-    until(lambda: len(house.postern.log_lines("doors-lost put_back=1 gone=0")) == 2, 3, "the door")
+    until(lambda: len(house.postern.log_lines("doors-lost put_back=1 gone=0")) == 2, 10, "the door")
     assert len(house.postern.sessions()) == 1 and house.is_open()
 
 
@@ -257,10 +257,10 @@ def test_doors_that_somebody_else_puts_there_or_takes_away(house):
     assert house.alice.postern("open", "alice", "-4").returncode == GRANTED
     for times, more in enumerate(("", "timeout 30s"), 1):
         element(house, "add", v4("attacker"), more)
-        until(lambda: len(house.postern.log_lines(f"door_taken_away .*from={v4('attacker')} ")) == times, 3, "notice")
+        until(lambda: len(house.postern.log_lines(f"door_taken_away .*from={v4('attacker')} ")) == times, 10, "notice")
         assert not house.is_open(house.attacker) and house.is_open()
     element(house, "delete", v4("client"))
-    until(lambda: not house.postern.sessions(), 3, "the end of the session")
+    until(lambda: not house.postern.sessions(), 10, "the end of the session")
     assert not house.is_open()  # who closes one door by hand wants it closed
     assert house.postern.log_lines("ended client=alice .*why=gone")
     assert house.alice.postern("open", "alice", "-4", "--hold", "60").returncode == GRANTED

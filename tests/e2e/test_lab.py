@@ -33,14 +33,14 @@ def test_nmap_tells_open_closed_and_filtered(lab, address):
 @BOTH
 def test_udp_echo(lab, address):
     echo = connect.UdpEcho(lab.server, 5000)
-    assert connect.udp_answer(lab.client, address, 5000, b"x") == b"echo:x"
+    assert connect.udp_answer(lab.client, address, 5000, b"x", timeout=5) == b"echo:x"
     assert connect.udp_answer(lab.client, address, 5001, b"x") == "refused"
     assert echo.heard() == 1
 
 
 def test_loss_is_about_what_was_asked_for(lab):
     connect.UdpEcho(lab.server, 5000)
-    assert connect.udp_answer(lab.client, v4("server"), 5000)  # the neighbour is known now
+    assert connect.udp_answer(lab.client, v4("server"), 5000, timeout=5)  # the neighbour is known now
     seen = record.Recording(lab.server, "udp dst port 5000", direction="in")
     lab.loss(20)
     with lab.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:

@@ -413,7 +413,7 @@ def test_it_is_there_as_long_as_a_client_uses_it():
         server_log(house, "gpg_ready")
         assert house.alice.postern("ping", "alice", "-4").returncode == GRANTED
         house.postern.ctl("client", "revoke", "alice")
-        until(lambda: not house.postern.pid("openpgp"), 3, "its end")
+        until(lambda: not house.postern.pid("openpgp"), 10, "its end")
         assert house.knocker().ping().verdict == "ok"
         assert house.postern.stop() == 0
 

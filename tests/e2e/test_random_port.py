@@ -171,7 +171,7 @@ def test_a_close_that_kills_ends_what_came_in_by_that_port(house):
         with pytest.raises(ConnectionError):
             own.recv(1000), own.recv(1000), own.recv(1000)
         house.alice.postern("close", "alice", "db", "--kill")
-        until(lambda: house.postern.log_lines("connections_cut service=db .*connections=1"), 2, "the cut")
+        until(lambda: house.postern.log_lines("connections_cut service=db .*connections=1"), 10, "the cut")
     assert open_at(house.client, S4, port) == "silent"
 
 
@@ -197,7 +197,7 @@ def test_other_ports_by_a_reload(house):
     text = house.postern.config_text()
     house.postern.write_config(text.replace("port = random\n", 'port = "random 23000-23255"\n'))
     house.postern.reload_and_wait()
-    until(lambda: not house.postern.sessions(), 2, "the end of the session")
+    until(lambda: not house.postern.sessions(), 10, "the end of the session")
     assert open_at(house.client, S4, port) == "closed"  # it is nobody's any more
     (port,) = open_doors(house, "-4").values()
     assert port in range(23000, 23256) and open_at(house.client, S4, port) == "open"

@@ -68,7 +68,7 @@ def test_new_services_and_clients_come_and_go(house):
     house.postern.write_config()
     house.postern.reload_and_wait()
     assert house.knocker(carol).open().verdict == "ok"
-    until(lambda: not house.is_open(port=80), 2, "the new guard")
+    until(lambda: not house.is_open(port=80), 10, "the new guard")
     assert house.alice.postern("open", "alice", "web").returncode == DENIED
 
 
@@ -101,7 +101,7 @@ def test_a_reload_loses_no_knock(house):
     for number in range(30):
         if number % 5 == 0:
             house.postern.reload()
-        assert until(lambda: bob.open(seconds=0.5), 3, "an answer").verdict in ("ok", "refreshed")
+        assert until(lambda: bob.open(seconds=0.5), 10, "an answer").verdict in ("ok", "refreshed")
     assert len(house.postern.doors()) == 1
 
 

@@ -97,11 +97,11 @@ def start_with_fault(house, step):
 def revive(house, role, old):
     """Waits for the death, and until all are there again."""
     if role == "monitor":
-        until(lambda: not house.postern.process.running(), 3, "the monitor's death")
+        until(lambda: not house.postern.process.running(), 10, "the monitor's death")
         until(lambda: not any(alive(pid) for pid in old.values()), 5, "the children's death")
         house.postern.start()
         return
-    until(lambda: not any(alive(pid) for name, pid in old.items() if name.startswith(role)), 3, f"{role}'s death")
+    until(lambda: not any(alive(pid) for name, pid in old.items() if name.startswith(role)), 10, f"{role}'s death")
     until(lambda: house.knocker(house.card, house.attacker).ping(0.3), 15, "the return")
 
 

@@ -109,7 +109,7 @@ def test_ten_thousand_sessions(house):
     assert max(pings) < 1, sorted(pings)[-5:]
     assert postern.counter("auth.journal-lost") == 0 and postern.pid("auth") == auth
     assert postern.sessions() == []
-    until(lambda: nft.elements(house.server, "doors4") == [], 3, "the end of the last door")
+    until(lambda: nft.elements(house.server, "doors4") == [], 10, "the end of the last door")
 
 
 @pytest.mark.house(alice=False, start=False, services=(HOUR,), client_rate=1000, client_burst=1000)

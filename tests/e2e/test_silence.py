@@ -139,7 +139,7 @@ def test_a_guarded_udp_port_is_silent_until_opened(house, silence):
     assert [connect.udp_answer(house.client, a, 5353) for a in house.addresses()] == [closed, closed]
     assert echo.heard() == 0
     assert carol.open(("dns",)).verdict == "ok"
-    assert connect.udp_answer(house.client, v4("server"), 5353) == b"echo:?"
+    assert connect.udp_answer(house.client, v4("server"), 5353, timeout=5) == b"echo:?"
     assert connect.udp_answer(house.client, v6("server"), 5353) == closed
 
 

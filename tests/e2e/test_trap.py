@@ -79,7 +79,7 @@ def test_connections_are_held_or_reset_and_ban(house, firewall):
     for _ in range(AFTER - 1):
         assert connect.tcp(house.client, v4("server"), OPEN_PORT) == "open"
         assert is_reset(house, v4("server"))
-    until(lambda: bans(house).keys() == {v4("client")}, 3, "the ban")
+    until(lambda: bans(house).keys() == {v4("client")}, 10, "the ban")
     assert connect.tcp(house.client, v4("server"), OPEN_PORT) == "silent"
     assert connect.tcp(house.client, v4("server"), REPORT) == "silent"
     assert connect.tcp(house.attacker, v4("server"), OPEN_PORT) == "open"
@@ -148,7 +148,7 @@ def test_nmap_sees_them_open_and_is_banned(house, firewall):
     assert states(house, f"{TARPIT},{REPORT}") == {TARPIT: "open", REPORT: "open"}
     assert connect.tcp(house.attacker, v4("server"), OPEN_PORT) == "open" and bans(house) == {}
     assert "open" in states(house, MANY).values()
-    until(lambda: bans(house).keys() == {v4("attacker")}, 3, "the ban")
+    until(lambda: bans(house).keys() == {v4("attacker")}, 10, "the ban")
     assert set(states(house, f"{TARPIT},{MANY},{OPEN_PORT}", "--max-retries", 0).values()) == {"filtered"}
     assert connect.tcp(house.client, v4("server"), OPEN_PORT) == "open"
     listener.close()
@@ -200,4 +200,4 @@ def test_a_client_without_an_answer_is_not_taken_in(house):
     # Whoever asks for a connection gets to know that it is none.
     done = house.alice.postern("connect", "server.lab", "tar", "--profile", "alice", *BLIND)
     assert done.returncode == NO_ANSWER and "no room for a byte" in done.stderr
-    until(lambda: bans(house).keys() == {v4("client")}, 3, "the ban, for the fourth")
+    until(lambda: bans(house).keys() == {v4("client")}, 10, "the ban, for the fourth")

@@ -52,8 +52,12 @@ def held(client, address, port=22, timeout=2):
     return s
 
 
-def udp_answer(client, address, port, data=b"?", timeout=0.5, source=None):
-    """The answer to one datagram; None for silence; "refused" for port unreachable."""
+def udp_answer(client, address, port, data=b"?", timeout=0.5, source=None, echo=None):
+    """The answer to one datagram; None for silence; "refused" for port unreachable.
+
+    echo: the UdpEcho that may answer: what has reached it is waited for.
+    """
+    before = echo.heard() if echo else 0
     with client.socket(family(address), socket.SOCK_DGRAM) as s:
         s.settimeout(timeout)
         if source:
@@ -65,7 +69,10 @@ def udp_answer(client, address, port, data=b"?", timeout=0.5, source=None):
         except ConnectionRefusedError:
             return "refused"
         except TimeoutError:
-            return None
+            if not echo or not echo.has_got(before):
+                return None
+        s.settimeout(10)
+        return s.recv(2048)
 
 
 class UdpEcho:
@@ -87,12 +94,20 @@ class UdpEcho:
     )
 
     def __init__(self, host, port):
+        self.host, self.port = host, port
         self.process = host.start("/usr/bin/python3", "-c", self.SCRIPT, port, name="udpecho")
         self.process.wait_line("^ready")
 
     def heard(self):
         """How many datagrams reached the service."""
         return self.process.output().count("got ")
+
+    def has_got(self, before):
+        """Whether more than so many datagrams came to it, read or not."""
+        with self.host.inside():
+            rows = [row.split() for table in ("udp", "udp6") for row in open(f"/proc/thread-self/net/{table}")]
+        waiting = [row for row in rows if row[1].endswith(f":{self.port:04X}") and int(row[4].split(":")[1], 16)]
+        return bool(waiting) or self.heard() > before
 
 
 def turns(client, address, seconds, port=22, to_open=False, step=0.02):

@@ -140,7 +140,7 @@ class Postern:
         done = "monitor: reloaded", "auth: loaded"
         before = [len(self.log_lines(line)) for line in done]
         self.reload()
-        until(lambda: all(len(self.log_lines(line)) > n for line, n in zip(done, before)), 5, "the reload")
+        until(lambda: all(len(self.log_lines(line)) > n for line, n in zip(done, before)), 15, "the reload")
 
     def log(self):
         return self.process.output()

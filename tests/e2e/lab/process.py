@@ -29,7 +29,7 @@ class Process:
     def running(self):
         return self.popen.poll() is None
 
-    def wait_line(self, pattern, seconds=10):
+    def wait_line(self, pattern, seconds=20):
         """Waits for a line in the output; fails at once when the process ends without it."""
 
         def found():
@@ -44,7 +44,7 @@ class Process:
     def signal(self, number):
         os.kill(self.pid, number)
 
-    def stop(self, seconds=5):
+    def stop(self, seconds=15):
         """SIGTERM, then SIGKILL. Returns the exit status."""
         if self.running():
             self.popen.terminate()
