@@ -375,14 +375,14 @@ def test_commands_that_hang_or_flood(house):
 
 
 FORKS = """
-command "leave" { run = {"/bin/sh", "-c", "sleep 1000 & sleep 1000 & echo left"}  user = games  timeout = 3 }
-command "breed" { run = {"/usr/bin/perl", "-e", "PERL"}  user = games  timeout = 4 }
+command "leave" { run = {"/bin/sh", "-c", "sleep 1000 & sleep 1000 & echo left"}  user = games  timeout = 6 }
+command "breed" { run = {"/usr/bin/perl", "-e", "PERL"}  user = games  timeout = 8 }
 command "count" { run = {"/bin/echo", "one"}  user = games }
 """
 # As fast as it can; were there no limit, it would end with these.
 BREED = "for (my $n = 0; $n < 2000;) { my $p = fork // next; $p || sleep(100) && exit; $n++ }"
 LIMIT = 1024  # processes of one user
-LEAVES_S = 3
+LEAVES_S = 6
 
 
 def of_games():
