@@ -124,6 +124,6 @@ def test_a_knock_among_strangers(loaded):
 @pytest.mark.alone
 def test_no_knock_of_a_thousand_a_second_is_lost(loaded):
     got = loaded.crowd.knock(KNOCKS, RATE)
-    assert got["seconds"] < KNOCKS / RATE * 1.05, "this machine is too slow to send them"
+    assert got["seconds"] < KNOCKS / RATE * 1.2, "this machine is too slow to send them"
     assert (got["sent"], got["granted"], got["refused"]) == (KNOCKS, KNOCKS, 0), got
     assert loaded.house.postern.pids() == loaded.pids
