@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,20 +38,24 @@ static int check_owner(int fd, const char *path)
 	return 0;
 }
 
-/* Returns the descriptor of a directory of ours, or -1 and logged. */
+/* Returns the descriptor of a directory of ours, or -1 and logged. One that is made has this mode, whatever the umask is. */
 static int own_directory(const char *path, mode_t mode)
 {
-	if (mkdir(path, mode) && errno != EEXIST)
+	const bool made = mkdir(path, mode) == 0;
+
+	if (!made && errno != EEXIST)
 		return failed(path, strerror(errno));
 	const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return failed(path, strerror(errno));
-	if (check_owner(fd, path)) {
-		close(fd);
-		return -1;
+	if (made && fchmod(fd, mode)) {
+		failed(path, strerror(errno));
+	} else if (check_owner(fd, path) == 0) {
+		return fd;
 	}
-	return fd;
+	close(fd);
+	return -1;
 }
 
 int rundir_prepare(const char *dir)

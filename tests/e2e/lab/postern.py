@@ -38,6 +38,8 @@ def quoted(value):
         return "{" + ", ".join(f'"{v}"' for v in value) + "}"
     return str(value) if isinstance(value, int) else f'"{value}"'
 
+UNIT_UMASK = 0o077  # posternd.service has it
+
 
 class Postern:
     """One installation: folders, configuration, clients, and the daemon when it runs."""
@@ -124,7 +126,7 @@ class Postern:
         if clock:
             env |= clock.env(self.bin)
         command = [self.bin / PLACES["posternd"], "-f", "-c", self.config, *args]
-        self.process = self.host.start(*command, env=env, name="posternd", **more)
+        self.process = self.host.start(*command, env=env, name="posternd", umask=UNIT_UMASK, **more)
         if wait:
             self.process.wait_line("^monitor: ready")
         return self

@@ -12,11 +12,11 @@ from .wait import Timeout, until
 class Process:
     """A command in the background. Its standard error (and output) goes to a file."""
 
-    def __init__(self, argv, log, env=None, cwd=None, stdin=subprocess.DEVNULL, stdout=None):
+    def __init__(self, argv, log, env=None, cwd=None, stdin=subprocess.DEVNULL, stdout=None, umask=-1):
         self.log = log
         with open(log, "ab") as out:
             self.popen = subprocess.Popen(
-                argv, stdin=stdin, stdout=stdout or out, stderr=out, env=env, cwd=cwd, start_new_session=True
+                argv, stdin=stdin, stdout=stdout or out, stderr=out, env=env, cwd=cwd, umask=umask, start_new_session=True
             )
 
     @property
