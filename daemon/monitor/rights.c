@@ -56,6 +56,10 @@ int rights_give_up(bool programs)
 		log_error("start_failed", "error=\"%s\"", strerror(errno));
 		return -1;
 	}
+	if (programs && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+		log_info("programs_limited",
+		    "commands and scripts gain no rights beyond those of posternd, which the "
+		    "service manager has limited: see COMMANDS in posternd.conf(5)");
 	return programs ? sandbox_lower_capabilities(capabilities, len)
 			: sandbox_limit_capabilities(capabilities, len);
 }
