@@ -32,7 +32,7 @@ units() { # FOLDER LOG-NAME
 pytests() { # NAME ARGUMENT...
 	local name=$1
 	shift
-	POSTERN_BUILD=build/test $PYTHON -m pytest -q -rfE --junitxml "$out/$name.junit.xml" "$@"
+	POSTERN_BUILD=build/test $PYTHON -m pytest -q -rfEs --junitxml "$out/$name.junit.xml" "$@"
 }
 
 step_format() { sources '[ch]' | xargs clang-format --dry-run -Werror; }
