@@ -57,7 +57,7 @@ fill_root() {
 case $3 in
 "")
 	{
-		mount --make-rprivate / && mount -t tmpfs tmpfs "$folder" && make_cgroup && make_root &&
+		unshare -m -p -f -n -u -i -C true && mount --make-rprivate / && mount -t tmpfs tmpfs "$folder" && make_cgroup && make_root &&
 			echo $$ >"$own/cgroup.procs"
 	} || exit 77
 	status=0
