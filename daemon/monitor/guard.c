@@ -11,19 +11,13 @@
 #include "moved.h"
 #include "own.h"
 
-enum {
-	/* Two who put back each other's rules shall not do so at full speed. */
-	PAUSE_LEAST_MS =
-	    10, /* behind a first repair: some flush twice; then twice as long each time ... */
-	PAUSE_MOST_MS = 1000,
-	QUIET_MS = 5000, /* ... until nobody touched it for so long */
-	RETRY_LEAST_MS =
-	    1000, /* a guard that cannot be put up is tried again, less and less often */
-	RETRY_MOST_MS = 60000,
-	REFUSALS_BURST = 10,
-	REFUSALS_PERIOD_MS = 10000,
-	BANS_FULL_MS = 1000,
-};
+enum { REFUSALS_BURST = 10, REFUSALS_PERIOD_MS = 10000, BANS_FULL_MS = 1000 };
+
+/* Two who put back each other's rules shall not do so at full speed; but some flush twice. */
+static const struct backoff_law pause_law = {.least_ms = 10, .most_ms = 1000, .forget_ms = 5000};
+/* A guard that cannot be put up is tried again, less and less often. */
+static const struct backoff_law retry_law = {
+    .least_ms = 1000, .most_ms = 60000, .forget_ms = UINT64_MAX};
 
 static void repair(struct guard *g);
 
@@ -52,9 +46,7 @@ static void retry(void *arg)
 /* Each failure is told, so the pause between them bounds what is logged. */
 static void lose(struct guard *g)
 {
-	const uint32_t wait_ms = g->retry_ms == 0		   ? RETRY_LEAST_MS
-				 : g->retry_ms < RETRY_MOST_MS / 2 ? 2 * g->retry_ms
-								   : RETRY_MOST_MS;
+	const uint32_t wait_ms = backoff_by(&g->retry, &retry_law, 0);
 
 	g->lost = true;
 	if (loop_timer(g->loop, wait_ms, retry, g) != 0) {
@@ -62,7 +54,6 @@ static void lose(struct guard *g)
 		    "guard_lost", "and it is not tried again: see to the firewall and reload");
 		return;
 	}
-	g->retry_ms = wait_ms;
 	log_error("guard_lost",
 	    "again_after_ms=%" PRIu32 ": services may be open, see to the firewall", wait_ms);
 }
@@ -70,20 +61,17 @@ static void lose(struct guard *g)
 static void stands(struct guard *g)
 {
 	g->lost = false;
-	g->retry_ms = 0;
+	g->retry = (struct backoff){.next_ms = 0};
 	loop_cancel(g->loop, retry, g);
 }
 
 static uint32_t next_pause(struct guard *g)
 {
-	const uint64_t now = clock_mono_ms();
-	const bool quiet = now - g->repaired_ms > QUIET_MS;
+	const uint64_t now_ms = clock_mono_ms();
+	const uint64_t quiet_ms = now_ms - g->repaired_ms;
 
-	g->repaired_ms = now;
-	g->pause_ms = quiet || g->pause_ms == 0		? PAUSE_LEAST_MS
-		      : g->pause_ms < PAUSE_MOST_MS / 2 ? 2 * g->pause_ms
-							: PAUSE_MOST_MS;
-	return g->pause_ms;
+	g->repaired_ms = now_ms;
+	return backoff_by(&g->pause, &pause_law, quiet_ms);
 }
 
 static void repair(struct guard *g)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "backoff.h"
 #include "cutter.h"
 #include "doors.h"
 #include "firewall.h"
@@ -23,11 +24,11 @@ struct guard {
 	struct loop *loop;
 	struct config *config; /* in force; a copy, with what captures need now */
 	bool repairing;	       /* a moment ago: the next repair waits */
-	uint32_t pause_ms;     /* so long */
+	struct backoff pause;  /* so long */
 	uint64_t repaired_ms;  /* CLOCK_MONOTONIC, the last one */
 	bool again;	       /* and there is something to repair */
 	bool lost;	       /* the guard of config could not be put up when it was tried last */
-	uint32_t retry_ms;     /* lost: it is tried again after so long */
+	struct backoff retry;  /* lost: when it is tried again */
 	struct cutter cutter;
 	struct known_doors known;
 	guard_mended_fn *mended;

@@ -651,13 +651,13 @@ static void test_a_lost_guard_is_tried_again(void **state)
 	fake.broken = true;
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(guard_set(&s->guard, &s->other), -1);
-	assert_int_equal(s->guard.retry_ms, 60000);
+	assert_int_equal(s->guard.retry.next_ms, 60000);
 	assert_true(guard_is_lost(&s->guard));
 	fake.broken = false;
 	lost = -1;
 	assert_int_equal(guard_set(&s->guard, &s->other), 0);
 	assert_int_equal(lost, 0); /* and that is told */
-	assert_int_equal(s->guard.retry_ms, 0);
+	assert_int_equal(s->guard.retry.next_ms, 0);
 	assert_false(guard_is_lost(&s->guard));
 }
 
