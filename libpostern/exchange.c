@@ -8,7 +8,7 @@
 #include "exchange_inside.h"
 #include "secret.h"
 
-enum { NS_PER_MS = 1000000, ROUNDS_MAX = 3, FORMER_KEY_EACH = 3, PICTURES_TRIED = 4 };
+enum { ROUNDS_MAX = 3, FORMER_KEY_EACH = 3, PICTURES_TRIED = 4 };
 
 /* ---- the life of one ---- */
 

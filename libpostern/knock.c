@@ -9,7 +9,7 @@
 #include "profile_keys.h"
 #include "secret.h"
 
-enum { NS_PER_MS = 1000000, HOLD_MAX_S = 366 * 86400 };
+enum { HOLD_MAX_S = 366 * 86400 };
 
 static int refuse(struct postern_knock *k, const char *what, const char *value)
 {

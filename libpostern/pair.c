@@ -1,6 +1,6 @@
 #include "pair.h"
 
-enum { NS_PER_MS = 1000000, MS_PER_S = 1000, REST_PARTS = 3 };
+enum { MS_PER_S = 1000, REST_PARTS = 3 };
 
 static bool is_done(const struct exchange *x)
 {

@@ -8,7 +8,6 @@
 #include "tarpit.h"
 
 enum {
-	NS_PER_MS = 1000000,
 	EACH_MS = 250,	  /* a SYN that met the guard is not repeated so soon by the kernel; ... */
 	MOST_MS = 2000,	  /* ... doubled each time up to this, for the way may be a long one */
 	REFUSED_MS = 100, /* and a guard that answers would be asked without end */

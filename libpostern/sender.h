@@ -30,7 +30,7 @@ enum sender_result {
 	    -3, /* open, send, step: this address cannot be reached from here; see struct sender_error */
 };
 
-enum { SENDER_WHAT_MAX = 200, WAY_NOTE_MAX = 80 };
+enum { SENDER_WHAT_MAX = 200, WAY_NOTE_MAX = 80, NS_PER_MS = 1000000 };
 
 /* Why there is no way. */
 struct sender_error {

@@ -17,7 +17,6 @@
 
 enum {
 	CONNECT_MS = 5000, /* for the connection and all that a proxy wants */
-	NS_PER_MS = 1000000,
 	READS_MAX = 16,
 	READ_BYTES = 2048,
 };

@@ -15,7 +15,7 @@
 #include "secret.h"
 #include "sequence_plan.h"
 
-enum { NS_PER_MS = 1000000, RECEIVE_TRIES = 16 };
+enum { RECEIVE_TRIES = 16 };
 
 static const char not_allowed[] =
     "pieces in SYNs need a raw socket: allow it with 'setcap cap_net_raw+ep' on this program, or "

@@ -5,8 +5,6 @@
 #include "errors.h"
 #include "secret.h"
 
-enum { NS_PER_MS = 1000000 };
-
 static bool is_clean(const struct sequence_settings *s)
 {
 	return s->ports.pieces == SEQUENCE_CLEAN;

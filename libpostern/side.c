@@ -18,7 +18,6 @@ enum {
 	TRIES_EACH = 2,
 	PACKETS_EACH_TURN = 64,
 	RECEIVE_MAX = 2048,
-	NS_PER_MS = 1000000,
 	DOOR_MS = 100, /* a door is open by then, if it is not far away */
 };
 

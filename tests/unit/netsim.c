@@ -5,7 +5,7 @@
 
 #include "secret.h"
 
-enum { NS_PER_MS = 1000000, NOON_S = 1700000000 };
+enum { NOON_S = 1700000000 };
 
 /* xorshift: the same each run. */
 static uint32_t dice(struct sim *s, uint32_t sides)
